@@ -1,0 +1,11 @@
+"""Networks: IRNet and the cascade that any staged network becomes."""
+
+from lcnb.models.cascade import RHO, LayerCascade, StageLogits, irnet_lc, rethreshold
+from lcnb.models.cost import CascadeCost, cascade_cost
+from lcnb.models.exits import CRITERIA, CascadeOutput, certainty, margin, max_softmax
+from lcnb.models.irnet import IRNetConfig
+
+__all__ = [
+    "CRITERIA", "RHO", "CascadeCost", "CascadeOutput", "IRNetConfig", "LayerCascade", "StageLogits", "cascade_cost",
+    "certainty", "irnet_lc", "margin", "max_softmax", "rethreshold",
+]  # fmt: skip

@@ -1,0 +1,203 @@
+"""LayerCascade: one network in stages, each pixel leaves at the first stage that is sure of it.
+
+Shape letters: B images, K classes, H, W pixels, h, w the 1/8 grid, S stages, N open cells.
+
+Stage 1 runs on the whole map. A cell whose confidence is above rho keeps that stage's label and goes no
+further; the features of the others are packed into a `RegionTensor`, and stages 2 and 3, their heads
+included, run on those cells only (paper, section 3.2 and figure 2).
+
+Two words, everywhere in this project: a **true** run really runs the later stages on regions
+(`cascade(x, rho)`); a **cached** one re-thresholds dense stage outputs (`cascade.all_stages(x)`, then
+`cascade.rethreshold`). They differ: a cell of a true run no longer sees neighbours that have left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from lcnb.models.exits import CascadeOutput, Criterion, ExitLedger, max_softmax, thresholds
+from lcnb.models.irnet import IRNetConfig, initialise, irnet_stages
+from lcnb.regions import Region, RegionTensor
+
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+RHO = 0.985
+"""The paper's threshold (section 4, table 1)."""
+
+
+class StageLogits(list[Tensor]):
+    """The S dense logit maps, (B, K, h, w) each, and `size`, the (H, W) of the input they came from."""
+
+    def __init__(self, maps: Sequence[Tensor], size: Sequence[int]) -> None:
+        super().__init__(maps)
+        self.size = (int(size[0]), int(size[1]))
+
+
+class LayerCascade(nn.Module):
+    """A network cut into stages with a classifier each.
+
+    Args:
+        stages: S modules; the first takes (B, 3, H, W) normalised images, the others features. All but the
+            first must run on a `RegionTensor`.
+        heads: S modules, features -> (B, K, h, w) logits; all must run on a `RegionTensor`.
+        rho: the threshold used when a call gives none.
+        mean, std: of the RGB input, subtracted and divided inside.
+
+    Attributes:
+        meta: what is known about the weights (classes, data set, licence, numbers); empty for a new network.
+
+    Example:
+        >>> cascade = irnet_lc(num_classes=11, width=0.25).eval()
+        >>> with torch.inference_mode():
+        ...     out = cascade(torch.rand(1, 3, 360, 480), rho=0.985)
+        >>> out.labels.shape, out.exits.shape
+        (torch.Size([1, 360, 480]), torch.Size([1, 3]))
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(
+        self,
+        stages: Sequence[nn.Module],
+        heads: Sequence[nn.Module],
+        rho: float | Sequence[float] = RHO,
+        mean: Sequence[float] = IMAGENET_MEAN,
+        std: Sequence[float] = IMAGENET_STD,
+    ) -> None:
+        super().__init__()
+        if len(stages) != len(heads) or not stages:
+            raise ValueError(f"a cascade needs one head for each stage, got {len(stages)} stages, {len(heads)} heads")
+        self.stages, self.heads = nn.ModuleList(stages), nn.ModuleList(heads)
+        self.rho = rho
+        self.config: dict[str, Any] = {}
+        self.meta: dict[str, Any] = {}
+        self.register_buffer("mean", torch.tensor(mean).view(1, -1, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(std).view(1, -1, 1, 1), persistent=False)
+
+    def normalise(self, x: Tensor) -> Tensor:
+        """RGB in [0, 1] -> what stage 1 takes, in channels-last memory.
+
+        Raises:
+            TypeError: `x` holds whole numbers.
+            ValueError: `x` is not (B, 3, H, W) with at least one pixel.
+        """
+        if not x.is_floating_point():
+            raise TypeError(f"the cascade takes RGB floats in [0, 1], got {x.dtype}; divide by 255 first")
+        if x.dim() != 4 or x.shape[1] != self.mean.shape[1] or 0 in x.shape[2:]:
+            raise ValueError(f"the cascade takes images of shape (B, {self.mean.shape[1]}, H, W), got {tuple(x.shape)}")
+        return ((x - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
+
+    def forward(
+        self,
+        x: Tensor,
+        rho: float | Sequence[float] | None = None,
+        *,
+        criterion: Criterion = max_softmax,
+        halo: int = 0,
+    ) -> CascadeOutput:
+        """A true run.
+
+        Args:
+            x: (B, 3, H, W) RGB in [0, 1].
+            rho: threshold in [0, 1], one for all exits or one each; the cascade's own if None.
+            criterion: (B, K, h, w) logits -> (B, h, w) confidence in [0, 1].
+            halo: run a stage on its region grown by this many cells; decide inside the region only. The
+                extra cells are charged in `.work`.
+
+        Raises:
+            ValueError: rho is outside [0, 1], or the input has another shape.
+        """
+        ledger = ExitLedger(thresholds(self.rho if rho is None else rho, len(self.stages) - 1), criterion)
+        features: Any = self.stages[0](self.normalise(x))
+        still_open = ledger.accept(self.heads[0](features))
+        work = [torch.ones(x.shape[0], device=x.device)]
+        for stage, head in zip(self.stages[1:], self.heads[1:], strict=True):
+            region = Region(still_open)
+            if len(region) == 0:
+                break
+            grown = region.grow(halo)
+            work.append(grown.counts() / max(1, still_open[0].numel()))
+            packed = isinstance(features, RegionTensor)
+            features = stage(features.restrict(grown) if packed else RegionTensor.from_dense(features, grown))
+            still_open = ledger.accept(head(features).to_dense())
+        work += [torch.zeros_like(work[0])] * (len(self.stages) - len(work))
+        return ledger.close(x.shape[2:], "true", torch.stack(work, dim=1))
+
+    def all_stages(self, x: Tensor) -> StageLogits:
+        """The deeply supervised view: every stage on every cell.
+
+        Args:
+            x: (B, 3, H, W) RGB in [0, 1].
+
+        Returns:
+            S maps (B, K, h, w).
+        """
+        features, maps = self.normalise(x), []
+        for stage, head in zip(self.stages, self.heads, strict=True):
+            features = stage(features)
+            maps.append(head(features))
+        return StageLogits(maps, x.shape[2:])
+
+    def rethreshold(
+        self,
+        logits: Sequence[Tensor],
+        rho: float | Sequence[float] | None = None,
+        *,
+        criterion: Criterion = max_softmax,
+        size: Sequence[int] | None = None,
+    ) -> CascadeOutput:
+        """The cached view: cut dense stage outputs at rho without running anything again.
+
+        Args:
+            logits: S maps (B, K, h, w), as `all_stages` returns them.
+            rho, criterion: as for a true run.
+            size: (H, W) of `.labels`; by default that of the input to `all_stages`, else 8 h x 8 w.
+
+        Raises:
+            ValueError: rho is outside [0, 1], or there is not one map per stage.
+        """
+        return rethreshold(logits, self.rho if rho is None else rho, criterion=criterion, size=size)
+
+
+def rethreshold(
+    logits: Sequence[Tensor],
+    rho: float | Sequence[float] = RHO,
+    *,
+    criterion: Criterion = max_softmax,
+    size: Sequence[int] | None = None,
+) -> CascadeOutput:
+    """As `LayerCascade.rethreshold`, for logits without their network."""
+    if not len(logits):
+        raise ValueError("rethreshold needs the logits of every stage, got none")
+    ledger = ExitLedger(thresholds(rho, len(logits) - 1), criterion)
+    for stage_logits in logits:
+        ledger.accept(stage_logits)
+    h, w = logits[0].shape[2:]
+    default = logits.size if isinstance(logits, StageLogits) else (8 * h, 8 * w)
+    return ledger.close(default if size is None else size, "cached")
+
+
+def irnet_lc(num_classes: int = 21, width: float = 1.0, **knobs: Any) -> LayerCascade:
+    """IRNet as a three-stage cascade, randomly initialised (paper, figure 2).
+
+    Args:
+        num_classes: K.
+        width: factor on every branch's channels; 1.0 is the paper's network, .25 fits a laptop.
+        knobs: other fields of `IRNetConfig`.
+
+    Raises:
+        ValueError, TypeError: a knob is out of range or unknown.
+    """
+    config = IRNetConfig(num_classes=num_classes, width=width, **knobs)
+    stages, heads = irnet_stages(config)
+    cascade = LayerCascade(stages, heads)
+    initialise(cascade)
+    cascade.config = {
+        "network": "irnet_lc",
+        **{k: list(v) if isinstance(v, tuple) else v for k, v in vars(config).items()},
+    }
+    return cascade.to(memory_format=torch.channels_last)

@@ -1,0 +1,161 @@
+"""Who leaves where: confidence, thresholds and the ledger that every kind of run shares.
+
+Shape letters: B images, K classes, h, w the 1/8 grid, S stages, H, W pixels.
+
+A criterion turns logits into a confidence in [0, 1]; a cell leaves when its confidence is strictly above
+rho (paper, section 3.2). The same `ExitLedger` serves true runs, cached re-thresholding and the masks of
+cascade training, so that the three cannot disagree.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+Criterion = Callable[[Tensor], Tensor]
+"""(B, K, h, w) logits of any float dtype -> (B, h, w) float32 confidence in [0, 1]."""
+
+
+def max_softmax(logits: Tensor) -> Tensor:
+    """The top softmax score: the paper's criterion (section 3.2)."""
+    return logits.float().softmax(1).amax(1)
+
+
+def margin(logits: Tensor) -> Tensor:
+    """The top softmax score minus the second; 1 where there is one class only."""
+    scores = logits.float().softmax(1)
+    if scores.shape[1] == 1:
+        return scores[:, 0]
+    top = scores.topk(2, dim=1).values
+    return top[:, 0] - top[:, 1]
+
+
+def certainty(logits: Tensor) -> Tensor:
+    """1 - entropy / log K: 1 where one class takes all, 0 where all are equal."""
+    log_scores = logits.float().log_softmax(1)
+    entropy = -(log_scores.exp() * log_scores).sum(1)
+    return (1 - entropy / math.log(max(2, logits.shape[1]))).clamp(0, 1)
+
+
+CRITERIA: dict[str, Criterion] = {"max_softmax": max_softmax, "margin": margin, "certainty": certainty}
+
+
+def thresholds(rho: float | Sequence[float], exits: int) -> tuple[float, ...]:
+    """One threshold per exit, from one for all (the paper's choice) or one each.
+
+    Args:
+        rho: a number in [0, 1], or `exits` of them.
+        exits: exits that have a threshold; the last stage accepts all and has none.
+
+    Raises:
+        ValueError: a value is not a number in [0, 1], or there are too many or too few.
+    """
+    values = tuple(rho) if isinstance(rho, Sequence) else (rho,) * exits
+    if len(values) != exits:
+        raise ValueError(f"rho needs one value, or one for each of the {exits} exits; got {len(values)}: {values}")
+    for value in values:
+        if isinstance(value, str) or not 0 <= value <= 1:
+            raise ValueError(f"rho is a probability between 0 and 1, got {value!r}")
+    return tuple(float(v) for v in values)
+
+
+def leaves(confidence: Tensor, rho: float) -> Tensor:
+    """Bool, where the confidence is strictly above rho.
+
+    rho = 0 sends every cell out and rho = 1 none, whatever the criterion says, ties and saturation included.
+    """
+    return torch.ones_like(confidence, dtype=torch.bool) if rho == 0 else (confidence > rho) & (rho < 1)
+
+
+@dataclass(frozen=True)
+class CascadeOutput:
+    """What a cascade says about a batch.
+
+    Attributes:
+        labels: (B, H, W) int64 in 0 .. K-1, the argmax of the bilinearly upsampled `logits`.
+        logits: (B, K, h, w), at each cell those of the stage it left at.
+        stage: (B, h, w) int64 in 0 .. S-1, the stage each cell left at.
+        confidence: (B, h, w) float32, the criterion's value there.
+        exits: (B, S) float32, share of the cells that left at each stage; rows sum to 1.
+        work: (B, S) float32, share of the cells that each stage computed (more than what reached it if halo > 0).
+        mode: "true" (the later stages ran on regions) or "cached" (dense stage outputs re-thresholded).
+    """
+
+    labels: Tensor
+    logits: Tensor
+    stage: Tensor
+    confidence: Tensor
+    exits: Tensor
+    work: Tensor
+    mode: str
+
+    def pixel_stage(self) -> Tensor:
+        """(B, H, W) int64: the stage of each pixel is that of its nearest cell."""
+        return to_pixels(self.stage, self.labels.shape[1:])
+
+
+def to_pixels(cells: Tensor, size: Sequence[int]) -> Tensor:
+    """(B, h, w) of any dtype -> (B, H, W) by the nearest cell, aligned as the labels are."""
+    rows = _nearest(cells.shape[1], size[0], cells.device)
+    columns = _nearest(cells.shape[2], size[1], cells.device)
+    return cells[:, rows[:, None], columns[None, :]]
+
+
+def _nearest(cells: int, pixels: int, device: torch.device) -> Tensor:
+    centres = (torch.arange(pixels, device=device, dtype=torch.float64) + 0.5) * cells / pixels
+    return centres.floor().long().clamp_(max=cells - 1)
+
+
+def to_labels(logits: Tensor, size: Sequence[int]) -> Tensor:
+    """(B, K, h, w) -> (B, H, W) int64: argmax after bilinear upsampling (align_corners=False)."""
+    return F.interpolate(logits.float(), size=tuple(size), mode="bilinear", align_corners=False).argmax(1)
+
+
+class ExitLedger:
+    """Notes, stage by stage, which cells leave and with what.
+
+    Args:
+        rho: one threshold per exit, S - 1 of them.
+        criterion: confidence of (B, K, h, w) logits.
+
+    Attributes:
+        open: (B, h, w) bool, the cells that have not left yet; None before the first stage.
+    """
+
+    def __init__(self, rho: tuple[float, ...], criterion: Criterion) -> None:
+        self.rho = rho
+        self.criterion = criterion
+        self.open: Tensor | None = None
+        self._stages = 0
+
+    def accept(self, logits: Tensor) -> Tensor:
+        """Take the next stage's (B, K, h, w) logits (read at open cells only); returns the cells still open."""
+        s = self._stages
+        if self.open is None:
+            self.logits = logits
+            self.confidence = self.criterion(logits)
+            self.stage = torch.zeros_like(self.confidence, dtype=torch.int64)
+            self.open = torch.ones_like(self.stage, dtype=torch.bool)
+        else:
+            self.logits = torch.where(self.open[:, None], logits, self.logits)
+            self.confidence = torch.where(self.open, self.criterion(self.logits), self.confidence)
+            self.stage = torch.where(self.open, s, self.stage)
+        last = s == len(self.rho)
+        self.open = torch.zeros_like(self.open) if last else self.open & ~leaves(self.confidence, self.rho[s])
+        self._stages += 1
+        return self.open
+
+    def close(self, size: Sequence[int], mode: str, work: Tensor | None = None) -> CascadeOutput:
+        """The output at (H, W) pixels. Without `work`, each stage is charged with the cells that reached it."""
+        stages = len(self.rho) + 1
+        counts = torch.stack([(self.stage == s).flatten(1).sum(1) for s in range(stages)], dim=1)
+        exits = counts.float() / max(1, self.stage[0].numel())
+        if work is None:
+            work = exits.flip(1).cumsum(1).flip(1)
+        labels = to_labels(self.logits, size)
+        return CascadeOutput(labels, self.logits, self.stage, self.confidence, exits, work, mode)

@@ -1,0 +1,155 @@
+"""The region: which cells of a feature map are still in play.
+
+Shape letters used in this package
+    B images in a batch     H, W rows and columns of the grid     N active cells, over all images
+    C channels              K    positions of a kernel (kh * kw)   O output channels
+
+A `Region` numbers the active cells 0 .. N-1 in (image, row, column) order and remembers two maps:
+`index` (row number -> cell) and `rank` (cell -> row number, -1 outside). Everything a layer needs to
+know about geometry follows from those two: a neighbour table says, for every active cell and every
+position of a kernel, in which row of the packed features that neighbour lies. The tables are built
+once per (kernel, dilation) and shared by all layers of a stage (paper, section 3.3 and figure 3).
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+Pair = tuple[int, int]
+
+
+class Region:
+    """The active cells of a batch of grids.
+
+    Args:
+        mask: (B, H, W) bool, True where a cell is active. Any B >= 0; empty and full masks are fine.
+
+    Raises:
+        TypeError: the mask is not a bool tensor.
+        ValueError: the mask does not have the three axes (B, H, W).
+
+    Attributes:
+        mask: (B, H, W) bool, a private copy of the argument.
+        index: (N,) int64, flat position (image * H * W + row * W + column) of every active cell, ascending.
+
+    Example:
+        >>> region = Region(torch.tensor([[[True, False], [True, True]]]))
+        >>> len(region), region.rank.tolist()
+        (3, [[[0, -1], [1, 2]]])
+    """
+
+    def __init__(self, mask: Tensor) -> None:
+        if not isinstance(mask, Tensor) or mask.dtype != torch.bool:
+            got = mask.dtype if isinstance(mask, Tensor) else type(mask).__name__
+            raise TypeError(f"Region needs a bool tensor, got {got}; compare first, e.g. Region(confidence <= rho)")
+        if mask.dim() != 3:
+            raise ValueError(f"Region needs a mask of shape (B, H, W), got {tuple(mask.shape)}")
+        self.mask = mask.detach().clone()
+        self.index = self.mask.flatten().nonzero()[:, 0]
+        self._rank: Tensor | None = None
+        self._tables: dict[tuple[Pair, Pair], Tensor] = {}
+
+    @classmethod
+    def full(cls, batch: int, height: int, width: int, device: torch.device | str | None = None) -> Region:
+        """The region of all cells of (batch, height, width) grids."""
+        return cls(torch.ones(batch, height, width, dtype=torch.bool, device=device))
+
+    def __len__(self) -> int:
+        """N, the number of active cells over all images."""
+        return self.index.numel()
+
+    def __repr__(self) -> str:
+        return f"Region({len(self)} of {self.mask.numel()} cells active, shape={tuple(self.shape)})"
+
+    @property
+    def shape(self) -> torch.Size:
+        """(B, H, W) of the grid."""
+        return self.mask.shape
+
+    @property
+    def device(self) -> torch.device:
+        """Where the maps live."""
+        return self.mask.device
+
+    @property
+    def rank(self) -> Tensor:
+        """(B, H, W) int64: row number of every active cell, -1 outside."""
+        if self._rank is None:
+            rank = torch.full((self.mask.numel(),), -1, dtype=torch.int64, device=self.device)
+            rank[self.index] = torch.arange(len(self), device=self.device)
+            self._rank = rank.view(self.shape)
+        return self._rank
+
+    @property
+    def image(self) -> Tensor:
+        """(N,) int64: the image (0 .. B-1) that each active cell belongs to."""
+        height, width = self.shape[1:]
+        return self.index // max(height * width, 1)
+
+    def counts(self) -> Tensor:
+        """(B,) int64: active cells in each image."""
+        return self.mask.flatten(1).sum(1)
+
+    def neighbours(self, kernel: Pair, dilation: Pair = (1, 1)) -> Tensor:
+        """Row numbers of the neighbours under a centred kernel.
+
+        Args:
+            kernel: (kh, kw), both odd.
+            dilation: (dh, dw), both >= 1.
+
+        Returns:
+            (N, kh * kw) int64, in the order of a flattened kernel (row by row). The value N, one past the
+            last row, stands for "not active or beyond the border", so that a single zero (or -inf) row
+            appended to the features serves every missing neighbour.
+
+        Raises:
+            ValueError: a kernel side is even, or a kernel side or a dilation is below 1.
+        """
+        key = ((kernel[0], kernel[1]), (dilation[0], dilation[1]))
+        if key not in self._tables:
+            self._tables[key] = self._build_table(*key)
+        return self._tables[key]
+
+    def _build_table(self, kernel: Pair, dilation: Pair) -> Tensor:
+        if min(*kernel, *dilation) < 1 or kernel[0] % 2 == 0 or kernel[1] % 2 == 0:
+            raise ValueError(f"a region kernel has odd sides and dilation >= 1, got {kernel=} {dilation=}")
+        (kh, kw), (dh, dw) = kernel, dilation
+        reach_y, reach_x = dh * (kh // 2), dw * (kw // 2)
+        outside = len(self)
+        rank = torch.where(self.rank < 0, outside, self.rank)
+        padded = F.pad(rank, (reach_x, reach_x, reach_y, reach_y), value=outside)
+        _, height, width = self.shape
+        tall, wide = padded.shape[1:]
+        # The same cell in the padded grid, then one flat offset per kernel position.
+        image, cell = self.image, self.index % max(height * width, 1)
+        corner = image * (tall * wide) + (cell // max(width, 1)) * wide + cell % max(width, 1)
+        steps = torch.tensor([i * dh * wide + j * dw for i in range(kh) for j in range(kw)], device=self.device)
+        return padded.flatten()[corner[:, None] + steps[None, :]]
+
+    def grow(self, halo: int) -> Region:
+        """The region and every cell within `halo` cells of it (square neighbourhood).
+
+        Raises:
+            ValueError: `halo` is negative.
+        """
+        if halo < 0:
+            raise ValueError(f"halo is a number of cells >= 0, got {halo}")
+        if halo == 0 or len(self) == 0:
+            return self
+        grown = F.max_pool2d(self.mask[:, None].float(), 2 * halo + 1, stride=1, padding=halo)
+        return Region(grown[:, 0] > 0)
+
+    def rows_of(self, part: Region) -> Tensor:
+        """(len(part),) int64: in which row of this region each cell of `part` lies.
+
+        Raises:
+            ValueError: the grids differ, or `part` has a cell that this region lacks.
+        """
+        if part.shape != self.shape:
+            raise ValueError(f"regions on different grids: {tuple(part.shape)} and {tuple(self.shape)}")
+        rows = self.rank.flatten()[part.index]
+        if rows.numel() and int(rows.min()) < 0:
+            raise ValueError(f"{int((rows < 0).sum())} cells of the smaller region are not active in the larger one")
+        return rows

@@ -1,0 +1,167 @@
+"""RegionTensor: packed features that unmodified PyTorch modules can run on.
+
+Shape letters: B images, C channels, H, W grid, N active cells.
+
+A `RegionTensor` stands for a dense (B, C, H, W) map of which only the active cells are stored, one row
+each. It takes part in PyTorch's `__torch_function__` protocol: `F.conv2d`, `F.batch_norm`, `torch.cat`,
+`+` and the rest of the stride-1 vocabulary do the region-wise thing, so a network's blocks are written
+once, as plain PyTorch, and run on a dense map or on a region (paper, section 3.3). What has no meaning
+on a region (stride, resizing, reductions over space) raises `RegionOpError`, which names the way out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lcnb.regions.region import Region
+
+
+class RegionOpError(TypeError):
+    """An operation that cannot run on a region. The message says what to do instead."""
+
+
+class RegionTensor:
+    """Features of the active cells of a `Region`.
+
+    Args:
+        features: (N, C) floating point, row n belongs to the n-th active cell.
+        region: the N active cells of a (B, H, W) grid.
+
+    Raises:
+        ValueError: `features` is not (N, C) for this region's N.
+
+    Example:
+        >>> x = torch.randn(1, 8, 6, 6)
+        >>> active = RegionTensor.from_dense(x, Region(x[:, 0] > 0))
+        >>> torch.nn.Conv2d(8, 16, 3, padding=1)(active).shape
+        torch.Size([1, 16, 6, 6])
+    """
+
+    def __init__(self, features: Tensor, region: Region) -> None:
+        if features.dim() != 2 or features.shape[0] != len(region):
+            raise ValueError(
+                f"features of this region have shape ({len(region)}, C), one row per active cell; "
+                f"got {tuple(features.shape)}"
+            )
+        self.features = features
+        self.region = region
+
+    @classmethod
+    def from_dense(cls, x: Tensor, region: Region) -> RegionTensor:
+        """Keep the active cells of a dense map.
+
+        Args:
+            x: (B, C, H, W).
+            region: over the same (B, H, W).
+
+        Raises:
+            ValueError: the map and the region are over different grids.
+        """
+        if x.dim() != 4 or (x.shape[0], *x.shape[2:]) != tuple(region.shape):
+            raise ValueError(
+                f"a map of shape {tuple(x.shape)} does not lie on the region's grid {tuple(region.shape)}: "
+                "expected (B, C, H, W) with the region's B, H and W"
+            )
+        cells = x.permute(0, 2, 3, 1).reshape(-1, x.shape[1])  # no copy when x is channels-last
+        return cls(cells.index_select(0, region.index), region)
+
+    def to_dense(self, fill: float = 0.0) -> Tensor:
+        """The (B, C, H, W) map in channels-last memory, `fill` at every inactive cell."""
+        batch, channels, height, width = self.shape
+        cells = self.features.new_full((batch * height * width, channels), fill)
+        cells = cells.index_copy(0, self.region.index, self.features)
+        return cells.view(batch, height, width, channels).permute(0, 3, 1, 2)
+
+    def restrict(self, part: Region) -> RegionTensor:
+        """The same features on a smaller region.
+
+        Raises:
+            ValueError: `part` has a cell that is not active here.
+        """
+        return RegionTensor(self.features.index_select(0, self.region.rows_of(part)), part)
+
+    def with_features(self, features: Tensor) -> RegionTensor:
+        """Other features on the same region."""
+        return RegionTensor(features, self.region)
+
+    # What modules look at before they call a function.
+
+    @property
+    def shape(self) -> torch.Size:
+        """(B, C, H, W), as of the dense map this stands for."""
+        batch, height, width = self.region.shape
+        return torch.Size((batch, self.features.shape[1], height, width))
+
+    def size(self, dim: int | None = None) -> Any:
+        """As `Tensor.size`."""
+        return self.shape if dim is None else self.shape[dim]
+
+    def dim(self) -> int:
+        """4: a RegionTensor stands for a map with axes (B, C, H, W)."""
+        return 4
+
+    ndim = property(dim)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __repr__(self) -> str:
+        active, cells = len(self.region), self.region.mask.numel()
+        return f"RegionTensor(shape={tuple(self.shape)}, {active} of {cells} cells active, dtype={self.features.dtype})"
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of the features."""
+        return self.features.dtype
+
+    @property
+    def device(self) -> torch.device:
+        """Of the features."""
+        return self.features.device
+
+    @property
+    def requires_grad(self) -> bool:
+        """Of the features."""
+        return self.features.requires_grad
+
+    # The protocol.
+
+    @classmethod
+    def __torch_function__(cls, func: Callable, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
+        from lcnb.regions.ops import run  # ops needs this class
+
+        return run(func, args, kwargs or {})
+
+    def __getattr__(self, name: str) -> Any:
+        """`x.relu()`, `x.mul(2)`, ...: tensor methods go through the same table as functions."""
+        method = getattr(Tensor, name, None)
+        if name.startswith("__") or method is None:
+            raise AttributeError(f"RegionTensor has no attribute {name!r}")
+        if not callable(method):
+            raise RegionOpError(f"a RegionTensor has no .{name}; use .features (N, C) or .to_dense()")
+        return lambda *args, **kwargs: self.__torch_function__(method, (), (self, *args), kwargs)
+
+    def __add__(self, other: Any) -> RegionTensor:
+        return self.__torch_function__(torch.add, (), (self, other))
+
+    def __mul__(self, other: Any) -> RegionTensor:
+        return self.__torch_function__(torch.mul, (), (self, other))
+
+    def __sub__(self, other: Any) -> RegionTensor:
+        return self.__torch_function__(torch.sub, (), (self, other))
+
+    def __rsub__(self, other: Any) -> RegionTensor:
+        return -self + other
+
+    def __truediv__(self, other: Any) -> RegionTensor:
+        return self.__torch_function__(torch.div, (), (self, other))
+
+    def __neg__(self) -> RegionTensor:
+        return self.__torch_function__(torch.neg, (), (self,))
+
+    __radd__ = __add__
+    __rmul__ = __mul__
