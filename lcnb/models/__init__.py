@@ -2,10 +2,22 @@
 
 from lcnb.models.cascade import RHO, LayerCascade, StageLogits, irnet_lc, rethreshold
 from lcnb.models.cost import CascadeCost, cascade_cost
-from lcnb.models.exits import CRITERIA, CascadeOutput, certainty, margin, max_softmax
+from lcnb.models.exits import CRITERIA, CascadeOutput, Criterion, certainty, margin, max_softmax
 from lcnb.models.irnet import IRNetConfig
 
 __all__ = [
-    "CRITERIA", "RHO", "CascadeCost", "CascadeOutput", "IRNetConfig", "LayerCascade", "StageLogits", "cascade_cost",
-    "certainty", "irnet_lc", "margin", "max_softmax", "rethreshold",
-]  # fmt: skip
+    "CRITERIA",
+    "RHO",
+    "CascadeCost",
+    "CascadeOutput",
+    "Criterion",
+    "IRNetConfig",
+    "LayerCascade",
+    "StageLogits",
+    "cascade_cost",
+    "certainty",
+    "irnet_lc",
+    "margin",
+    "max_softmax",
+    "rethreshold",
+]

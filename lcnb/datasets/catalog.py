@@ -1,0 +1,101 @@
+"""One registry: name -> data set, classes, splits, ignore index."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from lcnb.datasets import camvid, cityscapes, streets, voc
+from lcnb.datasets.base import DatasetSpec, SegmentationDataset
+from lcnb.errors import DataError
+from lcnb.paths import data_roots, searched
+
+
+@dataclass(frozen=True)
+class _Entry:
+    spec: DatasetSpec
+    splits: Callable[[Path], list[str]]
+    pairs: Callable[[Path, str], list[tuple[Path, Path]]]
+    relabel: torch.Tensor | None = None
+
+
+_CATALOG = {
+    "streets": _Entry(streets.SPEC, streets.splits, streets.pairs),
+    "camvid": _Entry(camvid.SPEC, camvid.splits, camvid.pairs),
+    "voc2012": _Entry(voc.SPEC, voc.splits, voc.pairs),
+    "cityscapes": _Entry(cityscapes.SPEC, cityscapes.splits, cityscapes.pairs, cityscapes.relabel_ids()),
+}
+_COVERED7 = _Entry(voc.SPEC_COVERED7, voc.splits, voc.pairs, voc.relabel_covered7())
+
+
+def names() -> list[str]:
+    """All data sets, whether on disk or not."""
+    return list(_CATALOG)
+
+
+def spec(name: str, classes: str = "all") -> DatasetSpec:
+    """What is fixed about a data set.
+
+    Raises:
+        DataError: there is none of that name, or it has no such choice of classes.
+    """
+    return _entry(name, classes).spec
+
+
+def locate(name: str) -> Path | None:
+    """The folder of a data set under the first data root that has it, or None."""
+    folder = _entry(name).spec.folder
+    candidates = [root / folder for root in data_roots()]
+    if name == "voc2012":  # the official archive unpacks into VOCdevkit/
+        candidates += [root for root in data_roots() if (root / "VOCdevkit" / "VOC2012").is_dir()]
+    return next((c for c in candidates if c.is_dir() and _entry(name).splits(c)), None)
+
+
+def splits(name: str) -> list[str]:
+    """The splits that exist on disk; empty when the data set is not there."""
+    folder = locate(name)
+    return [] if folder is None else _entry(name).splits(folder)
+
+
+def load_dataset(
+    name: str, split: str = "val", *, classes: str = "all", transform: Callable | None = None, root: Path | None = None
+) -> SegmentationDataset:
+    """Open one split of a data set.
+
+    Args:
+        name: "streets", "camvid", "voc2012" or "cityscapes".
+        split: one of those on disk.
+        classes: "all", or "covered7" for VOC.
+        transform: a `torchvision.transforms.v2` transform of (image, mask).
+        root: the data set's own folder; by default it is searched under `lcnb.paths.data_roots()`.
+
+    Raises:
+        DataError: unknown name, folder or split not found (it says where it looked and how to get the data), a
+            listed file missing.
+    """
+    entry = _entry(name, classes)
+    folder = locate(name) if root is None else Path(root).expanduser().resolve()
+    if folder is None or not folder.is_dir():
+        where = searched() if root is None else str(folder)
+        raise DataError(
+            f"{entry.spec.title} is not here: no {entry.spec.folder}/ in {where}. To have it, {entry.spec.how_to_get}, "
+            "and point LCNB_DATA at the folder above it"
+        )
+    found = entry.splits(folder)
+    if split not in found:
+        there = ", ".join(found) or "none: is it complete?"
+        raise DataError(f"{entry.spec.title} in {folder} has no split {split!r}; it has {there}")
+    return SegmentationDataset(entry.spec, split, entry.pairs(folder, split), entry.relabel, transform)
+
+
+def _entry(name: str, classes: str = "all") -> _Entry:
+    if name not in _CATALOG:
+        raise DataError(f"no data set is named {name!r}; there are {', '.join(_CATALOG)}")
+    if classes == "covered7" and name == "voc2012":
+        return _COVERED7
+    if classes != "all":
+        raise DataError(f"classes={classes!r} is not a choice for {name}; use 'all', or 'covered7' with voc2012")
+    return _CATALOG[name]

@@ -1,0 +1,54 @@
+"""Cityscapes in its official tree: `leftImg8bit/<split>/<city>/` beside `gtFine/<split>/<city>/`.
+
+The files hold 34 raw label ids; torchvision's table of the official classes maps them to the 19 that are
+trained and scored, everything else to 255.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torchvision.datasets import Cityscapes
+
+from lcnb.datasets.base import DatasetSpec, paired
+
+IGNORED = 255
+_SCORED = sorted((c for c in Cityscapes.classes if 0 <= c.train_id < IGNORED), key=lambda c: c.train_id)
+
+SPEC = DatasetSpec(
+    name="cityscapes",
+    classes=tuple(c.name for c in _SCORED),
+    ignore_index=IGNORED,
+    title="Cityscapes",
+    licence="Cityscapes' terms; research use",
+    how_to_get="log in at cityscapes-dataset.com, get leftImg8bit_trainvaltest.zip and gtFine_trainvaltest.zip "
+    "and unpack both into cityscapes/",
+    folder="cityscapes",
+)
+
+
+def splits(folder: Path) -> list[str]:
+    """The splits that have images and fine annotations."""
+    return [s for s in ("train", "val", "test") if all((folder / k / s).is_dir() for k in ("leftImg8bit", "gtFine"))]
+
+
+def pairs(folder: Path, split: str) -> list[tuple[Path, Path]]:
+    """(image, mask) of every item of a split, by city.
+
+    Raises:
+        DataError: an image has no mask, or the split is empty.
+    """
+    images = sorted((folder / "leftImg8bit" / split).glob("*/*_leftImg8bit.png"))
+    stems = [(i.parent.name, i.name.removesuffix("_leftImg8bit.png")) for i in images]
+    masks = [folder / "gtFine" / split / city / f"{stem}_gtFine_labelIds.png" for city, stem in stems]
+    return paired(images, masks)
+
+
+def relabel_ids() -> torch.Tensor:
+    """(256,) uint8: raw id -> one of the 19 classes, or 255. Ids beyond the official ones stay, and are refused."""
+    table = torch.arange(256, dtype=torch.uint8)
+    for c in Cityscapes.classes:
+        if c.id >= 0:
+            table[c.id] = c.train_id if 0 <= c.train_id < IGNORED else IGNORED
+    return table

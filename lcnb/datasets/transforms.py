@@ -1,0 +1,52 @@
+"""Training augmentation: the same for every data set, built of `torchvision.transforms.v2`.
+
+Shape letters: H, W pixels of the crop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torchvision import tv_tensors
+from torchvision.transforms import v2
+
+
+def augmentation(
+    crop: tuple[int, int], scale: tuple[float, float], ignore_index: int, jitter: float = 0.4
+) -> v2.Transform:
+    """Random scale, crop, flip and colour jitter of an (image, mask) pair.
+
+    Args:
+        crop: (H, W) of the result; pictures that are smaller are padded, the mask with `ignore_index`.
+        scale: range of the factor on the picture's own size.
+        ignore_index: mask value of padding.
+        jitter: strength of brightness, contrast and saturation changes.
+    """
+    return v2.Compose(
+        [
+            _RandomScale(scale),
+            v2.RandomCrop(crop, pad_if_needed=True, fill={tv_tensors.Image: 128, tv_tensors.Mask: ignore_index}),
+            v2.RandomHorizontalFlip(),
+            v2.ColorJitter(jitter, jitter, jitter),
+        ]
+    )
+
+
+class _RandomScale(v2.Transform):
+    """Scales by a factor drawn log-uniformly, so that halving and doubling are equally likely."""
+
+    def __init__(self, scale: tuple[float, float]) -> None:
+        super().__init__()
+        self.low, self.high = (float(torch.tensor(s).log()) for s in scale)
+
+    def make_params(self, flat_inputs: Sequence) -> dict:
+        """Draw the factor of this pair."""
+        height, width = flat_inputs[0].shape[-2:]
+        factor = float(torch.empty(()).uniform_(self.low, self.high).exp())
+        return {"size": [max(1, round(height * factor)), max(1, round(width * factor))]}
+
+    def transform(self, inpt: Tensor, params: dict) -> Tensor:
+        """Resize an image bilinearly, a mask to the nearest pixel."""
+        return v2.functional.resize(inpt, params["size"], antialias=True)

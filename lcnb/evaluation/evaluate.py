@@ -1,0 +1,180 @@
+"""Score a cascade on a data set, in a true run or from cached stage outputs.
+
+Shape letters: B images (1 here: sizes may differ), K classes, H, W pixels, h, w cells, S stages.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lcnb.evaluation.metrics import BoundaryF, ConfusionMatrix, ExitCounts
+from lcnb.models import CascadeOutput, Criterion, LayerCascade, cascade_cost, max_softmax
+from lcnb.models.exits import thresholds, to_labels
+
+TOLERANCE = 3
+"""Pixels, of the boundary F-score: 0.5 % of the diagonal of a 480x360 picture."""
+
+
+@dataclass
+class Scores:
+    """Running scores of one setting (a rho, a mode).
+
+    Attributes:
+        confusion: of the final label map.
+        by_stage: of the cumulative map after each stage, on the pixels decided so far (paper, figure 4).
+        decided: (S,) share of the labelled pixels decided after each stage.
+    """
+
+    classes: Sequence[str]
+    ignore_index: int
+    stages: int
+    tolerance: int = TOLERANCE
+    images: int = 0
+    macs: float = 0.0
+    seconds: list[float] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        k, ignored = len(self.classes), self.ignore_index
+        self.confusion = ConfusionMatrix(k, ignored)
+        self.boundary = BoundaryF(k, ignored, self.tolerance)
+        self.exits = ExitCounts(k, ignored, self.stages)
+        self.by_stage = [ConfusionMatrix(k, ignored) for _ in range(self.stages)]
+
+    def update(self, out: CascadeOutput, target: Tensor, macs: float = 0.0, seconds: float | None = None) -> None:
+        """Add one image: its output and its (H, W) true classes."""
+        labels, stage = out.labels[0], out.pixel_stage()[0]
+        self.confusion.update(labels, target)
+        self.boundary.update(labels, target)
+        self.exits.update(stage, out.stage[0], target)
+        for s, confusion in enumerate(self.by_stage):
+            confusion.update(labels, target, where=stage <= s)
+        self.images += 1
+        self.macs += macs
+        if seconds is not None:
+            self.seconds.append(seconds)
+
+    @property
+    def decided(self) -> list[float]:
+        total = max(1, int(self.confusion.counts.sum()))
+        return [int(c.counts.sum()) / total for c in self.by_stage]
+
+    def as_dict(self) -> dict[str, Any]:
+        """The numbers as JSON takes them; NaN becomes None."""
+        times = torch.tensor(sorted(self.seconds), dtype=torch.float64) * 1e3
+        names = list(self.classes)
+        return {
+            "images": self.images,
+            "miou": _number(self.confusion.miou),
+            "iou": dict(zip(names, map(_number, self.confusion.iou.tolist()), strict=True)),
+            "absent_classes": [names[k] for k in self.confusion.absent],
+            "pixel_accuracy": _number(self.confusion.pixel_accuracy),
+            "boundary_f": _number(self.boundary.score),
+            "boundary_tolerance_px": self.tolerance,
+            "exits": [_number(v) for v in self.exits.exits.tolist()],
+            "exits_by_class": {
+                n: [_number(v) for v in row] for n, row in zip(names, self.exits.by_class.tolist(), strict=True)
+            },
+            "cumulative_stages": [
+                {"decided": _number(d), "miou_of_decided": _number(c.miou)}
+                for d, c in zip(self.decided, self.by_stage, strict=True)
+            ],
+            "gmacs_per_image": _number(self.macs / max(1, self.images) / 1e9),
+            "ms_per_image": {"p50": _number(_quantile(times, 0.5)), "p95": _number(_quantile(times, 0.95))},
+        }
+
+
+def _number(value: float) -> float | None:
+    return None if math.isnan(value) else round(value, 6)
+
+
+def _quantile(values: Tensor, q: float) -> float:
+    return float(values.quantile(q)) if values.numel() else float("nan")
+
+
+class _Costs:
+    """The dense cost by image size, counted once each."""
+
+    def __init__(self, cascade: LayerCascade) -> None:
+        self.cascade = cascade
+        self.known: dict[tuple[int, int], Any] = {}
+
+    def of(self, out: CascadeOutput) -> float:
+        size = (out.labels.shape[1], out.labels.shape[2])
+        if size not in self.known:
+            self.known[size] = cascade_cost(self.cascade, *size)
+        return float(self.known[size].of(out.work).sum())
+
+
+@torch.inference_mode()
+def evaluate(
+    cascade: LayerCascade,
+    dataset: Iterable[tuple[Tensor, Tensor]],
+    *,
+    classes: Sequence[str],
+    ignore_index: int,
+    rho: float | Sequence[float] | None = None,
+    mode: str = "true",
+    criterion: Criterion = max_softmax,
+    halo: int = 0,
+    progress: Callable[[int], None] | None = None,
+) -> Scores:
+    """Score one threshold.
+
+    Args:
+        cascade: put into eval mode here.
+        dataset: yields an image (3, H, W) uint8 and a mask (H, W) of class indices.
+        classes: names, by index.
+        ignore_index: mask value that counts for nothing.
+        rho: the cascade's own if None.
+        mode: "true" (later stages on regions) or "cached" (dense outputs re-thresholded; `halo` has no meaning).
+        progress: called with the number of images done.
+
+    Raises:
+        ValueError: another mode, or rho outside [0, 1].
+    """
+    if mode not in ("true", "cached"):
+        raise ValueError(f"mode is 'true' or 'cached', got {mode!r}")
+    device = next(cascade.parameters()).device
+    cascade.eval()
+    limits = thresholds(cascade.rho if rho is None else rho, len(cascade.stages) - 1)
+    scores, costs = Scores(classes, ignore_index, len(cascade.stages)), _Costs(cascade)
+    for image, target in dataset:
+        x = image[None].to(device).float() / 255
+        start = time.perf_counter()
+        if mode == "true":
+            out = cascade(x, limits, criterion=criterion, halo=halo)
+        else:
+            out = cascade.rethreshold(cascade.all_stages(x), limits, criterion=criterion)
+        _wait(device)
+        scores.update(out, target.to(device), costs.of(out), time.perf_counter() - start)
+        if progress is not None:
+            progress(scores.images)
+    return scores
+
+
+def _wait(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+@torch.inference_mode()
+def stage_miou(
+    cascade: LayerCascade, dataset: Iterable[tuple[Tensor, Tensor]], classes: int, ignore_index: int
+) -> list[float]:
+    """mIoU of each stage alone on every pixel: the dense, deeply supervised view."""
+    device = next(cascade.parameters()).device
+    cascade.eval()
+    stages = len(cascade.stages)
+    found = [ConfusionMatrix(classes, ignore_index) for _ in range(stages)]
+    for image, target in dataset:
+        logits = cascade.all_stages(image[None].to(device).float() / 255)
+        for s, confusion in enumerate(found):
+            confusion.update(to_labels(logits[s], logits.size)[0], target.to(device))
+    return [c.miou for c in found]
