@@ -9,6 +9,7 @@
 Reproduces X. Li, Z. Liu, P. Luo, C. C. Loy, X. Tang, "Not All Pixels Are Equal", CVPR 2017.
 """
 
+from lcnb import datasets, models, weights
 from lcnb.datasets import load_dataset
 from lcnb.errors import DataError, LcnbError, WeightsError
 from lcnb.evaluation import evaluate
@@ -27,10 +28,13 @@ __all__ = [
     "RegionTensor",
     "WeightsError",
     "cascade_cost",
+    "datasets",
     "evaluate",
     "irnet_lc",
     "load",
     "load_dataset",
+    "models",
     "rethreshold",
     "use_backend",
+    "weights",
 ]

@@ -2,7 +2,7 @@
 
 from lcnb.models.cascade import RHO, LayerCascade, StageLogits, irnet_lc, rethreshold
 from lcnb.models.cost import CascadeCost, cascade_cost
-from lcnb.models.exits import CRITERIA, CascadeOutput, Criterion, certainty, margin, max_softmax
+from lcnb.models.exits import CRITERIA, CascadeOutput, Criterion, certainty, margin, max_softmax, to_labels, to_pixels
 from lcnb.models.irnet import IRNetConfig
 
 __all__ = [
@@ -20,4 +20,6 @@ __all__ = [
     "margin",
     "max_softmax",
     "rethreshold",
+    "to_labels",
+    "to_pixels",
 ]

@@ -1,0 +1,78 @@
+"""Every colour of the suite, in one place, told apart with any kind of colour vision.
+
+Class colours were searched for with `tools/palette_search.py`; a test checks the distances. The scales for
+stages and difficulty run from light to dark, so they also survive a grey print.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+Colour = tuple[int, int, int]
+"""sRGB, 0 .. 255."""
+
+STREET: dict[str, Colour] = {
+    "Sky": (153, 187, 255),
+    "Building": (85, 55, 45),
+    "Pole": (255, 255, 185),
+    "Road": (69, 79, 123),
+    "Pavement": (162, 145, 163),
+    "Tree": (10, 128, 95),
+    "SignSymbol": (226, 132, 0),
+    "Fence": (235, 175, 135),
+    "Car": (51, 25, 128),
+    "Pedestrian": (218, 37, 25),
+    "Bicyclist": (185, 25, 195),
+}
+# fmt: off
+_TWENTY_ONE: list[Colour] = [
+    (0, 0, 0), (140, 60, 105), (67, 0, 238), (255, 191, 176), (178, 92, 130), (26, 117, 255), (194, 200, 255),
+    (179, 255, 255), (0, 172, 255), (135, 134, 0), (255, 255, 167), (120, 77, 174), (68, 0, 0), (147, 177, 65),
+    (4, 244, 29), (254, 119, 173), (0, 0, 34), (109, 20, 55), (178, 0, 2), (18, 7, 157), (26, 0, 97),
+]
+_NINETEEN: list[Colour] = [
+    (104, 123, 231), (140, 0, 180), (72, 27, 58), (22, 0, 34), (120, 169, 255), (184, 67, 0), (255, 235, 94),
+    (129, 111, 140), (0, 0, 0), (178, 148, 171), (31, 5, 131), (230, 182, 0), (73, 74, 105), (228, 118, 77),
+    (137, 23, 0), (60, 17, 255), (176, 200, 160), (103, 224, 250), (188, 255, 210),
+]
+# fmt: on
+
+STAGES: list[Colour] = [(178, 216, 242), (240, 160, 40), (122, 20, 52)]
+"""Left at stage 1, 2, 3."""
+DIFFICULTY: dict[str, Colour] = {"easy": STAGES[0], "moderate": STAGES[1], "hard": STAGES[2]}
+UNKNOWN: Colour = (238, 234, 226)
+"""Undecided so far (figure 4's pale colour)."""
+IGNORED: Colour = (255, 255, 255)
+"""Not labelled in the truth."""
+ACCENT = "#0b6e99"
+MUTED = "#6b7280"
+
+
+def class_colours(classes: tuple[str, ...] | list[str]) -> list[Colour]:
+    """A colour for each class, by index: the street colours for street classes, else searched ones.
+
+    Raises:
+        ValueError: more classes than there are colours that can be told apart.
+    """
+    if all(name in STREET for name in classes):
+        return [STREET[name] for name in classes]
+    if len(classes) > len(_TWENTY_ONE):
+        raise ValueError(f"there are colours for at most {len(_TWENTY_ONE)} classes, got {len(classes)}")
+    return (_NINETEEN if len(classes) <= len(_NINETEEN) else _TWENTY_ONE)[: len(classes)]
+
+
+def colourise(labels: np.ndarray, colours: list[Colour], other: Colour = IGNORED) -> np.ndarray:
+    """(H, W) whole numbers -> (H, W, 3) uint8; values without a colour of their own get `other`."""
+    table = np.full((256, 3), other, dtype=np.uint8)
+    table[: len(colours)] = np.array(colours, dtype=np.uint8)
+    return table[np.clip(labels, 0, 255).astype(np.uint8)]
+
+
+def blend(image: np.ndarray, overlay: np.ndarray, alpha: float = 0.55) -> np.ndarray:
+    """(H, W, 3) uint8 picture with a (H, W, 3) uint8 colour map laid over it; alpha 1 hides the picture."""
+    return np.round(image * (1 - alpha) + overlay * alpha).astype(np.uint8)
+
+
+def hexadecimal(colour: Colour) -> str:
+    """`#rrggbb`, as Matplotlib and HTML take it."""
+    return "#{:02x}{:02x}{:02x}".format(*colour)

@@ -1,0 +1,44 @@
+"""Static figures: every idea of the suite has one, with alt text and the project's palette."""
+
+from lcnb.palettes import DIFFICULTY
+from lcnb.plots.cascade import (
+    STAGE_LEGEND,
+    class_exits,
+    cumulative_stages,
+    exits_over_rho,
+    label_map,
+    stage_overlay,
+    three_regions,
+    to_array,
+    used_classes,
+)
+from lcnb.plots.difficulty import (
+    boundary_shares,
+    class_shares,
+    confidence_histogram,
+    difficulty_map,
+    difficulty_overlay,
+    shares_by_class,
+)
+from lcnb.plots.style import panels, show
+
+__all__ = [
+    "DIFFICULTY",
+    "STAGE_LEGEND",
+    "boundary_shares",
+    "class_exits",
+    "class_shares",
+    "confidence_histogram",
+    "cumulative_stages",
+    "difficulty_map",
+    "difficulty_overlay",
+    "exits_over_rho",
+    "label_map",
+    "panels",
+    "shares_by_class",
+    "show",
+    "stage_overlay",
+    "three_regions",
+    "to_array",
+    "used_classes",
+]

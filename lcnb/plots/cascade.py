@@ -1,0 +1,112 @@
+"""Figures of what the cascade decides, and where.
+
+Shape letters: H, W pixels, K classes, S stages, R thresholds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from lcnb.models import CascadeOutput
+from lcnb.palettes import ACCENT, IGNORED, STAGES, UNKNOWN, Colour, blend, class_colours, colourise, hexadecimal
+from lcnb.plots.style import figure, panels
+
+STAGE_NAMES = ("left at stage 1", "left at stage 2", "left at stage 3")
+STAGE_LEGEND = dict(zip(STAGE_NAMES, STAGES, strict=True))
+
+
+def to_array(image: Tensor) -> np.ndarray:
+    """(3, H, W) uint8, or float in [0, 1] -> (H, W, 3) uint8."""
+    array = image.detach().cpu().permute(1, 2, 0).numpy()
+    return array if array.dtype == np.uint8 else np.round(array.clip(0, 1) * 255).astype(np.uint8)
+
+
+def stage_overlay(image: np.ndarray, out: CascadeOutput, alpha: float = 0.6) -> np.ndarray:
+    """The picture with the stage each pixel left at laid over it: (H, W, 3) uint8."""
+    return blend(image, colourise(out.pixel_stage()[0].cpu().numpy(), STAGES), alpha)
+
+
+def label_map(labels: Tensor, classes: Sequence[str]) -> np.ndarray:
+    """(H, W) class indices -> (H, W, 3) uint8; what is unlabelled is white."""
+    return colourise(labels.cpu().numpy(), class_colours(list(classes)), IGNORED)
+
+
+def used_classes(classes: Sequence[str], *maps: Tensor) -> dict[str, Colour]:
+    """Names and colours of the classes that occur in any of the maps, for a legend."""
+    present = set().union(*(set(m.unique().tolist()) for m in maps))
+    return {n: c for k, (n, c) in enumerate(zip(classes, class_colours(list(classes)), strict=True)) if k in present}
+
+
+def three_regions(image: Tensor, out: CascadeOutput, classes: Sequence[str]) -> Figure:
+    """The picture, its regions by stage, and the labels that result."""
+    picture = to_array(image)
+    row = [picture, stage_overlay(picture, out), label_map(out.labels[0], classes)]
+    shares = out.exits[0].tolist()
+    legend = {f"stage {s + 1}: {share:.0%} of the cells": STAGES[s] for s, share in enumerate(shares)}
+    return panels([row], ["input", "where each cell leaves", "labels"], legend=legend)
+
+
+def cumulative_stages(
+    images: Sequence[Tensor], outs: Sequence[CascadeOutput], masks: Sequence[Tensor], classes: Sequence[str]
+) -> Figure:
+    """Figure 4: input, what is decided after stages 1, 2 and 3, truth. Undecided pixels are pale."""
+    colours = class_colours(list(classes))
+    rows = []
+    for image, out, mask in zip(images, outs, masks, strict=True):
+        labels, stage = out.labels[0].cpu().numpy(), out.pixel_stage()[0].cpu().numpy()
+        steps = [colourise(np.where(stage <= s, labels, 255), colours, UNKNOWN) for s in range(out.exits.shape[1])]
+        rows.append([to_array(image), *steps, label_map(mask, classes)])
+    legend = {**used_classes(classes, *masks), "undecided": UNKNOWN}
+    titles = ["input", *(f"after stage {s + 1}" for s in range(outs[0].exits.shape[1])), "ground truth"]
+    return panels(rows, titles, legend=legend, width=12)
+
+
+def exits_over_rho(rhos: Sequence[float], exits: np.ndarray, rho: float | None = None) -> Figure:
+    """Share of cells that leave at each stage as the threshold rises: (R,) rhos, (R, S) shares."""
+    fig, axes = figure(6.4, 3.0)
+    axis = axes[0, 0]
+    positions = np.arange(len(rhos))
+    axis.stackplot(positions, exits.T, colors=[hexadecimal(c) for c in STAGES], labels=STAGE_NAMES, linewidth=0)
+    axis.set_xticks(positions, [f"{r:g}" for r in rhos])
+    axis.set(xlim=(0, len(rhos) - 1), ylim=(0, 1), xlabel="threshold ρ", ylabel="share of cells")
+    axis.yaxis.set_major_formatter(lambda v, _: f"{v:.0%}")
+    if rho in list(rhos):
+        axis.axvline(list(rhos).index(rho), color=ACCENT, linewidth=1.5)  # type: ignore[arg-type]
+        axis.annotate(f"ρ = {rho:g}", (list(rhos).index(rho), 1.02), color=ACCENT, ha="center", annotation_clip=False)  # type: ignore[arg-type]
+    handles, labels = axis.get_legend_handles_labels()
+    axis.legend(handles[::-1], labels[::-1], loc="center left", bbox_to_anchor=(1.01, 0.5))
+    return fig
+
+
+def class_exits(by_class: np.ndarray, entering: np.ndarray, classes: Sequence[str]) -> Figure:
+    """Figure 5: where each class leaves (K, S), and its share among the pixels entering a stage over that in the image.
+
+    Classes that do not occur (NaN) are left out.
+    """
+    keep = [k for k in range(len(classes)) if not np.isnan(by_class[k]).any()]
+    order = sorted(keep, key=lambda k: by_class[k, 0])
+    fig, axes = figure(9.6, 0.55 + 0.28 * len(order), 1, 2, sharey=True)
+    left, right = axes[0]
+    start = np.zeros(len(order))
+    for s in range(by_class.shape[1]):
+        left.barh(range(len(order)), by_class[order, s], left=start, color=hexadecimal(STAGES[s]), label=STAGE_NAMES[s])
+        start += by_class[order, s]
+    left.set_yticks(range(len(order)), [classes[k] for k in order])
+    left.set_title("where the pixels of a class leave", loc="left")
+    left.set(xlim=(0, 1))
+    left.xaxis.set_major_formatter(lambda v, _: f"{v:.0%}")
+    left.grid(axis="y", visible=False)
+    for s in range(1, entering.shape[1]):
+        marker = "os^"[s]
+        right.plot(
+            entering[order, s], range(len(order)), marker, color=hexadecimal(STAGES[s]), label=f"entering stage {s + 1}"
+        )
+    right.axvline(1, color="#6b7280", linewidth=1)
+    right.set_title("its share there over its share in the image", loc="left")
+    right.legend(loc="best", fontsize=9)
+    fig.legend(*left.get_legend_handles_labels(), loc="outside upper left", ncols=3, fontsize=9)
+    return fig

@@ -1,0 +1,118 @@
+"""How figures look, and how they get into a notebook: small, legible, with alt text."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from IPython.display import Image, display
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+from PIL import Image as Pillow
+
+from lcnb.palettes import Colour, hexadecimal
+
+DPI = 100
+RC: Any = {
+    "font.size": 10,
+    "axes.titlesize": 11,
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": "#6b7280",
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#e5e7eb",
+    "legend.frameon": False,
+    "figure.facecolor": "white",
+}
+
+
+def figure(width: float, height: float, rows: int = 1, columns: int = 1, **options: Any) -> tuple[Figure, np.ndarray]:
+    """A figure of this size in inches and a (rows, columns) array of axes, in the project's style.
+
+    It belongs to no window and no notebook hook: nothing shows it until `show` does.
+    """
+    with mpl.rc_context(RC):
+        fig = Figure(figsize=(width, height), dpi=DPI, layout="constrained")
+        axes = fig.subplots(rows, columns, squeeze=False, **options)
+    return fig, axes
+
+
+def encode(fig: Figure, photo: bool) -> bytes:
+    """The figure as a JPEG (photographs) or as a PNG of at most 256 colours (charts)."""
+    buffer = io.BytesIO()
+    with mpl.rc_context(RC):
+        fig.savefig(buffer, format="png", dpi=DPI, bbox_inches="tight", pad_inches=0.08)
+    picture = Pillow.open(buffer).convert("RGB")
+    out = io.BytesIO()
+    if photo:
+        picture.save(out, "JPEG", quality=88, optimize=True)
+    else:
+        picture.quantize(256, dither=Pillow.Dither.NONE).save(out, "PNG", optimize=True)
+    return out.getvalue()
+
+
+def show(fig: Figure, alt: str, photo: bool = False) -> None:
+    """Put a figure into the notebook.
+
+    Args:
+        fig: to show.
+        alt: what it shows, for those who do not see it; one or two sentences.
+        photo: True where it holds photographs.
+
+    Raises:
+        ValueError: the alt text is missing.
+    """
+    if len(alt.strip()) < 20:
+        raise ValueError(f"a figure needs an alt text that says what it shows, got {alt!r}")
+    data, kind = encode(fig, photo), "jpeg" if photo else "png"
+    display(Image(data, format=kind, alt=alt), metadata={f"image/{kind}": {"alt": alt}})
+
+
+def legend_strip(fig: Figure, entries: Mapping[str, Colour], columns: int | None = None) -> None:
+    """A row of named colours above the pictures, as in the paper's figure 4."""
+    handles = [Patch(facecolor=hexadecimal(c), edgecolor="#9ca3af", label=name) for name, c in entries.items()]
+    count = columns or min(len(handles), 6)
+    fig.legend(handles=handles, loc="outside upper center", ncols=count, fontsize=9, handlelength=1.2, frameon=False)
+
+
+def panels(
+    pictures: Sequence[Sequence[np.ndarray]],
+    titles: Sequence[str] = (),
+    *,
+    legend: Mapping[str, Colour] | None = None,
+    row_titles: Sequence[str] = (),
+    width: float = 9.6,
+) -> Figure:
+    """A grid of pictures.
+
+    Args:
+        pictures: rows of (H, W, 3) uint8 arrays.
+        titles: above the columns.
+        legend: names and colours, above all.
+        row_titles: left of the rows.
+        width: inches.
+    """
+    rows, columns = len(pictures), len(pictures[0])
+    ratio = pictures[0][0].shape[0] / pictures[0][0].shape[1]
+    strip = 0.26 * -(-len(legend) // 6) if legend else 0
+    fig, axes = figure(width, rows * width / columns * ratio + 0.3 * bool(titles) + strip, rows, columns)
+    for r, row in enumerate(pictures):
+        for c, picture in enumerate(row):
+            axis = axes[r, c]
+            axis.imshow(picture, interpolation="antialiased")
+            axis.set(xticks=[], yticks=[])
+            axis.grid(False)
+            for spine in axis.spines.values():
+                spine.set_visible(False)
+            if r == 0 and c < len(titles):
+                axis.set_title(titles[c], fontsize=10, loc="left")
+            if c == 0 and r < len(row_titles):
+                axis.set_ylabel(row_titles[r], fontsize=10)
+    if legend:
+        legend_strip(fig, legend)
+    return fig

@@ -1,0 +1,7 @@
+"""Sliders as content: they answer within a tenth of a second, by keyboard too, and say what they show."""
+
+from lcnb.widgets.explorer import ThresholdExplorer
+from lcnb.widgets.grades import DifficultyExplorer
+from lcnb.widgets.photo import PhotoExplorer, decode_photo
+
+__all__ = ["DifficultyExplorer", "PhotoExplorer", "ThresholdExplorer", "decode_photo"]

@@ -1,0 +1,77 @@
+"""A slider with a typed number beside it: Esc does not leave a slider, and some thresholds lie between its stops."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import ipywidgets as ipw
+
+
+class NumberSlider(ipw.HBox):
+    """A slider over uneven stops and a number field for any value between 0 and 1, kept in step.
+
+    Args:
+        description: the label of both.
+        stops: values the slider can take; `value` is added if it is none of them.
+        value: to start with.
+        changed: called after every change.
+
+    Attributes:
+        slider, number: the two parts, with CSS classes `lcnb-slider` and `lcnb-number`.
+    """
+
+    def __init__(self, description: str, stops: Sequence[float], value: float, changed: Callable[[], None]) -> None:
+        self.stops = sorted({*stops, round(value, 3)})
+        self.changed = changed
+        self._following = False
+        self.slider = ipw.SelectionSlider(
+            options=[(f"{s:g}", s) for s in self.stops],
+            value=round(value, 3),
+            description=description,
+            style={"description_width": "86px"},
+            layout=ipw.Layout(width="460px"),
+        )
+        self.number = ipw.BoundedFloatText(
+            value=value, min=0, max=1, step=0.005, tooltip=f"{description}: any value from 0 to 1"
+        )
+        self.number.layout.width = "86px"
+        self.slider.add_class("lcnb-slider")
+        self.number.add_class("lcnb-number")
+        self.slider.observe(self._slid, "value")
+        self.number.observe(self._typed, "value")
+        super().__init__([self.slider, self.number])
+
+    @property
+    def value(self) -> float:
+        """As it stands, in [0, 1]."""
+        return float(self.number.value)
+
+    def _slid(self, change: dict) -> None:
+        if not self._following:
+            self.number.value = change["new"]
+
+    def _typed(self, change: dict) -> None:
+        self._following = True  # the slider goes to the nearest stop and must not pull the number with it
+        self.slider.value = min(self.stops, key=lambda s: abs(s - change["new"]))
+        self._following = False
+        self.changed()
+
+
+def picture() -> ipw.Image:
+    """An empty picture, CSS class `lcnb-picture`."""
+    image = ipw.Image(format="jpeg", layout=ipw.Layout(width="100%", max_width="980px"))
+    image.add_class("lcnb-picture")
+    return image
+
+
+def readout() -> ipw.HTML:
+    """An empty line of text, CSS class `lcnb-readout`."""
+    text = ipw.HTML()
+    text.add_class("lcnb-readout")
+    return text
+
+
+def swatch(colour: str) -> str:
+    """A small square of a colour, for a read-out."""
+    style = f"display:inline-block;width:.8em;height:.8em;background:{colour};border:1px solid #9ca3af"
+    return f'<span style="{style}"></span>'

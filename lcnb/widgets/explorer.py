@@ -1,0 +1,161 @@
+"""The threshold slider: drag rho and see who leaves where.
+
+Shape letters: H, W pixels, S stages.
+
+Every move re-thresholds cached stage outputs at once; when the slider has rested for 300 ms the cascade
+really runs on regions, and the read-out says which of the two is shown. CSS classes for tests and style:
+`lcnb-slider`, `lcnb-readout`, `lcnb-picture`.
+"""
+
+from __future__ import annotations
+
+import html
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import ipywidgets as ipw
+import numpy as np
+import torch
+from torch import Tensor
+
+from lcnb.evaluation import ConfusionMatrix
+from lcnb.models import CascadeOutput, LayerCascade, cascade_cost
+from lcnb.palettes import STAGES, UNKNOWN, class_colours, colourise, hexadecimal
+from lcnb.plots.cascade import label_map, stage_overlay, to_array
+from lcnb.widgets.controls import NumberSlider, picture, readout, swatch
+from lcnb.widgets.debounce import Debounced
+from lcnb.widgets.pictures import beside, jpeg
+
+RHOS = (0.0, *np.round(np.arange(0.30, 0.90, 0.05), 2).tolist(), *np.round(np.arange(0.90, 0.99, 0.01), 2).tolist(),
+        0.985, 0.99, 0.995, 0.998, 0.999, 1.0)  # fmt: skip
+"""Where the slider stops: finer where the exits change fastest."""
+
+
+class ThresholdExplorer(ipw.VBox):
+    """A slider, a typed number, a read-out and a picture.
+
+    Args:
+        cascade: in eval mode.
+        images: (3, H, W) uint8 tensors; more than one gives a menu.
+        classes: names, by index.
+        rho: where the sliders start.
+        masks: (H, W) true classes, for the mIoU of the read-out; or None.
+        ignore_index: mask value that counts for nothing.
+        names: of the images, for the menu.
+        per_exit: one slider for each exit instead of one for all.
+        cumulative: show the labels decided after each stage instead of the regions.
+    """
+
+    def __init__(
+        self,
+        cascade: LayerCascade,
+        images: Sequence[Tensor],
+        classes: Sequence[str],
+        rho: float,
+        *,
+        masks: Sequence[Tensor] | None = None,
+        ignore_index: int = 255,
+        names: Sequence[str] = (),
+        per_exit: bool = False,
+        cumulative: bool = False,
+    ) -> None:
+        self.cascade, self.images, self.classes = cascade, list(images), tuple(classes)
+        self.masks, self.ignore_index, self.cumulative = masks, ignore_index, cumulative
+        self.device = next(cascade.parameters()).device
+        self._run_later = Debounced(self._true_run, self._show_true, self._show_error)
+        self._build(rho, len(cascade.stages) - 1 if per_exit else 1, names)
+        self._choose(0)
+
+    # What is on the screen.
+
+    def _build(self, rho: float, sliders: int, names: Sequence[str]) -> None:
+        titles = ["threshold ρ"] if sliders == 1 else [f"ρ of exit {s + 1}" for s in range(sliders)]
+        self.controls = [NumberSlider(title, RHOS, rho, self._update) for title in titles]
+        self.picture, self.readout = picture(), readout()
+        titles = list(names) or [f"picture {i + 1}" for i in range(len(self.images))]
+        self.menu = ipw.Dropdown(options=[(t, i) for i, t in enumerate(titles)], description="picture")
+        self.menu.style.description_width = "86px"
+        self.menu.observe(lambda change: self._choose(change["new"]), "value")
+        first = [self.menu] if len(self.images) > 1 else []
+        super().__init__([*first, *self.controls, self.readout, self.picture])
+
+    @property
+    def rho(self) -> tuple[float, ...]:
+        """The thresholds as they stand, one per exit."""
+        values = [c.value for c in self.controls]
+        return tuple(values) if len(values) > 1 else tuple(values * (len(self.cascade.stages) - 1))
+
+    # What happens when something changes.
+
+    def _choose(self, number: int) -> None:
+        self.number = number
+        self.array = to_array(self.images[number])
+        self.x = self.images[number][None].to(self.device).float() / 255
+        with torch.inference_mode():
+            self.logits = self.cascade.all_stages(self.x)
+        self.cost = cascade_cost(self.cascade, *self.x.shape[2:])
+        self._update()
+
+    def _update(self) -> None:
+        with torch.inference_mode():
+            self._show(self.cascade.rethreshold(self.logits, self.rho), None)
+        self._run_later(self.x, self.rho)
+
+    def _true_run(self, x: Tensor, rho: tuple[float, ...]) -> tuple[CascadeOutput, float]:
+        with torch.inference_mode():
+            start = time.perf_counter()
+            out = self.cascade(x, rho)
+            out.exits.cpu()  # waits for a GPU
+            return out, time.perf_counter() - start
+
+    def _show_true(self, result: tuple[CascadeOutput, float] | None) -> None:
+        if result is not None:
+            self._show(*result)
+
+    def _show_error(self, error: BaseException) -> None:
+        self.readout.value = (
+            f'<div role="status" data-mode="error">The true run failed: {html.escape(str(error))}</div>'
+        )
+
+    def _show(self, out: CascadeOutput, seconds: float | None) -> None:
+        self.output = out
+        self.picture.value = jpeg(self._paint(out))
+        self.readout.value = self._read(out, seconds)
+
+    def _paint(self, out: CascadeOutput) -> np.ndarray:
+        if not self.cumulative:
+            return beside(stage_overlay(self.array, out), label_map(out.labels[0], self.classes))
+        labels, stage = out.labels[0].cpu().numpy(), out.pixel_stage()[0].cpu().numpy()
+        colours = class_colours(self.classes)
+        return beside(
+            *(colourise(np.where(stage <= s, labels, 255), colours, UNKNOWN) for s in range(out.exits.shape[1]))
+        )
+
+    def _describe(self, out: CascadeOutput) -> str:
+        shares = ", ".join(f"{v:.0%} at stage {s + 1}" for s, v in enumerate(out.exits[0].tolist()))
+        return f"The street with the stage each cell left at, and the labels: {shares}."
+
+    def _read(self, out: CascadeOutput, seconds: float | None) -> str:
+        """The read-out: text, so that it can be selected, searched and read aloud."""
+        exits = out.exits[0].tolist()
+        saved = 1 - float(self.cost.of(out.work)[0]) / self.cost.dense
+        stages = " &nbsp; ".join(
+            f"{swatch(hexadecimal(STAGES[s]))} stage {s + 1}: <b>{v:.1%}</b>" for s, v in enumerate(exits)
+        )
+        shown = "dense outputs re-thresholded" if out.mode == "cached" else "stages 2 and 3 really ran on regions"
+        parts = [f"<b>{out.mode}</b> ({shown})", f"multiply-adds saved: <b>{saved:.0%}</b>"]
+        if seconds is not None:
+            parts.append(f"{seconds * 1e3:.0f} ms")
+        if (score := self._miou(out)) is not None:
+            parts.append(f"mIoU of this picture: {score:.3f}")
+        data: dict[str, Any] = {"mode": out.mode, "rho": self.rho[0], "exits": " ".join(f"{v:.4f}" for v in exits)}
+        attributes = " ".join(f'data-{k}="{v}"' for k, v in data.items())
+        return f'<div role="status" {attributes}>{stages}<br>{" · ".join(parts)}</div>'
+
+    def _miou(self, out: CascadeOutput) -> float | None:
+        if self.masks is None:
+            return None
+        confusion = ConfusionMatrix(len(self.classes), self.ignore_index)
+        confusion.update(out.labels[0].cpu(), self.masks[self.number])
+        return confusion.miou

@@ -1,0 +1,55 @@
+"""One JupyterLab and one browser for all browser tests."""
+
+import os
+import shutil
+
+import pytest
+
+from tests.browser.lab import CHROMIUM_FLAGS, ROOT, Notebook, chromium, jupyterlab
+
+SHOTS = ROOT / "build" / "screenshots"
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("lab")
+    for notebook in (ROOT / "notebooks").glob("*.ipynb"):
+        shutil.copy(notebook, folder)
+    with jupyterlab(folder) as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory):
+    from playwright.sync_api import sync_playwright
+
+    path = chromium()
+    if path is None:
+        message = "no chromium found; install Debian's package, or name one in LCNB_CHROMIUM"
+        if os.environ.get("CI"):
+            pytest.fail(message)  # CI never skips it
+        pytest.skip(message)
+    with sync_playwright() as playwright:
+        context = playwright.chromium.launch_persistent_context(
+            str(tmp_path_factory.mktemp("profile")), executable_path=path, headless=True, args=CHROMIUM_FLAGS,
+            viewport={"width": 1280, "height": 1000},
+        )  # fmt: skip
+        yield context
+        context.close()
+
+
+@pytest.fixture
+def open_notebook(lab, browser, request):
+    """Opens a notebook by name; keeps a screenshot of the page when the test ends."""
+    pages = []
+
+    def open_one(name):
+        page = browser.new_page()
+        pages.append(page)
+        return Notebook(page, lab.format(f"{name}.ipynb"))
+
+    yield open_one
+    SHOTS.mkdir(parents=True, exist_ok=True)
+    for page in pages:
+        page.screenshot(path=SHOTS / f"{request.node.name}.png")
+        page.close()

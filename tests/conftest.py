@@ -1,0 +1,35 @@
+"""Fixtures that several test folders share."""
+
+import pytest
+import torch
+
+from lcnb.models import irnet_lc
+
+CLASSES = ("Sky", "Building", "Road", "Car")
+
+
+@pytest.fixture(scope="session")
+def small_cascade():
+    """A tiny network whose three exits are all used at rho = 0.6; not trained."""
+    torch.manual_seed(0)
+    net = irnet_lc(len(CLASSES), width=0.05, blocks=(1, 1, 1))
+    for head in net.heads:
+        head[-1].weight.data *= 3
+    with torch.no_grad():
+        for _ in range(10):
+            net.train().all_stages(torch.rand(2, 3, 48, 64))
+    return net.eval()
+
+
+@pytest.fixture(scope="session")
+def picture():
+    """(3, 48, 64) uint8."""
+    return torch.randint(256, (3, 48, 64), generator=torch.Generator().manual_seed(1), dtype=torch.uint8)
+
+
+@pytest.fixture(scope="session")
+def truth():
+    """(48, 64) uint8 of four classes, with a band of 11 (unlabelled)."""
+    mask = torch.arange(64).div(16, rounding_mode="floor").expand(48, 64).to(torch.uint8).clone()
+    mask[:4] = 11
+    return mask

@@ -1,0 +1,110 @@
+"""Figures: they hold what they should, stay small, and refuse to go without an alt text."""
+
+import io
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from lcnb import plots
+from lcnb.difficulty import DifficultyCounts, difficulty
+from lcnb.evaluation import ExitCounts
+from lcnb.palettes import STAGES, UNKNOWN, class_colours
+from lcnb.plots.style import encode, figure
+from tests.conftest import CLASSES
+
+
+@pytest.fixture
+def out(small_cascade, picture):
+    with torch.inference_mode():
+        return small_cascade(picture[None] / 255, 0.6)
+
+
+def decoded(data):
+    return Image.open(io.BytesIO(data))
+
+
+def test_to_array_takes_bytes_and_floats(picture):
+    assert plots.to_array(picture).shape == (48, 64, 3)
+    assert (plots.to_array(picture.float() / 255) == plots.to_array(picture)).all()
+
+
+def test_stage_overlay_paints_each_pixel_with_its_stage(picture, out):
+    painted = plots.stage_overlay(plots.to_array(picture), out, alpha=1.0)
+    expected = np.array(STAGES)[out.pixel_stage()[0].numpy()]
+    assert (painted == expected).all()
+
+
+def test_label_map_leaves_unlabelled_white(truth):
+    painted = plots.label_map(truth, CLASSES)
+    assert (painted[:4] == 255).all()
+    assert painted[10, 20].tolist() == list(class_colours(CLASSES)[1])
+
+
+def test_used_classes_names_what_occurs(truth):
+    assert list(plots.used_classes(CLASSES, truth)) == list(CLASSES)
+    assert list(plots.used_classes(CLASSES, torch.tensor([[2, 11]]))) == ["Road"]
+
+
+EXITS = np.array([[1, 0, 0], [0.3, 0.3, 0.4], [0, 0, 1]])
+COUNTS = np.array([[5, 3, 2], [1, 1, 1], [0, 0, 0], [9, 0, 0]])
+SHARES = np.array([0.5, 0.3, 0.2, 0])
+FIGURES = {
+    "three_regions": lambda i, m, o, c, g: plots.three_regions(i, o, CLASSES),
+    "cumulative": lambda i, m, o, c, g: plots.cumulative_stages([i, i], [o, o], [m, m], CLASSES),
+    "exits": lambda i, m, o, c, g: plots.exits_over_rho([0.5, 0.9, 1], EXITS, 0.9),
+    "class_exits": lambda i, m, o, c, g: plots.class_exits(c.by_class.numpy(), c.entering_ratio.numpy(), CLASSES),
+    "difficulty": lambda i, m, o, c, g: plots.difficulty_map(i, m, g, CLASSES),
+    "histogram": lambda i, m, o, c, g: plots.confidence_histogram(torch.rand(48, 64), m == 1),
+    "boundary": lambda i, m, o, c, g: plots.boundary_shares([0.1, 0.2, float("nan")]),
+    "shares": lambda i, m, o, c, g: plots.shares_by_class(COUNTS, CLASSES),
+    "class_shares": lambda i, m, o, c, g: plots.class_shares(SHARES, SHARES / 2, CLASSES),
+}
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_figures_draw_without_warnings_and_stay_small(name, picture, truth, out):
+    counts = ExitCounts(len(CLASSES), 11, 3)
+    counts.update(out.pixel_stage()[0], out.stage[0], truth)
+    grade = difficulty(out.labels[0], torch.rand(48, 64), truth, 11)
+    drawn = FIGURES[name](picture, truth, out, counts, grade)
+    for photo in (True, False):
+        data = encode(drawn, photo)
+        assert len(data) < 120_000
+        assert decoded(data).size[0] > 300
+    assert (np.asarray(decoded(encode(drawn, False)).convert("RGB")) < 128).any(axis=2).mean() > 0.001  # not blank
+
+
+def test_difficulty_overlay_leaves_unlabelled_bare(picture, truth):
+    grade = difficulty(truth.long(), torch.ones(48, 64), truth, 11)
+    painted = plots.difficulty_overlay(plots.to_array(picture), grade, alpha=1.0)
+    assert (painted[10, 10] == np.array(STAGES[0])).all()
+    assert not (painted[0] == np.array(STAGES[0])).all()
+    counts = DifficultyCounts(4, 11)
+    counts.update(grade, truth)
+    assert counts.shares.tolist() == [1, 0, 0]
+
+
+def test_cumulative_shows_undecided_as_unknown(picture, truth, out):
+    drawn = plots.cumulative_stages([picture], [out], [truth], CLASSES)
+    first, last = (np.asarray(drawn.axes[c].images[0].get_array()) for c in (1, 3))
+    undecided = (out.pixel_stage()[0] > 0).numpy()
+    assert (first[undecided] == np.array(UNKNOWN)).all()
+    assert not (last == np.array(UNKNOWN)).all(axis=2).any()
+
+
+@pytest.mark.parametrize("photo", [True, False])
+def test_show_gives_the_notebook_a_picture_with_alt_text(photo, monkeypatch):
+    shown = []
+    monkeypatch.setattr("lcnb.plots.style.display", lambda picture, metadata: shown.append((picture, metadata)))
+    plots.show(figure(3, 2)[0], "An empty pair of axes, for a test.", photo=photo)
+    (picture, metadata), kind = shown[0], "jpeg" if photo else "png"
+    assert decoded(picture.data).format == kind.upper()
+    assert metadata == {f"image/{kind}": {"alt": "An empty pair of axes, for a test."}}
+
+
+def test_show_refuses_to_go_without_alt_text():
+    drawn, _ = figure(3, 2)
+    with pytest.raises(ValueError, match="alt text"):
+        plots.show(drawn, " ")

@@ -1,0 +1,52 @@
+"""Colours that can be told apart, by everyone."""
+
+import numpy as np
+import pytest
+
+from lcnb.datasets import names, spec
+from lcnb.palettes import DIFFICULTY, IGNORED, STAGES, UNKNOWN, blend, class_colours, colourise, hexadecimal
+from tools.palette_search import VISION, oklab, smallest_distance
+
+
+@pytest.mark.parametrize(
+    ("name", "least"), [("streets", 0.11), ("camvid", 0.11), ("cityscapes", 0.1), ("voc2012", 0.1)]
+)
+def test_class_colours_are_apart_for_every_kind_of_vision(name, least):
+    colours = class_colours(spec(name).classes)
+    assert len(colours) == len(spec(name).classes)
+    assert smallest_distance(np.array(colours)) > least
+
+
+def test_every_data_set_is_covered_by_the_test_above():
+    assert set(names()) == {"streets", "camvid", "cityscapes", "voc2012"}
+
+
+def test_stages_are_apart_and_run_from_light_to_dark():
+    assert smallest_distance(np.array([*STAGES, UNKNOWN])) > 0.04
+    assert smallest_distance(np.array(STAGES)) > 0.15
+    for vision in VISION:
+        lightness = oklab(np.array([UNKNOWN, *STAGES]), vision)[:, 0]
+        assert (np.diff(lightness) < 0).all()
+    assert list(DIFFICULTY) == ["easy", "moderate", "hard"]
+
+
+def test_the_measure_itself():
+    assert smallest_distance(np.array([(0, 0, 0), (255, 255, 255)])) == pytest.approx(1, abs=0.01)
+    # a red and a green that differ for most people and hardly for a deuteranope
+    pair = np.array([(214, 90, 50), (135, 130, 40)])
+    far = np.linalg.norm(np.diff(oklab(pair), axis=0))
+    assert smallest_distance(pair) < far / 2
+
+
+def test_too_many_classes():
+    with pytest.raises(ValueError, match="30"):
+        class_colours([str(i) for i in range(30)])
+
+
+def test_colourise_and_blend_by_hand():
+    labels = np.array([[0, 1], [9, 255]])
+    picture = colourise(labels, [(10, 20, 30), (40, 50, 60)])
+    assert picture.tolist() == [[[10, 20, 30], [40, 50, 60]], [list(IGNORED)] * 2]
+    half = blend(np.zeros((1, 1, 3), np.uint8), np.full((1, 1, 3), 200, np.uint8), 0.5)
+    assert half.tolist() == [[[100, 100, 100]]]
+    assert hexadecimal((1, 16, 255)) == "#0110ff"

@@ -1,0 +1,164 @@
+"""What the widgets compute; how they feel is tested in a browser."""
+
+import asyncio
+import io
+import re
+import threading
+import time
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from lcnb.difficulty import difficulty
+from lcnb.errors import DataError
+from lcnb.widgets import DifficultyExplorer, PhotoExplorer, ThresholdExplorer, decode_photo
+from lcnb.widgets.controls import NumberSlider
+from lcnb.widgets.debounce import Debounced
+from tests.conftest import CLASSES
+
+
+def data(widget, name):
+    return re.search(rf'data-{name}="([^"]*)"', widget.readout.value)[1]
+
+
+def jpeg_bytes(size=(40, 24), exif=None, mode="RGB", kind="JPEG"):
+    buffer = io.BytesIO()
+    picture = Image.fromarray(np.random.default_rng(0).integers(0, 255, (size[1], size[0], 3), dtype=np.uint8))
+    picture.convert(mode).save(buffer, kind, **({"exif": exif} if exif else {}))
+    return buffer.getvalue()
+
+
+def test_number_and_slider_follow_each_other():
+    seen = []
+    control = NumberSlider("threshold", (0.5, 0.9, 1.0), 0.9, lambda: seen.append(control.value))
+    control.slider.value = 0.5
+    assert control.value == 0.5
+    control.number.value = 0.87  # between the stops
+    assert (control.value, control.slider.value) == (0.87, 0.9)
+    assert seen == [0.5, 0.87]
+    control.number.value = 7  # clamped by the widget
+    assert control.value == 1
+
+
+def test_explorer_shows_the_true_run_of_the_threshold(small_cascade, picture, truth):
+    widget = ThresholdExplorer(small_cascade, [picture], CLASSES, 0.6, masks=[truth], ignore_index=11)
+    with torch.inference_mode():
+        expected = small_cascade(picture[None] / 255, 0.6)
+    assert data(widget, "mode") == "true"  # no event loop here: it runs at once
+    assert data(widget, "exits") == " ".join(f"{v:.4f}" for v in expected.exits[0].tolist())
+    assert "mIoU" in widget.readout.value
+    before = widget.picture.value
+    widget.controls[0].number.value = 0.0
+    assert data(widget, "exits") == "1.0000 0.0000 0.0000"
+    assert widget.picture.value != before
+    assert Image.open(io.BytesIO(widget.picture.value)).size == (2 * 64 + 8, 48)
+
+
+def test_explorer_with_a_threshold_for_each_exit_and_a_menu(small_cascade, picture):
+    other = 255 - picture
+    widget = ThresholdExplorer(small_cascade, [picture, other], CLASSES, 0.6, per_exit=True, cumulative=True)
+    widget.controls[0].number.value, widget.controls[1].number.value = 1.0, 0.0
+    assert widget.rho == (1.0, 0.0)
+    assert data(widget, "exits") == "0.0000 1.0000 0.0000"
+    before = widget.picture.value
+    widget.menu.value = 1
+    assert widget.picture.value != before
+    assert "mIoU" not in widget.readout.value
+
+
+def test_a_failing_true_run_is_a_sentence(small_cascade, picture, monkeypatch):
+    widget = ThresholdExplorer(small_cascade, [picture], CLASSES, 0.6)
+
+    def fail(*_, **__):
+        raise RuntimeError("no memory <left>")
+
+    monkeypatch.setattr(small_cascade, "forward", fail)
+    widget.controls[0].number.value = 0.5
+    assert data(widget, "mode") == "error"
+    assert "no memory &lt;left&gt;" in widget.readout.value
+
+
+def test_difficulty_explorer_counts_what_the_function_counts(picture, truth):
+    labels, confidence = truth.long().clone(), torch.rand(48, 64, generator=torch.Generator().manual_seed(0))
+    labels[:, ::3] = 0
+    widget = DifficultyExplorer(picture, labels, confidence, truth, 11, len(CLASSES))
+    for threshold in (0.95, 0.3):
+        widget.control.number.value = threshold
+        grade = difficulty(labels, confidence, truth, 11, threshold)[truth != 11]
+        expected = [float((grade == g).float().mean()) for g in range(3)]
+        assert [float(v) for v in data(widget, "shares").split()] == pytest.approx(expected, abs=1e-4)
+
+
+def test_debounced_runs_the_last_call_only_and_drops_stale_results():
+    started, done = [], []
+    release = threading.Event()
+
+    def work(value):
+        started.append(value)
+        if value == "slow":
+            release.wait(5)
+        return value
+
+    async def drag():
+        later = Debounced(work, done.append, done.append, rest=0.05)
+        for value in ("a", "b", "slow"):
+            later(value)
+        await asyncio.sleep(0.2)  # "slow" has started; a and b never will
+        later("last")
+        release.set()
+        await asyncio.sleep(0.3)
+
+    asyncio.run(drag())
+    assert started == ["slow", "last"]
+    assert done == ["last"]
+
+
+def test_debounced_keeps_the_event_loop_free():
+    ticks = []
+
+    async def watch():
+        later = Debounced(lambda: time.sleep(0.3), lambda _: None, lambda e: None, rest=0.01)
+        later()
+        for _ in range(20):
+            ticks.append(time.perf_counter())
+            await asyncio.sleep(0.01)
+
+    asyncio.run(watch())
+    assert max(np.diff(ticks)) < 0.2
+
+
+def test_debounced_reports_errors():
+    failures = []
+    Debounced(lambda: 1 / 0, lambda _: None, failures.append)()
+    assert isinstance(failures[0], ZeroDivisionError)
+
+
+def test_photo_is_turned_and_scaled_down():
+    exif = Image.Exif()
+    exif[0x0112] = 6  # taken with the camera on its side
+    assert decode_photo(jpeg_bytes((40, 24), exif)).shape == (3, 40, 24)
+    assert decode_photo(jpeg_bytes((2000, 500))).shape == (3, 160, 640)
+    assert decode_photo(jpeg_bytes((30, 20), mode="L", kind="PNG")).shape == (3, 20, 30)
+    assert decode_photo(jpeg_bytes((30, 20), mode="RGBA", kind="WEBP")).shape == (3, 20, 30)
+    assert decode_photo(jpeg_bytes((1, 1), kind="PNG")).shape == (3, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [(b"", "not a picture"), (b"hello", "not a picture"), (jpeg_bytes((200, 200))[:900], "damaged or cut off")],
+)
+def test_bad_photos_get_a_sentence(content, text):
+    with pytest.raises(DataError, match=f"cat.jpg .*{text}"):
+        decode_photo(content, "cat.jpg")
+
+
+def test_photo_explorer(small_cascade):
+    widget = PhotoExplorer(small_cascade, CLASSES, 0.6)
+    widget.take([{"name": "a<b>.txt", "content": memoryview(b"text")}])
+    assert "a&lt;b&gt;.txt is not a picture" in widget.message.value
+    assert len(widget.children) == 2
+    widget.take([{"name": "street.jpg", "content": memoryview(jpeg_bytes((40, 24)))}])
+    assert isinstance(widget.children[2], ThresholdExplorer)
+    assert "40x24" in widget.message.value
