@@ -18,25 +18,37 @@ def checkout() -> Path | None:
     return root if (root / "pyproject.toml").is_file() and (root / "data").is_dir() else None
 
 
+def absolute(path: str | Path) -> Path:
+    """A path that no change of the working directory moves: `~` expanded, links followed."""
+    return Path(os.path.realpath(os.path.expanduser(path)))
+
+
 def data_roots() -> list[Path]:
     """Folders that are searched for data sets and weights, first match wins.
 
     `$LCNB_DATA` (one folder, or several joined by the system's path separator), then `data/` of the working
-    directory, then `data/` of the checkout. Only folders that exist.
+    directory, then `data/` of the checkout. Only folders that exist, as absolute paths.
     """
-    given = [Path(p) for p in os.environ.get("LCNB_DATA", "").split(os.pathsep) if p]
-    found = [Path.cwd() / "data"]
-    if (root := checkout()) is not None:
-        found.append(root / "data")
-    unique = dict.fromkeys(p.expanduser().resolve() for p in [*given, *found])
-    return [p for p in unique if p.is_dir()]
+    return [path for path in _candidates() if path.is_dir()]
+
+
+def _given() -> list[Path]:
+    return [absolute(p) for p in os.environ.get("LCNB_DATA", "").split(os.pathsep) if p.strip()]
+
+
+def _candidates() -> list[Path]:
+    """The roots, each once, whether they exist or not."""
+    root = checkout()
+    own = [] if root is None else [root / "data"]
+    return list(dict.fromkeys([*_given(), absolute("data"), *own]))
 
 
 def searched() -> str:
-    """The places an error message names."""
-    given = os.environ.get("LCNB_DATA")
-    first = f"$LCNB_DATA ({Path(given).expanduser().resolve()})" if given else "$LCNB_DATA (not set)"
-    return ", ".join([first, *(str(p) for p in data_roots() if str(p) not in first)])
+    """The places an error message names, with those of `$LCNB_DATA` that do not exist marked."""
+    given = _given()
+    named = [f"{p}{'' if p.is_dir() else ' (no such folder)'}" for p in given]
+    first = f"$LCNB_DATA = {' and '.join(named)}" if named else "$LCNB_DATA (not set)"
+    return ", ".join([first, *(str(p) for p in _candidates() if p not in given)])
 
 
 @contextlib.contextmanager
@@ -51,6 +63,8 @@ def written_whole(path: Path) -> Iterator[Path]:
     temporary = Path(name)
     try:
         yield temporary
+        with temporary.open("rb+") as written:  # on the disk before it takes the name, or a power cut leaves a stub
+            os.fsync(written.fileno())
         mask = os.umask(0)
         os.umask(mask)
         temporary.chmod(0o666 & ~mask)

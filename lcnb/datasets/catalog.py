@@ -11,7 +11,7 @@ import torch
 from lcnb.datasets import camvid, cityscapes, streets, voc
 from lcnb.datasets.base import DatasetSpec, SegmentationDataset
 from lcnb.errors import DataError
-from lcnb.paths import data_roots, searched
+from lcnb.paths import absolute, data_roots, searched
 
 
 @dataclass(frozen=True)
@@ -46,12 +46,19 @@ def spec(name: str, classes: str = "all") -> DatasetSpec:
 
 
 def locate(name: str) -> Path | None:
-    """The folder of a data set under the first data root that has it, or None."""
-    folder = _entry(name).spec.folder
-    candidates = [root / folder for root in data_roots()]
-    if name == "voc2012":  # the official archive unpacks into VOCdevkit/
-        candidates += [root for root in data_roots() if (root / "VOCdevkit" / "VOC2012").is_dir()]
-    return next((c for c in candidates if c.is_dir() and _entry(name).splits(c)), None)
+    """The folder of a data set under the first data root that has a split of it, or None."""
+    entry = _entry(name)
+    return next((folder for folder in _candidates(entry.spec) if entry.splits(folder)), None)
+
+
+def _candidates(spec: DatasetSpec) -> list[Path]:
+    """The folders that could hold a data set, in order of preference; only those that exist."""
+    found = []
+    for root in data_roots():
+        found.append(root / spec.folder)
+        if spec.name == "voc2012" and (root / "VOCdevkit" / "VOC2012").is_dir():  # as the official archive unpacks
+            found.append(root)
+    return [folder for folder in found if folder.is_dir()]
 
 
 def splits(name: str) -> list[str]:
@@ -61,7 +68,12 @@ def splits(name: str) -> list[str]:
 
 
 def load_dataset(
-    name: str, split: str = "val", *, classes: str = "all", transform: Callable | None = None, root: Path | None = None
+    name: str,
+    split: str = "val",
+    *,
+    classes: str = "all",
+    transform: Callable | None = None,
+    root: str | Path | None = None,
 ) -> SegmentationDataset:
     """Open one split of a data set.
 
@@ -74,21 +86,33 @@ def load_dataset(
 
     Raises:
         DataError: unknown name, folder or split not found (it says where it looked and how to get the data), a
-            listed file missing.
+            file missing.
     """
     entry = _entry(name, classes)
-    folder = locate(name) if root is None else Path(root).expanduser().resolve()
-    if folder is None or not folder.is_dir():
-        where = searched() if root is None else str(folder)
-        raise DataError(
-            f"{entry.spec.title} is not here: no {entry.spec.folder}/ in {where}. To have it, {entry.spec.how_to_get}, "
-            "and point LCNB_DATA at the folder above it"
-        )
+    folder = _folder(entry, root)
     found = entry.splits(folder)
+    if not found:
+        raise DataError(f"{entry.spec.title} in {folder} is incomplete: it needs {entry.spec.layout}")
     if split not in found:
-        there = ", ".join(found) or "none: is it complete?"
-        raise DataError(f"{entry.spec.title} in {folder} has no split {split!r}; it has {there}")
+        raise DataError(f"{entry.spec.title} in {folder} has no split {split!r}; it has {', '.join(found)}")
     return SegmentationDataset(entry.spec, split, entry.pairs(folder, split), entry.relabel, transform)
+
+
+def _folder(entry: _Entry, root: str | Path | None) -> Path:
+    """The folder to read from: the one given, else the one found, else one that is there but incomplete."""
+    spec = entry.spec
+    if root is not None:
+        given = absolute(root)
+        if given.is_dir():
+            return given
+        raise DataError(f"{spec.title} is not here: {given} is no folder. To have it, {spec.how_to_get}")
+    folder = locate(spec.name) or next(iter(_candidates(spec)), None)
+    if folder is not None:
+        return folder
+    raise DataError(
+        f"{spec.title} is not here: no {spec.folder}/ in {searched()}. To have it, {spec.how_to_get}, and point "
+        "LCNB_DATA at the folder above it"
+    )
 
 
 def _entry(name: str, classes: str = "all") -> _Entry:

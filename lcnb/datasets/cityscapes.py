@@ -11,9 +11,11 @@ from pathlib import Path
 import torch
 from torchvision.datasets import Cityscapes
 
-from lcnb.datasets.base import DatasetSpec, paired
+from lcnb.datasets.base import DatasetSpec
+from lcnb.datasets.pairing import paired
 
 IGNORED = 255
+IMAGE, MASK = "_leftImg8bit.png", "_gtFine_labelIds.png"
 _SCORED = sorted((c for c in Cityscapes.classes if 0 <= c.train_id < IGNORED), key=lambda c: c.train_id)
 
 SPEC = DatasetSpec(
@@ -24,6 +26,7 @@ SPEC = DatasetSpec(
     licence="Cityscapes' terms; research use",
     how_to_get="log in at cityscapes-dataset.com, get leftImg8bit_trainvaltest.zip and gtFine_trainvaltest.zip "
     "and unpack both into cityscapes/",
+    layout="leftImg8bit/<split>/<city>/ beside gtFine/<split>/<city>/",
     folder="cityscapes",
 )
 
@@ -37,12 +40,12 @@ def pairs(folder: Path, split: str) -> list[tuple[Path, Path]]:
     """(image, mask) of every item of a split, by city.
 
     Raises:
-        DataError: an image has no mask, or the split is empty.
+        DataError: an image or a mask lacks its partner, or the split is empty.
     """
-    images = sorted((folder / "leftImg8bit" / split).glob("*/*_leftImg8bit.png"))
-    stems = [(i.parent.name, i.name.removesuffix("_leftImg8bit.png")) for i in images]
-    masks = [folder / "gtFine" / split / city / f"{stem}_gtFine_labelIds.png" for city, stem in stems]
-    return paired(images, masks)
+    pictures, annotated = folder / "leftImg8bit" / split, folder / "gtFine" / split
+    images = sorted(pictures.glob(f"*/[!.]*{IMAGE}"))
+    masks = [annotated / i.parent.name / (i.name.removesuffix(IMAGE) + MASK) for i in images]
+    return paired(images, masks, pictures, on_disk=annotated.glob(f"*/[!.]*{MASK}"))
 
 
 def relabel_ids() -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""`streets`, the embedded data set: path-traced by this project (see tools/streets), CamVid's classes and layout.
+"""The embedded data set: streets rendered for this project (tools/streets), CamVid's classes and layout.
 
 `train`, `val` and `test` hold frames of different streets; `drive` is one continuous ride, stored as a
 video with one mask a frame.
@@ -7,14 +7,18 @@ video with one mask a frame.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import zip_longest
 from pathlib import Path
 
 import torch
 from torchvision import tv_tensors
 
-from lcnb.datasets.base import DatasetSpec, read_mask
+from lcnb.datasets.base import DatasetSpec, check_labels, check_size
 from lcnb.datasets.camvid import CLASSES, UNLABELLED, pairs, splits
+from lcnb.datasets.camvid import SPEC as CAMVID
+from lcnb.datasets.pictures import read_mask
 from lcnb.errors import DataError
+from lcnb.paths import REPOSITORY
 
 __all__ = ["SPEC", "drive", "pairs", "splits"]
 
@@ -24,7 +28,8 @@ SPEC = DatasetSpec(
     ignore_index=UNLABELLED,
     title="Streets",
     licence="CC0-1.0",
-    how_to_get="it is part of the source repository (data/streets)",
+    how_to_get=f"clone {REPOSITORY}, which holds it in data/streets",
+    layout=CAMVID.layout,
     folder="streets",
 )
 
@@ -32,18 +37,45 @@ SPEC = DatasetSpec(
 def drive(folder: Path) -> Iterator[tuple[tv_tensors.Image, tv_tensors.Mask]]:
     """Frame by frame through the labelled drive: (3, H, W) uint8 RGB and (H, W) uint8 class indices.
 
+    Args:
+        folder: of the data set, as `locate("streets")` gives it.
+
     Raises:
-        DataError: the video or its masks are missing or disagree, or PyAV is not installed.
+        DataError: at once if the video or its masks are missing, or PyAV is not installed; on the way if the
+            video is damaged, or a mask is or does not fit its frame.
     """
     try:
-        import av
+        import av  # noqa: F401 (asked for before the first frame is)
     except ImportError:
         raise DataError('reading the drive needs PyAV; install it with `pip install "lcnb[notebooks]"`') from None
-    path = folder / "drive.mp4"
-    masks = sorted((folder / "driveannot").glob("*.png"))
-    if not path.is_file() or not masks:
-        raise DataError(f"{folder} has no drive: drive.mp4 or driveannot/ is missing")
-    with av.open(str(path)) as video:
-        for frame, mask in zip(video.decode(video=0), masks, strict=True):
-            image = torch.from_numpy(frame.to_ndarray(format="rgb24")).permute(2, 0, 1)
-            yield tv_tensors.Image(image), tv_tensors.Mask(read_mask(mask))
+    video, masks = Path(folder) / "drive.mp4", sorted((Path(folder) / "driveannot").glob("[!.]*.png"))
+    if not video.is_file() or not masks:
+        raise DataError(f"{folder} has no drive: drive.mp4 or driveannot/*.png is missing; fetch the data set again")
+    return _labelled(video, masks)
+
+
+def _labelled(video: Path, masks: list[Path]) -> Iterator[tuple[tv_tensors.Image, tv_tensors.Mask]]:
+    for number, (image, path) in enumerate(zip_longest(_frames(video), masks)):
+        if image is None or path is None:
+            more = "mask" if image is None else "frame"
+            raise DataError(
+                f"{video} and its {len(masks)} masks disagree: after {number} of both there is one more {more}; "
+                "fetch the data set again"
+            )
+        mask = read_mask(path)
+        check_labels(mask, SPEC, path)
+        check_size(image, mask, f"frame {number} of {video.name}", path)
+        yield image, tv_tensors.Mask(mask)
+
+
+def _frames(video: Path) -> Iterator[tv_tensors.Image]:
+    import av
+
+    try:
+        with av.open(str(video)) as container:
+            if not container.streams.video:
+                raise DataError(f"{video} has no pictures, only {len(container.streams)} other streams")
+            for frame in container.decode(video=0):
+                yield tv_tensors.Image(torch.from_numpy(frame.to_ndarray(format="rgb24")).permute(2, 0, 1))
+    except av.FFmpegError as error:
+        raise DataError(f"{video} is damaged or no video ({error.strerror}); fetch it again") from None

@@ -5,10 +5,10 @@ Shape letters: H, W pixels of the crop.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torchvision import tv_tensors
 from torchvision.transforms import v2
 
@@ -34,19 +34,15 @@ def augmentation(
     )
 
 
-class _RandomScale(v2.Transform):
-    """Scales by a factor drawn log-uniformly, so that halving and doubling are equally likely."""
+class _RandomScale(nn.Module):
+    """Scales a pair by a factor drawn log-uniformly, so that halving and doubling are equally likely."""
 
     def __init__(self, scale: tuple[float, float]) -> None:
         super().__init__()
-        self.low, self.high = (float(torch.tensor(s).log()) for s in scale)
+        self.low, self.high = (math.log(s) for s in scale)
 
-    def make_params(self, flat_inputs: Sequence) -> dict:
-        """Draw the factor of this pair."""
-        height, width = flat_inputs[0].shape[-2:]
-        factor = float(torch.empty(()).uniform_(self.low, self.high).exp())
-        return {"size": [max(1, round(height * factor)), max(1, round(width * factor))]}
-
-    def transform(self, inpt: Tensor, params: dict) -> Tensor:
-        """Resize an image bilinearly, a mask to the nearest pixel."""
-        return v2.functional.resize(inpt, params["size"], antialias=True)
+    def forward(self, image: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """The image resized bilinearly, the mask to the nearest pixel (by the types of `tv_tensors`)."""
+        factor = math.exp(float(torch.empty(()).uniform_(self.low, self.high)))
+        size = [max(1, round(side * factor)) for side in image.shape[-2:]]
+        return v2.functional.resize(image, size, antialias=True), v2.functional.resize(mask, size)

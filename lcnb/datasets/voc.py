@@ -6,11 +6,13 @@ subset of mostly animals and people covers well, numbered 0 to 6; every other la
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 
-from lcnb.datasets.base import DatasetSpec, paired, read_list
+from lcnb.datasets.base import DatasetSpec
+from lcnb.datasets.pairing import paired, read_list
 
 CLASSES = (
     "background", "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow", "table", "dog",
@@ -26,9 +28,10 @@ SPEC = DatasetSpec(
     title="PASCAL VOC 2012",
     licence="VOC's terms (photographs from Flickr); research use",
     how_to_get="get VOCtrainval_11-May-2012.tar of host.robots.ox.ac.uk/pascal/VOC and unpack it into voc2012/",
+    layout="JPEGImages/, SegmentationClass/ and ImageSets/Segmentation/*.txt, directly or under VOCdevkit/VOC2012/",
     folder="voc2012",
 )
-SPEC_COVERED7 = DatasetSpec(**{**vars(SPEC), "classes": COVERED7, "title": "PASCAL VOC 2012 (7 classes)"})
+SPEC_COVERED7 = replace(SPEC, classes=COVERED7, title="PASCAL VOC 2012 (7 classes)")
 
 
 def root_of(folder: Path) -> Path:
@@ -47,18 +50,17 @@ def splits(folder: Path) -> list[str]:
 
 
 def pairs(folder: Path, split: str) -> list[tuple[Path, Path]]:
-    """(image, mask) of every item of a split.
+    """(image, mask) of every item of a split; `trainaug` takes SBD's masks where they are there.
 
     Raises:
-        DataError: a listed file does not exist, or the split is empty.
+        DataError: a listed file does not exist, or the list is empty or no text.
     """
     root = root_of(folder)
-    stems = read_list(root / "ImageSets" / "Segmentation" / f"{split}.txt")
-    masks = "SegmentationClassAug" if split == "trainaug" and (root / "SegmentationClassAug").is_dir() else None
-    return paired(
-        [root / "JPEGImages" / f"{s}.jpg" for s in stems],
-        [root / (masks or "SegmentationClass") / f"{s}.png" for s in stems],
-    )
+    listed = root / "ImageSets" / "Segmentation" / f"{split}.txt"
+    stems = read_list(listed)
+    augmented = split == "trainaug" and (root / "SegmentationClassAug").is_dir()
+    masks = root / ("SegmentationClassAug" if augmented else "SegmentationClass")
+    return paired([root / "JPEGImages" / f"{s}.jpg" for s in stems], [masks / f"{s}.png" for s in stems], listed)
 
 
 def relabel_covered7() -> torch.Tensor:

@@ -55,11 +55,12 @@ def thresholds(rho: float | Sequence[float], exits: int) -> tuple[float, ...]:
     Raises:
         ValueError: a value is not a number in [0, 1], or there are too many or too few.
     """
-    values = tuple(rho) if isinstance(rho, Sequence) else (rho,) * exits
+    many = isinstance(rho, Sequence) and not isinstance(rho, str)
+    values = tuple(rho) if many else (rho,) * exits  # type: ignore[arg-type]
     if len(values) != exits:
         raise ValueError(f"rho needs one value, or one for each of the {exits} exits; got {len(values)}: {values}")
     for value in values:
-        if isinstance(value, str) or not 0 <= value <= 1:
+        if not isinstance(value, (int, float)) or not 0 <= value <= 1:
             raise ValueError(f"rho is a probability between 0 and 1, got {value!r}")
     return tuple(float(v) for v in values)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,21 @@ import torch
 
 from lcnb.paths import written_whole
 from lcnb.training.config import TrainConfig, TrainingError
+
+CHECKPOINT, LOG, CONFIG = "checkpoint.pt", "log.csv", "config.json"
+
+
+def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
+    """Write a checkpoint, whole or not at all.
+
+    Raises:
+        TrainingError: it cannot be written (the disk is full, say); an older one stays as it was.
+    """
+    try:
+        with written_whole(path) as temporary:
+            torch.save(state, temporary)
+    except (OSError, RuntimeError) as error:  # torch raises RuntimeError for a failed write
+        raise TrainingError(f"{path} cannot be written ({error}); an older checkpoint there is intact") from None
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
@@ -25,36 +41,71 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
         raise TrainingError(f"{path} does not exist") from None
     except Exception as error:  # torch raises many kinds for a damaged file
         raise TrainingError(f"{path} is damaged or no checkpoint of lcnb ({type(error).__name__})") from None
-    if not isinstance(state, dict) or not {"model", "average", "optimiser", "step", "config"} <= state.keys():
+    kinds = {"model": dict, "average": dict, "optimiser": dict, "step": int, "config": dict}
+    if not isinstance(state, dict) or not all(isinstance(state.get(name), kind) for name, kind in kinds.items()):
         raise TrainingError(f"{path} is no checkpoint of lcnb")
     return state
 
 
 def config_of(folder: Path) -> TrainConfig:
-    """The settings of the run in a folder, as its checkpoint holds them."""
-    saved = load_checkpoint(Path(folder) / "checkpoint.pt")["config"]
-    known = {f.name for f in fields(TrainConfig)}
-    values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in saved.items() if k in known}
-    return TrainConfig(**values)
+    """The settings of the run in a folder: its checkpoint's, or those it was started with if there is none yet.
+
+    Raises:
+        TrainingError: there is no run, or what holds its settings is damaged.
+    """
+    path = Path(folder) / CHECKPOINT
+    if not path.exists():
+        path = Path(folder) / CONFIG
+    saved, known = _settings(path), {f.name for f in fields(TrainConfig)}
+    try:
+        values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in saved.items() if k in known}
+        return TrainConfig(**values)
+    except (TypeError, AttributeError) as error:  # a setting of another kind than numbers are compared with
+        raise TrainingError(f"{path} holds settings that make no run ({error})") from None
+
+
+def _settings(path: Path) -> dict[str, Any]:
+    if path.name == CHECKPOINT:
+        return load_checkpoint(path)["config"]
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise TrainingError(f"{path.parent} holds no run: {CHECKPOINT} does not exist, nor does {CONFIG}") from None
+    except (OSError, ValueError) as error:
+        raise TrainingError(f"{path} is damaged ({error}); remove it to start the run again") from None
 
 
 def append_row(path: Path, row: dict[str, Any], stages: int) -> None:
-    """Add a line to the CSV log."""
+    """Add a line to the CSV log.
+
+    Raises:
+        TrainingError: it cannot be written.
+    """
     names = ["step", "loss", "lr", "images_per_s", *(f"miou_stage{s + 1}" for s in range(stages))]
-    new = not path.exists()
-    with path.open("a", newline="") as file:
-        writer = csv.DictWriter(file, names)
-        if new:
-            writer.writeheader()
-        writer.writerow(row)
+    try:
+        with path.open("a", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, names, lineterminator="\n")
+            if file.tell() == 0:
+                writer.writeheader()
+            writer.writerow(row)
+    except OSError as error:
+        raise TrainingError(f"{path} cannot be written ({error.strerror}); the last checkpoint is intact") from None
 
 
 def cut_log(path: Path, step: int) -> None:
-    """Drop rows that were logged after the checkpoint a run resumes from."""
+    """Drop rows that were logged after the checkpoint a run resumes from, and a line that a kill cut off."""
     if not path.exists():
         return
-    with path.open(newline="") as file:
-        lines = file.readlines()
-    kept = lines[:1] + [line for line in lines[1:] if line.split(",")[0].isdigit() and int(line.split(",")[0]) <= step]
+    with path.open(newline="", encoding="utf-8", errors="replace") as file:
+        header, *rows = [line for line in file if line.endswith("\n")] or [""]
+    numbers = [row.split(",")[0] for row in rows]
+    kept = [row for row, n in zip(rows, numbers, strict=True) if n.isdecimal() and int(n) <= step]
     with written_whole(path) as temporary:
-        temporary.write_text("".join(kept))
+        temporary.write_text(header + "".join(kept), encoding="utf-8", newline="")
+
+
+def sweep(folder: Path) -> None:
+    """Remove the half-written files that a killed run left."""
+    for name in (CHECKPOINT, LOG, CONFIG):
+        for leftover in folder.glob(f".{name}.*"):
+            leftover.unlink(missing_ok=True)

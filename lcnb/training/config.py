@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from lcnb.errors import LcnbError
@@ -54,9 +55,25 @@ class TrainConfig:
     val_images: int = 1_000_000
 
     def __post_init__(self) -> None:
-        for name in ("steps", "batch", "log_every", "save_every"):
-            if getattr(self, name) < 1:
-                raise TrainingError(f"{name} counts, so at least 1; got {getattr(self, name)}")
+        for name in ("steps", "batch", "log_every", "save_every", "val_images"):
+            self._refuse_unless(getattr(self, name) >= 1, name, "counts, so at least 1")
+        for name in ("warmup", "workers", "val_every", "weight_decay"):
+            self._refuse_unless(getattr(self, name) >= 0, name, "is at least 0")
+        self._refuse_unless(0 < self.width <= 4, "width", "is a factor on the channels, in (0, 4]")
+        self._refuse_unless(len(self.crop) == 2 and min(self.crop) >= 1, "crop", "is height and width, each at least 1")
+        range_of_two = len(self.scale) == 2 and 0 < self.scale[0] <= self.scale[1] <= 8
+        self._refuse_unless(range_of_two, "scale", "is a range of factors in (0, 8]")
+        self._refuse_unless(0 < self.lr < math.inf, "lr", "is a number above 0")
+        three = len(self.stage_weights) == 3 and all(0 <= w < math.inf for w in self.stage_weights)
+        self._refuse_unless(three, "stage_weights", "is 3 numbers, each at least 0")
+        valid = self.class_weight is None or 1 < self.class_weight < math.inf
+        self._refuse_unless(valid, "class_weight", "is the c of 1 / log(c + share), so above 1")
+        for name in ("dropout", "ema"):
+            self._refuse_unless(0 <= getattr(self, name) < 1, name, "is a share in [0, 1)")
+
+    def _refuse_unless(self, good: bool, name: str, rule: str) -> None:
+        if not good:
+            raise TrainingError(f"{name} {rule}; got {getattr(self, name)}")
 
 
 PRESETS = {

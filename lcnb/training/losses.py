@@ -9,17 +9,20 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lcnb.datasets import SegmentationDataset
+from lcnb.datasets import SegmentationDataset, class_shares
 
 
 def class_weights(dataset: SegmentationDataset, c: float) -> Tensor:
-    """(K,) float32: 1 / log(c + share), scaled to a mean of 1. Shares are counted over every mask."""
-    k = len(dataset.spec.classes)
-    counts = torch.zeros(256, dtype=torch.int64)
-    for i in range(len(dataset)):
-        counts += torch.bincount(dataset[i][1].flatten().long(), minlength=256)
-    share = counts[:k].double() / counts[:k].sum().clamp(min=1)
-    weights = 1 / torch.log(c + share)
+    """(K,) float32: 1 / log(c + share of the class), scaled to a mean of 1 (Paszke et al., ENet).
+
+    Args:
+        dataset: whose masks are counted, every one.
+        c: above 1; the larger, the more even the weights.
+
+    Raises:
+        DataError: a mask is missing or damaged, or holds a label outside the classes.
+    """
+    weights = 1 / torch.log(c + class_shares(dataset))
     return (weights / weights.mean()).float()
 
 
@@ -28,17 +31,23 @@ def deep_supervision(
 ) -> Tensor:
     """Sum of the stages' per-pixel softmax losses (paper, section 3.4, initial training).
 
+    Each is the mean over the labelled pixels, weighted by class; 0 where none is labelled.
+
     Args:
         logits: S maps (B, K, h, w), upsampled bilinearly to the target here.
         target: (B, H, W) int64.
         stage_weights: S factors.
         weight: (K,) or None.
+        ignore_index: target value that counts for nothing.
+
+    Returns:
+        () float32.
     """
+    labelled = target[target != ignore_index]
+    counted = torch.ones_like(labelled, dtype=torch.float32) if weight is None else weight[labelled]
     total = torch.zeros((), device=target.device)
     for factor, maps in zip(stage_weights, logits, strict=True):
         full = F.interpolate(maps.float(), size=target.shape[1:], mode="bilinear", align_corners=False)
         loss = F.cross_entropy(full, target, weight=weight, ignore_index=ignore_index, reduction="sum")
-        valid = target[target != ignore_index]
-        norm = valid.numel() if weight is None else weight[valid].sum()
-        total = total + factor * loss / max(1.0, float(norm))
+        total = total + factor * loss / counted.sum().clamp(min=1e-6)  # 0 / 1e-6 where nothing is labelled
     return total

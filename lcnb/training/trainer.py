@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -15,11 +15,22 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from lcnb.datasets import load_dataset
+from lcnb.errors import DataError
 from lcnb.evaluation import stage_miou
 from lcnb.models import LayerCascade, irnet_lc
 from lcnb.paths import written_whole
-from lcnb.training.checkpoint import append_row, cut_log, load_checkpoint
+from lcnb.training.checkpoint import (
+    CHECKPOINT,
+    CONFIG,
+    LOG,
+    append_row,
+    cut_log,
+    load_checkpoint,
+    save_checkpoint,
+    sweep,
+)
 from lcnb.training.config import TrainConfig, TrainingError
+from lcnb.training.interrupt import Interrupts, ignore_interrupts
 from lcnb.training.losses import class_weights, deep_supervision
 from lcnb.training.stream import AugmentedStream, SampleNumbers, mix
 
@@ -30,12 +41,13 @@ class Trainer:
     Args:
         config: the knobs.
         folder: of the run; made if missing.
-        resume: go on from its checkpoint; without it an existing checkpoint is an error, never overwritten.
+        resume: go on from its checkpoint, or start where there is none yet (a run killed before its first);
+            without it an existing checkpoint is an error, never overwritten.
         device: where to train.
         say: called with each line of progress.
 
     Raises:
-        TrainingError: the folder holds a run that differs or was not to be resumed.
+        TrainingError: the folder holds a run that differs, is damaged or was not to be resumed.
         DataError: the data set is missing or damaged.
     """
 
@@ -51,6 +63,7 @@ class Trainer:
         self.config, self.folder, self.say = config, Path(folder), say
         self.device = torch.device(device)
         self.dataset = load_dataset(config.dataset, config.split)
+        self.val = load_dataset(config.dataset, config.val_split)  # here, not after hours of training
         self.spec = self.dataset.spec
         torch.manual_seed(mix(config.seed, 0, 2))
         self.model = irnet_lc(len(self.spec.classes), config.width, dropout=config.dropout).to(self.device)
@@ -64,33 +77,47 @@ class Trainer:
 
     @property
     def checkpoint(self) -> Path:
-        return self.folder / "checkpoint.pt"
+        return self.folder / CHECKPOINT
 
     def _open(self, resume: bool) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        if not self.checkpoint.exists():
-            with written_whole(self.folder / "config.json") as path:
-                path.write_text(json.dumps(asdict(self.config), indent=1) + "\n")
-            return
-        if not resume:
-            raise TrainingError(f"{self.folder} already holds a run; add --resume to go on, or name another folder")
-        self._restore(load_checkpoint(self.checkpoint))
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise TrainingError(f"{self.folder} cannot be the folder of a run ({error.strerror})") from None
+        if self.checkpoint.exists():
+            if not resume:
+                raise TrainingError(f"{self.folder} already holds a run; add --resume to go on, or name another folder")
+            self._restore(load_checkpoint(self.checkpoint))
+        elif resume:
+            self.say(f"{self.folder} has no checkpoint yet: starting at step 0")
+        sweep(self.folder)
+        cut_log(self.folder / LOG, self.step)
+        with written_whole(self.folder / CONFIG) as path:
+            path.write_text(json.dumps(asdict(self.config), indent=1) + "\n")
 
     def _restore(self, state: dict[str, Any]) -> None:
-        theirs, ours = dict(state["config"]), json.loads(json.dumps(asdict(self.config)))
+        theirs, ours = state["config"], json.loads(json.dumps(asdict(self.config)))
         free = {"workers", "log_every", "save_every", "val_every", "val_images"}
         differing = sorted(k for k in ours if k not in free and theirs.get(k) != ours[k])
         if differing:
             changes = ", ".join(f"{k}: {theirs.get(k)} there, {ours[k]} here" for k in differing)
             raise TrainingError(f"{self.folder} holds a run with other settings ({changes}); name another folder")
-        self.model.load_state_dict(state["model"])
-        self.average = {k: v.to(self.device) for k, v in state["average"].items()}
-        self.optimiser.load_state_dict(state["optimiser"])
-        self.step = int(state["step"])
-        cut_log(self.folder / "log.csv", self.step)
+        try:
+            self.model.load_state_dict(state["average"])  # only to see that every tensor is there and fits
+            self.average = {k: v.to(self.device) for k, v in state["average"].items()}
+            self.model.load_state_dict(state["model"])
+            self.optimiser.load_state_dict(state["optimiser"])
+        except (RuntimeError, ValueError, KeyError, TypeError, AttributeError) as error:
+            first = str(error).splitlines()[0]
+            raise TrainingError(f"{self.checkpoint} does not fit its own settings ({first})") from None
+        self.step = state["step"]
 
     def save(self) -> None:
-        """Write the checkpoint, whole or not at all."""
+        """Write the checkpoint, whole or not at all.
+
+        Raises:
+            TrainingError: it cannot be written; the older one is intact.
+        """
         state = {
             "model": self.model.state_dict(),
             "average": self.average,
@@ -98,8 +125,7 @@ class Trainer:
             "step": self.step,
             "config": json.loads(json.dumps(asdict(self.config))),
         }
-        with written_whole(self.checkpoint) as path:
-            torch.save(state, path)
+        save_checkpoint(self.checkpoint, state)
 
     def learning_rate(self, step: int) -> float:
         """Linear warm-up, then half a cosine to zero."""
@@ -109,31 +135,41 @@ class Trainer:
         return c.lr * 0.5 * (1 + math.cos(math.pi * (step - c.warmup) / max(1, c.steps - c.warmup)))
 
     def run(self) -> LayerCascade:
-        """Train to the end; Ctrl-C saves first. Returns the averaged network, in eval mode.
+        """Train to the end; Ctrl-C ends the step, saves and stops. Returns the averaged network, in eval mode.
 
         Raises:
-            TrainingError: the loss is not finite; the last checkpoint is intact.
+            TrainingError: the loss or its gradient is not finite; the last checkpoint is intact.
+            DataError: an image or mask is damaged.
+            KeyboardInterrupt: Ctrl-C, after saving.
         """
         c = self.config
-        stream = AugmentedStream(self.dataset, c)
-        sampler = SampleNumbers(self.step * c.batch, c.steps * c.batch)
-        loader = DataLoader(stream, c.batch, sampler=sampler, num_workers=c.workers)
         self.model.train()
         seen, since = 0, time.perf_counter()
-        try:
-            for x, target in loader:
+        with Interrupts() as interrupts:
+            for x, target in self._batches():
                 loss = self._train_step(x.to(self.device), target.to(self.device))
                 self.step, seen = self.step + 1, seen + len(x)
-                if self.step % c.log_every == 0 or self.step == c.steps:
-                    rate = seen / (time.perf_counter() - since)
-                    self._report(loss, rate)
-                if self.step % c.save_every == 0 or self.step == c.steps:
+                last = self.step == c.steps
+                scored = last or (c.val_every > 0 and self.step % c.val_every == 0)
+                if scored or self.step % c.log_every == 0:
+                    self._report(scored, loss, seen / (time.perf_counter() - since))
+                if last or self.step % c.save_every == 0 or interrupts.wanted:
                     self.save()
-        except KeyboardInterrupt:
-            self.save()
-            self.say(f"stopped at step {self.step} of {c.steps}; the checkpoint is saved, --resume goes on from it")
-            raise
+                if interrupts.wanted:
+                    self.say(f"stopped at step {self.step} of {c.steps}; the checkpoint is saved, --resume goes on")
+                    raise KeyboardInterrupt
         return self.averaged()
+
+    def _batches(self) -> Iterator[list[Tensor]]:
+        """Images (B, 3, H, W) and targets (B, H, W) of the steps that are left."""
+        c = self.config
+        sampler = SampleNumbers(self.step * c.batch, c.steps * c.batch)
+        prepare = ignore_interrupts if c.workers else None
+        stream = AugmentedStream(self.dataset, c)
+        try:
+            yield from DataLoader(stream, c.batch, sampler=sampler, num_workers=c.workers, worker_init_fn=prepare)
+        except DataError as error:  # from a worker it comes with the worker's traceback as its text
+            raise DataError(str(error).rsplit("DataError: ", 1)[-1].strip()) from None
 
     def _train_step(self, x: Tensor, target: Tensor) -> float:
         c = self.config
@@ -143,14 +179,15 @@ class Trainer:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=c.amp):
             logits = self.model.all_stages(x)
         loss = deep_supervision(logits, target, c.stage_weights, self.weight, self.spec.ignore_index)
-        if not torch.isfinite(loss):
-            raise TrainingError(
-                f"the loss is {float(loss)} at step {self.step}; the last checkpoint is intact: --resume from it, or "
-                f"start another run with a lower learning rate than {c.lr}"
-            )
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
-        nn.utils.clip_grad_norm_(self.model.parameters(), 5.0)
+        norm = nn.utils.clip_grad_norm_(self.model.parameters(), 5.0)
+        # A finite loss can have an infinite gradient, which would reach the weights and the next checkpoint.
+        if not (torch.isfinite(loss) and torch.isfinite(norm)):
+            raise TrainingError(
+                f"the loss is {loss.item():.4g} and its gradient's norm {norm.item():.4g} at step {self.step}; the "
+                f"last checkpoint is intact: start another run, with a lower learning rate than {c.lr}"
+            )
         self.optimiser.step()
         self._update_average()
         return float(loss.detach())
@@ -170,27 +207,26 @@ class Trainer:
         twin.load_state_dict(self.average)
         return twin.eval()
 
-    def _report(self, loss: float, rate: float) -> None:
+    def _report(self, scored: bool, loss: float, rate: float) -> None:
         c = self.config
         row: dict[str, Any] = {
             "step": self.step,
             "loss": round(loss, 5),
             "lr": round(self.learning_rate(self.step - 1), 8),
+            "images_per_s": round(rate, 2),
         }
-        row["images_per_s"] = round(rate, 2)
         left = (c.steps - self.step) * c.batch / rate
         line = f"step {self.step:>6} of {c.steps}  loss {loss:.3f}  {rate:.1f} images/s  {left / 60:.0f} min left"
-        if self.step == c.steps or (c.val_every and self.step % c.val_every == 0):
+        if scored:
             scores = self.validate()
             row |= {f"miou_stage{s + 1}": round(v, 5) for s, v in enumerate(scores)}
             line += "  val mIoU by stage " + " / ".join(f"{v:.3f}" for v in scores)
-        append_row(self.folder / "log.csv", row, len(c.stage_weights))
+        append_row(self.folder / LOG, row, len(c.stage_weights))
         self.say(line)
 
     def validate(self) -> list[float]:
         """mIoU of the averaged network on the validation split, by stage (dense)."""
-        val = load_dataset(self.config.dataset, self.config.val_split)
-        some = (val[i] for i in range(min(len(val), self.config.val_images)))
+        some = (self.val[i] for i in range(min(len(self.val), self.config.val_images)))
         return stage_miou(self.averaged(), some, len(self.spec.classes), self.spec.ignore_index)
 
 

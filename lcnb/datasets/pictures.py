@@ -1,0 +1,90 @@
+"""Picture files: an image as RGB, a mask as label numbers, and one clear sentence for every file that is neither.
+
+Shape letters: H, W pixels.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, UnidentifiedImageError
+from torchvision import tv_tensors
+
+from lcnb.errors import DataError
+
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
+"""What is tried, whatever a file is called. The rest of Pillow's list stays out: its EPS reader runs programs."""
+NO_COLOURS = {"F": "floating-point values", "LAB": "CIELAB values"}
+LABEL_MODES = ("1", "L", "P", "I")
+
+
+def open_image(path: Path) -> Image.Image:
+    """Open and fully decode a picture file; of an animation, its first frame.
+
+    Raises:
+        DataError: the file is missing, unreadable, empty, no picture, damaged, cut off, or absurdly large.
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise DataError(f"{path} is a folder, not a picture file")
+    try:
+        with Image.open(path, formats=FORMATS) as image:
+            image.load()
+            return image
+    except FileNotFoundError:
+        raise DataError(f"{path} does not exist") from None
+    except PermissionError:
+        raise DataError(f"{path} may not be read; change its permissions") from None
+    except UnidentifiedImageError:
+        fault = "is empty" if path.stat().st_size == 0 else f"is no picture ({', '.join(FORMATS)})"
+        raise DataError(f"{path} {fault}; fetch it again or convert it") from None
+    except Image.DecompressionBombError:
+        raise DataError(f"{path} claims more than {2 * (Image.MAX_IMAGE_PIXELS or 0):,} pixels; shrink it") from None
+    except Exception as error:  # Pillow's decoders raise many kinds for a damaged file
+        raise DataError(f"{path} is damaged or cut off ({error}); fetch it again") from None
+
+
+def read_image(path: Path) -> tv_tensors.Image:
+    """(3, H, W) uint8 RGB. Greyscale, palette, CMYK and 16-bit pictures are converted, transparency is dropped.
+
+    Raises:
+        DataError: as `open_image`, or pixels that have no meaning as RGB (floating point, CIELAB, 32-bit).
+    """
+    image = open_image(path)
+    if image.mode in NO_COLOURS:
+        raise DataError(f"{path} holds {NO_COLOURS[image.mode]} (mode {image.mode!r}); convert it to 8-bit RGB")
+    if image.mode.startswith("I"):
+        image = _eight_bit(image, path)
+    if image.mode == "P":
+        image = image.convert("RGBA")  # straight to RGB, Pillow warns about palettes with transparent entries
+    array = np.array(image.convert("RGB"))
+    return tv_tensors.Image(torch.from_numpy(array).permute(2, 0, 1).contiguous())
+
+
+def _eight_bit(image: Image.Image, path: Path) -> Image.Image:
+    """The high byte of a 16-bit greyscale picture."""
+    values = np.array(image).astype(np.int64)
+    if values.min() < 0 or values.max() > 0xFFFF:
+        raise DataError(f"{path} holds 32-bit values (mode {image.mode!r}); convert it to 8-bit RGB")
+    return Image.fromarray((values >> 8).astype(np.uint8))
+
+
+def read_mask(path: Path) -> torch.Tensor:
+    """(H, W) uint8 of raw label values: those of a greyscale picture, or the palette's indices.
+
+    Raises:
+        DataError: as `open_image`, or the picture holds colours, fractions or values above 255.
+    """
+    image = open_image(path)
+    if image.mode.split(";")[0] not in LABEL_MODES:
+        raise DataError(
+            f"{path} has pixels of mode {image.mode!r} where class numbers belong; a mask is an 8-bit greyscale or "
+            "palette picture"
+        )
+    array = np.array(image).astype(np.int64)
+    wrong = array[(array < 0) | (array > 255)]
+    if wrong.size:
+        raise DataError(f"{path} holds the label {int(wrong[0])}; labels are whole numbers from 0 to 255")
+    return torch.from_numpy(array.astype(np.uint8))

@@ -1,0 +1,80 @@
+"""The registry, and where data sets are looked for."""
+
+import os
+
+import pytest
+
+from lcnb.datasets import load_dataset, locate, names, spec, splits
+from lcnb.errors import DataError
+from tests.datasets import trees
+
+CLASSES = {"streets": 11, "camvid": 11, "voc2012": 21, "cityscapes": 19}
+
+
+def test_names_and_what_is_fixed_about_each():
+    assert names() == list(CLASSES)
+    for name, count in CLASSES.items():
+        fixed = spec(name)
+        assert (fixed.name, len(fixed.classes), len(set(fixed.classes))) == (name, count, count)
+        assert fixed.ignore_index == (11 if count == 11 else 255)
+        assert all([fixed.title, fixed.licence, fixed.how_to_get, fixed.layout, fixed.folder])
+    assert spec("streets").classes == spec("camvid").classes
+    assert len(spec("voc2012", "covered7").classes) == 7
+
+
+@pytest.mark.parametrize("call", [spec, locate, splits, load_dataset])
+def test_an_unknown_name_lists_the_known_ones(call):
+    with pytest.raises(DataError, match="'ade20k'; there are streets, camvid, voc2012, cityscapes"):
+        call("ade20k")
+
+
+@pytest.mark.parametrize(("name", "classes"), [("camvid", "covered7"), ("voc2012", "covered8")])
+def test_other_choices_of_classes_are_refused(name, classes):
+    with pytest.raises(DataError, match=f"classes='{classes}' is not a choice for {name}"):
+        load_dataset(name, classes=classes)
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_a_missing_data_set_says_where_it_looked_and_how_to_get_it(name, root):
+    assert locate(name) is None
+    assert splits(name) == []
+    with pytest.raises(DataError) as caught:
+        load_dataset(name)
+    message = str(caught.value)
+    assert message.startswith(f"{spec(name).title} is not here: no {name}/ in $LCNB_DATA = {root}, {os.getcwd()}/data.")
+    assert spec(name).how_to_get in message
+    assert message.endswith("and point LCNB_DATA at the folder above it")
+
+
+def test_an_incomplete_folder_is_named(root):
+    (root / "camvid" / "train").mkdir(parents=True)
+    assert locate("camvid") is None
+    with pytest.raises(DataError, match=rf"CamVid in {root}/camvid is incomplete: it needs train/ beside trainannot/"):
+        load_dataset("camvid", "train")
+
+
+def test_the_first_root_that_has_it_wins(root, tmp_path, monkeypatch):
+    second = trees.camvid(tmp_path / "second" / "camvid", {"val": 1})
+    monkeypatch.setenv("LCNB_DATA", os.pathsep.join([str(root), str(second.parent)]))
+    (root / "camvid").mkdir()  # there, but without a split
+    assert locate("camvid") == second
+    first = trees.camvid(root / "camvid", {"val": 2})
+    assert locate("camvid") == first
+    assert len(load_dataset("camvid", "val")) == 2
+
+
+def test_data_of_the_working_directory_is_found(root, monkeypatch):
+    monkeypatch.delenv("LCNB_DATA")
+    trees.camvid(root.parent / "elsewhere" / "data" / "streets", {"val": 1}, suffix=".webp")
+    assert load_dataset("streets", "val").names == ["val_000"]
+
+
+def test_a_root_can_be_given(root, tmp_path, monkeypatch):
+    trees.camvid(tmp_path / "mine", {"val": 2})
+    assert len(load_dataset("camvid", "val", root=tmp_path / "mine")) == 2
+    monkeypatch.chdir(tmp_path)
+    data = load_dataset("camvid", "val", root="mine")
+    monkeypatch.chdir(root)
+    assert data[0][0].shape == (3, trees.H, trees.W)  # found again from another working directory
+    with pytest.raises(DataError, match=rf"CamVid is not here: {tmp_path}/nothing is no folder\. To have it, get"):
+        load_dataset("camvid", "val", root=tmp_path / "nothing")

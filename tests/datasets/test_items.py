@@ -1,0 +1,133 @@
+"""Items are tv_tensors that move together, and a pair that does not fit is refused."""
+
+import pickle
+
+import pytest
+import torch
+from torchvision import tv_tensors
+from torchvision.transforms import v2
+
+from lcnb.datasets import base as dataset_module
+from lcnb.datasets import class_shares, load_dataset
+from lcnb.errors import DataError
+from tests.datasets import trees
+
+
+@pytest.fixture
+def folder(root):
+    return trees.camvid(root / "camvid", {"val": 2})
+
+
+def aligned(folder):
+    """A pair whose image shows its mask: red is 20 times the label."""
+    values = trees.labels([*range(12)])
+    image = trees.colours()
+    image[..., 0] = 20 * values
+    trees.write(image, folder / "val" / "val_000.png")
+    trees.write(values, folder / "valannot" / "val_000.png")
+
+
+def test_items_are_tv_tensors(folder):
+    image, mask = load_dataset("camvid", "val")[0]
+    assert (type(image), type(mask)) == (tv_tensors.Image, tv_tensors.Mask)
+    assert (image.dtype, mask.dtype) == (torch.uint8, torch.uint8)
+    assert (image.shape, mask.shape) == ((3, trees.H, trees.W), (trees.H, trees.W))
+
+
+def test_every_item_once_and_no_more(folder):
+    data = load_dataset("camvid", "val")
+    assert len(list(data)) == len(data) == 2
+    assert torch.equal(data[-1][0], data[1][0])
+    assert "camvid" in repr(data)
+    assert "2 images" in repr(data)
+    with pytest.raises(IndexError):
+        data[2]
+
+
+@pytest.mark.parametrize(
+    "transform",
+    [
+        v2.RandomHorizontalFlip(p=1),
+        v2.RandomCrop((10, 12)),
+        v2.RandomCrop((40, 40), pad_if_needed=True, fill={tv_tensors.Image: 220, tv_tensors.Mask: 11}),
+        v2.Resize((12, 16), interpolation=v2.InterpolationMode.NEAREST),
+        v2.RandomRotation((90, 90)),
+    ],
+    ids=lambda t: type(t).__name__,
+)
+def test_transforms_move_image_and_mask_together(transform, folder):
+    aligned(folder)
+    plain, moved = load_dataset("camvid", "val")[0], load_dataset("camvid", "val", transform=transform)[0]
+    assert not torch.equal(plain[1], moved[1])
+    assert torch.equal(moved[0][0], moved[1] * 20)
+
+
+def test_a_mask_is_read_without_its_image(folder, monkeypatch):
+    monkeypatch.setattr(dataset_module, "read_image", lambda path: pytest.fail("decoded an image"))
+    data = load_dataset("camvid", "val", transform=v2.RandomHorizontalFlip(p=1))
+    assert torch.equal(data.mask(0), torch.from_numpy(trees.labels([*range(12)])))
+
+
+def test_sizes_that_differ(folder):
+    trees.write(trees.labels([0], size=(24, 30)), folder / "valannot" / "val_001.png")
+    data = load_dataset("camvid", "val")
+    assert data[0][0].shape == (3, 24, 32)
+    with pytest.raises(DataError, match=r"val_001\.png is 32x24 pixels but its mask .*val_001\.png is 30x24"):
+        data[1]
+
+
+@pytest.mark.parametrize(("values", "text"), [([0, 12], "label 12;"), ([12, 77, 255], "labels 12, 77, 255;")])
+def test_a_label_outside_the_classes(values, text, folder):
+    trees.write(trees.labels(values), folder / "valannot" / "val_000.png")
+    data = load_dataset("camvid", "val")
+    with pytest.raises(
+        DataError, match=rf"val_000\.png holds the {text} CamVid has the classes 0 to 10 and 11 for unlabelled"
+    ):
+        data[0]
+
+
+@pytest.mark.parametrize("kind", ["val", "valannot"])
+def test_a_damaged_file_of_a_pair_is_named(kind, folder):
+    path = folder / kind / "val_000.png"
+    path.write_bytes(path.read_bytes()[:-40])
+    with pytest.raises(DataError, match=rf"{kind}/val_000\.png is damaged"):
+        load_dataset("camvid", "val")[0]
+
+
+def test_a_colour_mask_is_named(folder):
+    trees.write(trees.colours(), folder / "valannot" / "val_000.png")
+    with pytest.raises(DataError, match=r"valannot/val_000\.png has pixels of mode 'RGB'"):
+        load_dataset("camvid", "val")[0]
+
+
+def test_a_data_set_can_be_sent_to_a_worker_process(folder):
+    data = pickle.loads(pickle.dumps(load_dataset("camvid", "val")))
+    assert data[1][1].shape == (trees.H, trees.W)
+
+
+def test_class_shares_by_hand(folder):
+    """Of 2 x 24 x 32 pixels half are ignored; classes 0 and 3 share the rest 3 to 1."""
+    first, second = trees.labels([11]), trees.labels([0])
+    first[:] = 11
+    second[: trees.H // 4] = 3
+    for k, values in enumerate((first, second)):
+        trees.write(values, folder / "valannot" / f"val_{k:03}.png")
+    shares = class_shares(load_dataset("camvid", "val"))
+    assert shares.dtype == torch.float64
+    assert shares.tolist() == [0.75, 0, 0, 0.25] + [0] * 7
+
+
+def test_class_shares_count_masks_only_untransformed_and_relabelled(root, monkeypatch):
+    monkeypatch.setattr(dataset_module, "read_image", lambda path: pytest.fail("decoded an image"))
+    folder = trees.voc(root / "voc2012", {"val": 1})
+    values = trees.labels([0])
+    values[:12], values[:6] = 15, 2  # person on a quarter, bird (not covered) on a quarter
+    trees.write(values, folder / "SegmentationClass" / "2007_val_000000.png", palette=True)
+    data = load_dataset("voc2012", "val", classes="covered7", transform=v2.CenterCrop((2, 2)))
+    assert class_shares(data).tolist() == pytest.approx([2 / 3, 0, 0, 0, 0, 1 / 3, 0])
+
+
+def test_class_shares_of_unlabelled_masks_are_zero(folder):
+    for k in range(2):
+        trees.write(trees.labels([11]), folder / "valannot" / f"val_{k:03}.png")
+    assert class_shares(load_dataset("camvid", "val")).tolist() == [0] * 11

@@ -1,0 +1,186 @@
+"""Picture files of every kind are read as RGB or labels, or refused in one sentence that names the file."""
+
+import struct
+import zlib
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torchvision import tv_tensors
+
+from lcnb.datasets import read_image, read_mask
+from lcnb.errors import DataError
+from tests.datasets.trees import H, W, colours, labels, write
+
+RGB = colours(3)
+GREY = RGB[..., 0]
+
+
+def saved(image, path, **options):
+    image.save(path, **options)
+    return path
+
+
+def png_claiming(width, height, path):
+    """A PNG of a few bytes whose header claims any size."""
+
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    path.write_bytes(
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
+    )
+    return path
+
+
+def with_alpha(array):
+    return np.dstack([array, np.full((H, W), 7, np.uint8)])  # nearly transparent: the colours still count
+
+
+GREYSCALE = {
+    "8-bit": ("x.png", Image.fromarray(GREY)),
+    "with alpha": ("x.png", Image.fromarray(GREY).convert("LA")),
+    "16-bit": ("x.png", Image.fromarray(GREY.astype(np.uint16) * 256 + 99)),
+    "16-bit, big end first": ("x.tif", Image.fromarray((GREY.astype(np.uint16) * 256 + 99).astype(">u2"))),
+    "16-bit in 32": ("x.tif", Image.fromarray(GREY.astype(np.int32) * 256 + 99)),
+}
+
+
+@pytest.mark.parametrize("kind", GREYSCALE)
+def test_greyscale_is_repeated_in_three_channels(kind, tmp_path):
+    name, image = GREYSCALE[kind]
+    read = read_image(saved(image, tmp_path / name))
+    assert isinstance(read, tv_tensors.Image)
+    assert read.dtype == torch.uint8
+    assert read.is_contiguous()
+    assert torch.equal(read, torch.from_numpy(GREY).expand(3, H, W))
+
+
+def test_sixteen_bits_of_a_dark_picture_stay_dark(tmp_path):
+    dark = Image.fromarray(np.full((H, W), 200, np.uint16))
+    assert int(read_image(saved(dark, tmp_path / "dark.png")).max()) == 0
+
+
+@pytest.mark.parametrize("suffix", ["png", "webp", "bmp", "tif", "ppm"])
+def test_rgb_is_kept(suffix, tmp_path):
+    options = {"lossless": True} if suffix == "webp" else {}
+    read = read_image(saved(Image.fromarray(RGB), tmp_path / f"x.{suffix}", **options))
+    assert torch.equal(read, torch.from_numpy(RGB).permute(2, 0, 1))
+
+
+def test_transparency_is_dropped(tmp_path):
+    read = read_image(saved(Image.fromarray(with_alpha(RGB)), tmp_path / "x.png"))
+    assert torch.equal(read, torch.from_numpy(RGB).permute(2, 0, 1))
+
+
+@pytest.mark.parametrize("transparency", [None, 3, bytes(range(256))], ids=["none", "one", "each"])
+def test_palette_entries_are_looked_up(transparency, tmp_path):
+    path = tmp_path / "x.png"
+    image = Image.fromarray(GREY)
+    palette = np.random.default_rng(1).integers(0, 256, (256, 3), dtype=np.uint8)
+    image.putpalette(palette.tobytes())
+    saved(image, path, **({} if transparency is None else {"transparency": transparency}))
+    assert torch.equal(read_image(path), torch.from_numpy(palette[GREY]).permute(2, 0, 1))
+
+
+def test_one_bit_and_cmyk_become_rgb(tmp_path):
+    bits = read_image(saved(Image.fromarray(GREY > 99), tmp_path / "x.png"))
+    assert torch.equal(bits, (torch.from_numpy(GREY > 99) * 255).to(torch.uint8).expand(3, H, W))
+    red = Image.new("CMYK", (W, H), (0, 255, 255, 0))
+    mean = read_image(saved(red, tmp_path / "x.jpg")).float().mean((1, 2))
+    assert mean.tolist() == pytest.approx([255, 0, 0], abs=4)
+
+
+@pytest.mark.parametrize(
+    ("image", "text"),
+    [
+        (Image.fromarray(GREY.astype(np.float32)), "floating-point values"),
+        (Image.merge("LAB", [Image.fromarray(GREY)] * 3), "CIELAB"),
+        (Image.fromarray(GREY.astype(np.int32) * 70_000), "32-bit values"),
+        (Image.fromarray(-GREY.astype(np.int32)), "32-bit values"),
+    ],
+)
+def test_pixels_without_a_meaning_as_rgb_are_refused_by_name(image, text, tmp_path):
+    path = saved(image, tmp_path / "x.tif")
+    with pytest.raises(DataError, match=rf"x\.tif holds {text}.*convert it to 8-bit RGB"):
+        read_image(path)
+
+
+@pytest.mark.parametrize("kind", ["grey", "palette", "16-bit", "32-bit"])
+def test_masks_keep_their_numbers(kind, tmp_path):
+    values = labels([0, 1, 11, 20, 255])
+    array = {"16-bit": values.astype(np.uint16), "32-bit": values.astype(np.int32)}.get(kind, values)
+    path = write(array, tmp_path / ("x.tif" if kind == "32-bit" else "x.png"), palette=kind == "palette")
+    read = read_mask(path)
+    assert read.dtype == torch.uint8
+    assert torch.equal(read, torch.from_numpy(values))
+
+
+def test_a_one_bit_mask_is_zero_and_one(tmp_path):
+    assert torch.equal(read_mask(saved(Image.fromarray(GREY > 99), tmp_path / "x.png")), torch.from_numpy(GREY > 99))
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "LA"])
+def test_colours_are_no_mask(mode, tmp_path):
+    path = saved(Image.fromarray(RGB).convert(mode), tmp_path / "x.png")
+    with pytest.raises(DataError, match=rf"x\.png has pixels of mode '{mode}' where class numbers belong"):
+        read_mask(path)
+
+
+@pytest.mark.parametrize(
+    ("array", "text"),
+    [(np.full((2, 2), 256, np.uint16), "label 256;"), (np.full((2, 2), -1, np.int32), "label -1;")],
+)
+def test_labels_beyond_eight_bits_are_refused(array, text, tmp_path):
+    path = saved(Image.fromarray(array), tmp_path / "x.tif")
+    with pytest.raises(DataError, match=rf"x\.tif holds the {text} .* from 0 to 255"):
+        read_mask(path)
+
+
+def truncated(path):
+    whole = write(RGB, path).read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+
+
+BAD_FILES = {
+    "missing": (lambda path: None, "does not exist"),
+    "folder": (lambda path: path.mkdir(), "is a folder, not a picture"),
+    "empty": (lambda path: path.touch(), "is empty"),
+    "text": (lambda path: path.write_text("not a picture\n"), "is no picture"),
+    "postscript": (lambda path: path.write_text("%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n"), "is no picture"),
+    "cut off": (truncated, "is damaged or cut off"),
+    "bomb": (lambda path: png_claiming(50_000, 50_000, path), "claims more than 178,956,970 pixels"),
+    "no pixels": (lambda path: png_claiming(0, 9, path), "is no picture"),
+}
+
+
+@pytest.mark.parametrize("read", [read_image, read_mask])
+@pytest.mark.parametrize("kind", BAD_FILES)
+def test_bad_files_are_named(kind, read, tmp_path):
+    make, text = BAD_FILES[kind]
+    path = tmp_path / "x.png"
+    make(path)
+    with pytest.raises(DataError, match=rf"x\.png ({text})") as caught:
+        read(path)
+    assert caught.value.__cause__ is None
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg", "webp", "gif", "tif", "bmp"])
+def test_random_damage_gives_a_picture_or_a_clear_error(suffix, tmp_path):
+    path = write(RGB, tmp_path / f"x.{suffix}")
+    whole, chance = path.read_bytes(), np.random.default_rng(0)
+    messages = []
+    for _ in range(40):
+        damaged = bytearray(whole[: chance.integers(1, len(whole) + 1)])
+        for place in chance.integers(0, len(damaged), chance.integers(0, 4)):
+            damaged[place] = chance.integers(256)
+        path.write_bytes(bytes(damaged))
+        try:
+            assert read_image(path).shape[0] == 3
+        except DataError as error:
+            messages.append(str(error))
+    assert len(messages) >= 10
+    assert all(str(path) in message for message in messages)

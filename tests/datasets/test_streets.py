@@ -1,0 +1,113 @@
+"""The embedded data set's drive: a video with one mask a frame."""
+
+import sys
+
+import av
+import pytest
+import torch
+from torchvision import tv_tensors
+
+from lcnb.datasets import load_dataset, streets
+from lcnb.errors import DataError
+from tests.datasets import trees
+
+FRAMES, SIZE = 5, (48, 64)
+
+
+def mp4(path, frames=FRAMES, size=SIZE):
+    """Frame k is grey of 40 k."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with av.open(str(path), "w") as video:
+        stream = video.add_stream("mpeg4", rate=10)
+        stream.height, stream.width = size
+        stream.pix_fmt = "yuv420p"
+        for k in range(frames):
+            picture = torch.full((*size, 3), 40 * k, dtype=torch.uint8).numpy()
+            video.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        video.mux(stream.encode())
+    return path
+
+
+@pytest.fixture
+def folder(tmp_path):
+    mp4(tmp_path / "drive.mp4")
+    for k in range(FRAMES):
+        trees.write(trees.labels([*range(12)], k, SIZE), tmp_path / "driveannot" / f"{k:04}.png")
+    return tmp_path
+
+
+def test_webp_frames_in_camvids_layout(root):
+    trees.camvid(root / "streets", {"train": 2, "val": 1, "test": 1}, suffix=".webp", lists=False)
+    data = load_dataset("streets", "train")
+    assert len(data) == 2
+    assert torch.equal(data[1][0], torch.from_numpy(trees.colours(1)).permute(2, 0, 1))
+    assert data.spec.classes == load_dataset("streets", "test").spec.classes
+
+
+def test_the_drive_frame_by_frame(folder):
+    frames = list(streets.drive(folder))
+    assert len(frames) == FRAMES
+    for k, (image, mask) in enumerate(frames):
+        assert (type(image), type(mask)) == (tv_tensors.Image, tv_tensors.Mask)
+        assert (image.dtype, tuple(image.shape)) == (torch.uint8, (3, *SIZE))
+        assert image.float().mean().item() == pytest.approx(40 * k, abs=4)
+        assert torch.equal(mask, torch.from_numpy(trees.labels([*range(12)], k, SIZE)))
+
+
+@pytest.mark.parametrize("name", ["drive.mp4", "driveannot"])
+def test_without_its_parts_there_is_no_drive_and_that_is_said_at_once(name, folder):
+    (folder / name).rename(folder / "away")
+    with pytest.raises(DataError, match=r"has no drive: drive\.mp4 or driveannot/\*\.png is missing"):
+        streets.drive(folder)
+
+
+@pytest.mark.parametrize(("change", "more"), [("fewer", "frame"), ("more", "mask")])
+def test_another_number_of_masks_than_frames(change, more, folder):
+    last = folder / "driveannot" / f"{FRAMES - 1:04}.png"
+    if change == "fewer":
+        last.unlink()
+    else:
+        trees.write(trees.labels([0], size=SIZE), folder / "driveannot" / f"{FRAMES:04}.png")
+    with pytest.raises(DataError, match=rf"drive\.mp4 and its \d masks disagree: .* one more {more}"):
+        list(streets.drive(folder))
+
+
+@pytest.mark.parametrize(
+    ("mask", "text"),
+    [
+        (trees.labels([0, 12], size=SIZE), r"0002\.png holds the label 12"),
+        (trees.labels([0]), r"frame 2 of drive\.mp4 is 64x48 pixels but its mask .*0002\.png is 32x24"),
+        (trees.colours(size=SIZE), r"0002\.png has pixels of mode 'RGB'"),
+    ],
+)
+def test_a_mask_that_does_not_fit_its_frame(mask, text, folder):
+    trees.write(mask, folder / "driveannot" / "0002.png")
+    ride = streets.drive(folder)
+    next(ride), next(ride)
+    with pytest.raises(DataError, match=text):
+        next(ride)
+
+
+@pytest.mark.parametrize("content", [b"", b"not a video", b"\x00" * 4096, None], ids=["empty", "text", "zeros", "cut"])
+def test_a_damaged_video(content, folder):
+    path = folder / "drive.mp4"
+    path.write_bytes(path.read_bytes()[:-200] if content is None else content)
+    with pytest.raises(DataError, match=r"drive\.mp4 is damaged or no video"):
+        list(streets.drive(folder))
+
+
+def test_a_file_with_sound_only(folder):
+    with av.open(str(folder / "drive.mp4"), "w") as video:
+        stream = video.add_stream("aac", rate=8000)
+        frame = av.AudioFrame.from_ndarray(torch.zeros(1, 1024).numpy(), format="fltp", layout="mono")
+        frame.rate = 8000
+        video.mux(stream.encode(frame))
+        video.mux(stream.encode())
+    with pytest.raises(DataError, match=r"drive\.mp4 has no pictures"):
+        list(streets.drive(folder))
+
+
+def test_without_pyav_it_says_what_to_install(folder, monkeypatch):
+    monkeypatch.setitem(sys.modules, "av", None)
+    with pytest.raises(DataError, match=r'needs PyAV; install it with `pip install "lcnb\[notebooks\]"`'):
+        streets.drive(folder)

@@ -1,0 +1,74 @@
+"""VOC's layout with and without its prefix, palette masks, void, and the seven covered classes."""
+
+import pytest
+import torch
+
+from lcnb.datasets import load_dataset, locate, splits
+from lcnb.datasets.voc import CLASSES, COVERED7
+from lcnb.errors import DataError
+from tests.datasets import trees
+
+
+@pytest.mark.parametrize("prefix", ["voc2012/VOCdevkit/VOC2012", "voc2012/VOC2012", "voc2012", "VOCdevkit/VOC2012"])
+def test_found_with_and_without_the_prefix(prefix, root):
+    trees.voc(root / prefix, {"train": 2, "val": 1})
+    assert splits("voc2012") == ["train", "val"]
+    data = load_dataset("voc2012", "train")
+    assert data.names == ["2007_train_000000", "2007_train_000001"]
+    image, mask = data[1]
+    assert image.shape == (3, trees.H, trees.W)
+    assert torch.equal(mask, torch.from_numpy(trees.labels([*range(21), 255], 1)))
+
+
+def test_an_empty_folder_does_not_hide_the_archive_beside_it(root):
+    (root / "voc2012").mkdir()
+    trees.voc(root / "VOCdevkit" / "VOC2012", {"val": 1})
+    assert locate("voc2012") == root
+
+
+def test_the_seven_covered_classes(root):
+    trees.voc(root / "voc2012", {"val": 1})
+    data = load_dataset("voc2012", "val", classes="covered7")
+    raw, mask = load_dataset("voc2012", "val")[0][1], data[0][1]
+    assert data.spec.classes == COVERED7 == ("background", "cat", "cow", "dog", "horse", "person", "sheep")
+    assert data.spec.ignore_index == 255
+    for label in [*range(21), 255]:
+        name = CLASSES[label] if label < 21 else "void"
+        expected = COVERED7.index(name) if name in COVERED7 else 255
+        assert mask[raw == label].unique().tolist() == [expected]
+
+
+def test_splits_come_in_a_sensible_order_and_are_not_made_up(root):
+    folder = trees.voc(root / "voc2012", {"val": 1, "b": 1, "trainaug": 1, "a": 1, "train": 1})
+    assert splits("voc2012") == ["train", "trainaug", "val", "a", "b"]
+    with pytest.raises(DataError, match=r"has no split '\.\./val'"):
+        load_dataset("voc2012", "../val")
+    assert (folder / "ImageSets").is_dir()
+
+
+def test_trainaug_takes_the_masks_of_sbd_where_they_are(root):
+    folder = trees.voc(root / "voc2012", {"trainaug": 1, "val": 1})
+    assert load_dataset("voc2012", "trainaug").pairs[0][1].parent.name == "SegmentationClass"
+    trees.voc(folder, {"trainaug": 1}, masks="SegmentationClassAug")
+    assert load_dataset("voc2012", "trainaug").pairs[0][1].parent.name == "SegmentationClassAug"
+    assert load_dataset("voc2012", "val").pairs[0][1].parent.name == "SegmentationClass"
+
+
+@pytest.mark.parametrize(
+    ("gone", "text"),
+    [
+        ("JPEGImages/2007_val_000001.jpg", r"val\.txt names 2007_val_000001\.jpg, but .* does not exist"),
+        ("SegmentationClass/2007_val_000001.png", r"2007_val_000001\.jpg has no mask"),
+    ],
+)
+def test_half_a_pair(gone, text, root):
+    folder = trees.voc(root / "voc2012", {"val": 2})
+    (folder / gone).unlink()
+    with pytest.raises(DataError, match=text):
+        load_dataset("voc2012", "val")
+
+
+def test_a_tree_without_its_lists_is_incomplete(root):
+    (root / "voc2012" / "JPEGImages").mkdir(parents=True)
+    with pytest.raises(DataError, match=r"PASCAL VOC 2012 in .*voc2012 is incomplete: it needs JPEGImages/.*VOCdevkit"):
+        load_dataset("voc2012", "val")

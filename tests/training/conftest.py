@@ -1,0 +1,49 @@
+"""A tiny data set, a tiny network, and runs of a few steps on them."""
+
+import functools
+import signal
+
+import pytest
+import torch
+
+from lcnb import paths
+from lcnb.models import irnet_lc
+from lcnb.training import TrainConfig, trainer
+from tests.datasets import trees
+
+SMALL = TrainConfig(
+    dataset="camvid", width=0.05, steps=6, batch=2, crop=(32, 40), warmup=2, dropout=0.1, amp=False, log_every=1,
+    save_every=3, lr=1e-3, ema=0.9,
+)  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    """Networks this small only lose by sharing the work."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def data(tmp_path, monkeypatch):
+    """Five training and two validation images, found as `camvid`."""
+    monkeypatch.setattr(paths, "checkout", lambda: None)
+    monkeypatch.setenv("LCNB_DATA", str(tmp_path / "data"))
+    return trees.camvid(tmp_path / "data" / "camvid", {"train": 5, "val": 2})
+
+
+@pytest.fixture
+def small(data, monkeypatch):
+    """A six-step configuration; networks have one block a stage."""
+    monkeypatch.setattr(trainer, "irnet_lc", functools.partial(irnet_lc, blocks=(1, 1, 1)))
+    return SMALL
+
+
+@pytest.fixture
+def ctrl_c():
+    """Python's own handler for Ctrl-C, which a test runner in the background may not have."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield lambda: signal.raise_signal(signal.SIGINT)
+    signal.signal(signal.SIGINT, before)

@@ -1,0 +1,141 @@
+"""Checkpoints are whole or absent, are read without running them, and the log has every step once."""
+
+import dataclasses
+import json
+import os
+import pickle
+
+import pytest
+import torch
+
+from lcnb.training import TrainConfig, TrainingError, config_of, load_checkpoint
+from lcnb.training.checkpoint import append_row, cut_log, save_checkpoint, sweep
+
+STATE = {"model": {"w": torch.ones(2)}, "average": {}, "optimiser": {}, "step": 3, "config": {}}
+
+
+@pytest.fixture
+def path(tmp_path):
+    save_checkpoint(tmp_path / "checkpoint.pt", STATE)
+    return tmp_path / "checkpoint.pt"
+
+
+def test_round_trip(path):
+    state = load_checkpoint(path)
+    assert state["step"] == 3
+    assert torch.equal(state["model"]["w"], torch.ones(2))
+
+
+def test_a_write_that_fails_leaves_the_old_one(path, monkeypatch):
+    def cut_off(state, file):
+        file.write_bytes(b"PK half")
+        raise RuntimeError("PytorchStreamWriter failed writing file")
+
+    monkeypatch.setattr(torch, "save", cut_off)
+    with pytest.raises(TrainingError, match=r"checkpoint\.pt cannot be written \(.*failed writing.*older .* intact"):
+        save_checkpoint(path, {**STATE, "step": 9})
+    assert load_checkpoint(path)["step"] == 3
+    assert [p.name for p in path.parent.iterdir()] == ["checkpoint.pt"]
+
+
+@pytest.mark.parametrize("keep", [0, 10, 500, -20])
+def test_a_truncated_file(keep, path):
+    path.write_bytes(path.read_bytes()[:keep])
+    with pytest.raises(TrainingError, match=r"checkpoint\.pt is damaged or no checkpoint of lcnb"):
+        load_checkpoint(path)
+
+
+def test_other_files_are_named(path, tmp_path):
+    with pytest.raises(TrainingError, match=r"gone\.pt does not exist"):
+        load_checkpoint(tmp_path / "gone.pt")
+    for content in (b"text", os.urandom(2000)):
+        path.write_bytes(content)
+        with pytest.raises(TrainingError, match=r"checkpoint\.pt is damaged"):
+            load_checkpoint(path)
+
+
+def test_what_it_contains_is_not_run(path, tmp_path):
+    class Harm:
+        def __reduce__(self):
+            return os.mkdir, (str(tmp_path / "harm"),)
+
+    for write in (lambda: torch.save({**STATE, "model": Harm()}, path), lambda: path.write_bytes(pickle.dumps(Harm()))):
+        write()
+        with pytest.raises(TrainingError, match="is damaged or no checkpoint of lcnb"):
+            load_checkpoint(path)
+    assert not (tmp_path / "harm").exists()
+
+
+@pytest.mark.parametrize(
+    "state", [[], torch.ones(1), {"model": {}}, {**STATE, "step": "3"}, {**STATE, "config": []}, {**STATE, "model": 1}]
+)
+def test_another_projects_checkpoint(state, path):
+    torch.save(state, path)
+    with pytest.raises(TrainingError, match=r"checkpoint\.pt is no checkpoint of lcnb"):
+        load_checkpoint(path)
+
+
+def test_config_of_a_run(path):
+    config = TrainConfig(dataset="camvid", crop=(32, 40), class_weight=None)
+    saved = json.loads(json.dumps(dataclasses.asdict(config)))
+    save_checkpoint(path, {**STATE, "config": {**saved, "of_a_newer_version": 1}})
+    assert config_of(path.parent) == config
+    for wrong, text in (({"steps": "many"}, "settings that make no run"), ({"steps": 0}, "steps counts")):
+        save_checkpoint(path, {**STATE, "config": {**saved, **wrong}})
+        with pytest.raises(TrainingError, match=text):
+            config_of(path.parent)
+
+
+def test_config_of_a_run_without_a_checkpoint_yet(tmp_path):
+    with pytest.raises(TrainingError, match=r"holds no run: checkpoint\.pt does not exist, nor does config\.json"):
+        config_of(tmp_path)
+    config = TrainConfig(dataset="camvid", crop=(32, 40), class_weight=None)
+    (tmp_path / "config.json").write_text(json.dumps(dataclasses.asdict(config)))
+    assert config_of(tmp_path) == config
+    for content in ("{", "[]", "\udcff"):
+        (tmp_path / "config.json").write_text(content, errors="surrogateescape")
+        with pytest.raises(TrainingError, match=r"config\.json (is damaged|holds settings that make no run)"):
+            config_of(tmp_path)
+
+
+def rows(path):
+    return path.read_bytes().decode().split("\n")
+
+
+def test_the_log_has_one_header_and_is_cut_back(tmp_path):
+    log = tmp_path / "log.csv"
+    for step in (10, 20, 100):
+        append_row(log, {"step": step, "loss": 0.5}, stages=3)
+    header = "step,loss,lr,images_per_s,miou_stage1,miou_stage2,miou_stage3"
+    assert rows(log) == [header, "10,0.5,,,,,", "20,0.5,,,,,", "100,0.5,,,,,", ""]
+    cut_log(log, 20)
+    assert rows(log) == [header, "10,0.5,,,,,", "20,0.5,,,,,", ""]
+    cut_log(log, 0)
+    append_row(log, {"step": 1}, stages=3)
+    assert rows(log) == [header, "1,,,,,,", ""]
+
+
+def test_a_line_cut_off_by_a_kill_is_dropped(tmp_path):
+    log = tmp_path / "log.csv"
+    append_row(log, {"step": 10}, stages=1)
+    whole = log.read_text()
+    log.write_text(whole + "12")  # of 120,...
+    cut_log(log, 100)
+    assert log.read_text() == whole
+    log.write_text(whole[:4])  # of the header
+    cut_log(log, 100)
+    append_row(log, {"step": 10}, stages=1)
+    assert log.read_text() == whole
+
+
+def test_no_log_yet(tmp_path):
+    cut_log(tmp_path / "log.csv", 5)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_half_written_files_are_swept_and_nothing_else(path):
+    kept = {"checkpoint.pt", "log.csv", ".hidden", "notes.txt"}
+    for name in [*kept - {"checkpoint.pt"}, ".checkpoint.pt.k3j2.pt", ".log.csv.x.csv", ".config.json.y.json"]:
+        (path.parent / name).touch()
+    sweep(path.parent)
+    assert {p.name for p in path.parent.iterdir()} == kept

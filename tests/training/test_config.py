@@ -1,0 +1,35 @@
+"""Settings that make no run are refused by name before anything is read."""
+
+import dataclasses
+
+import pytest
+
+from lcnb.datasets import names
+from lcnb.training import PRESETS, TrainConfig, TrainingError
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("steps", [0, -1]), ("batch", [0]), ("log_every", [0]), ("save_every", [0]), ("val_images", [0]),
+        ("warmup", [-1]), ("workers", [-1]), ("val_every", [-1]), ("weight_decay", [-0.1, float("nan")]),
+        ("width", [0, -1, 5, float("nan")]), ("crop", [(0, 8), (8,), (8, 8, 8), ()]),
+        ("scale", [(0, 1), (2, 1), (1,), (1, float("inf")), ()]), ("lr", [0, -1, float("nan"), float("inf")]),
+        ("stage_weights", [(1, 1), (1, 1, -1), (1, 1, float("nan")), (), (1, 1, float("inf"))]),
+        ("class_weight", [1, 0.5, float("nan")]), ("dropout", [-0.1, 1]), ("ema", [-0.1, 1, 1.5]),
+    ],
+)  # fmt: skip
+def test_values_out_of_range(name, values):
+    for value in values:
+        with pytest.raises(TrainingError, match=rf"^{name} .*; got "):
+            TrainConfig(**{name: value})
+
+
+def test_values_at_the_edge_are_taken():
+    TrainConfig(steps=1, warmup=0, class_weight=None, ema=0, crop=(1, 1), scale=(1, 1), stage_weights=(1, 0, 0))
+
+
+def test_presets_are_of_known_data_sets():
+    for preset in PRESETS.values():
+        assert preset.dataset in names()
+        assert dataclasses.replace(preset) == preset

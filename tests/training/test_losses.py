@@ -1,0 +1,75 @@
+"""The losses, worked by hand."""
+
+from math import log
+
+import pytest
+import torch
+
+from lcnb.datasets import load_dataset
+from lcnb.training.losses import class_weights, deep_supervision
+from tests.datasets import trees
+
+IGNORE = 9
+SURE = torch.tensor([0.0, log(3)]).view(1, 2, 1, 1)  # probabilities 1/4, 3/4
+EVEN = torch.zeros(1, 2, 1, 1)
+TARGET = torch.tensor([[[0, 1], [1, IGNORE]]])
+
+
+def test_one_stage_by_hand():
+    loss = deep_supervision([SURE], TARGET, (1.0,), None, IGNORE)
+    assert loss.item() == pytest.approx((log(4) + 2 * log(4 / 3)) / 3)
+
+
+def test_classes_are_weighted_as_a_weighted_mean():
+    loss = deep_supervision([SURE], TARGET, (1.0,), torch.tensor([2.0, 0.5]), IGNORE)
+    assert loss.item() == pytest.approx((2 * log(4) + 2 * 0.5 * log(4 / 3)) / 3)
+
+
+def test_stages_add_up_with_their_factors():
+    loss = deep_supervision([SURE, EVEN, EVEN], TARGET, (1.0, 0.5, 0.0), None, IGNORE)
+    assert loss.item() == pytest.approx((log(4) + 2 * log(4 / 3)) / 3 + 0.5 * log(2))
+
+
+def test_a_single_light_pixel_counts_in_full():
+    target = torch.full((1, 2, 2), IGNORE)
+    target[0, 0, 0] = 0
+    loss = deep_supervision([SURE], target, (1.0,), torch.tensor([0.01, 1.0]), IGNORE)
+    assert loss.item() == pytest.approx(log(4))
+
+
+def test_logits_are_upsampled_bilinearly():
+    """2 cells to 4 pixels: weights 1, 3/4, 1/4, 0 of the left one."""
+    cells = torch.tensor([[0.0, 0.0], [0.0, 4.0]]).view(1, 2, 1, 2)
+    target = torch.ones(1, 1, 4, dtype=torch.long)
+    expected = sum(log(1 + torch.tensor(-v).exp().item()) for v in (0.0, 1.0, 3.0, 4.0)) / 4
+    assert deep_supervision([cells], target, (1.0,), None, IGNORE).item() == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("weight", [None, torch.tensor([0.5, 1.5])])
+def test_a_batch_without_labels_costs_nothing_and_changes_nothing(weight):
+    logits = torch.randn(2, 2, 3, 3, requires_grad=True)
+    loss = deep_supervision([logits], torch.full((2, 24, 24), IGNORE), (1.0,), weight, IGNORE)
+    loss.backward()
+    assert loss.item() == 0
+    assert logits.grad.abs().max() == 0
+
+
+def test_bfloat16_logits_are_upcast():
+    logits = torch.randn(1, 2, 2, 2)
+    half = deep_supervision([logits.bfloat16()], TARGET, (1.0,), None, IGNORE)
+    assert half.dtype == torch.float32
+    assert half.item() == deep_supervision([logits.bfloat16().float()], TARGET, (1.0,), None, IGNORE).item()
+
+
+def test_class_weights_by_hand(data):
+    """A quarter of the labelled pixels is class 3, the rest class 0; 1 / log(c + share), mean 1."""
+    for k in range(5):
+        values = trees.labels([0])
+        values[:6], values[-4:] = 3, 11  # rows: 6 of class 3, 14 of class 0, 4 unlabelled
+        trees.write(values, data / "trainannot" / f"train_{k:03}.png")
+    raw = torch.tensor([1 / log(1.1 + share) for share in [0.7, 0, 0, 0.3] + [0] * 7])
+    weights = class_weights(load_dataset("camvid", "train"), 1.1)
+    assert weights.dtype == torch.float32
+    torch.testing.assert_close(weights, raw / raw.mean())
+    assert weights.mean().item() == pytest.approx(1)
+    assert weights[0] < weights[3] < weights[1]

@@ -1,0 +1,261 @@
+"""A run that was stopped, by whatever means, ends with the very weights of one that was not."""
+
+import csv
+import dataclasses
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from lcnb.training import Trainer, TrainingError, load_checkpoint
+from lcnb.training.checkpoint import save_checkpoint
+
+
+class Crash(Exception):
+    """Stands for a power cut."""
+
+
+def crash_at(step):
+    def say(line):
+        if line.startswith(f"step {step:>6} "):
+            raise Crash
+
+    return say
+
+
+def quiet(line):
+    """Takes a line of progress and keeps it to itself."""
+
+
+def finish(config, folder):
+    Trainer(config, folder, resume=True, say=quiet).run()
+
+
+def identical(a, b):
+    if isinstance(a, torch.Tensor):
+        return a.dtype == b.dtype and torch.equal(a, b)
+    if isinstance(a, dict):
+        return a.keys() == b.keys() and all(identical(v, b[k]) for k, v in a.items())
+    if isinstance(a, list):
+        return len(a) == len(b) and all(map(identical, a, b))
+    return a == b
+
+
+def assert_same_run(folder, other):
+    """Checkpoints equal bit by bit (weights, average, optimiser, settings), logs equal but for the speed."""
+    assert identical(load_checkpoint(folder / "checkpoint.pt"), load_checkpoint(other / "checkpoint.pt"))
+    assert log(folder) == log(other)
+    assert (folder / "config.json").read_text() == (other / "config.json").read_text()
+
+
+def log(folder):
+    with (folder / "log.csv").open() as file:
+        return [{k: v for k, v in row.items() if k != "images_per_s"} for row in csv.DictReader(file)]
+
+
+FINISHED = {}
+
+
+@pytest.fixture
+def unbroken(small, tmp_path, tmp_path_factory):
+    """A copy of the run that nothing stopped; it is made once."""
+    if not FINISHED:
+        FINISHED["run"] = tmp_path_factory.mktemp("unbroken") / "run"
+        Trainer(small, FINISHED["run"], say=quiet).run()
+    return shutil.copytree(FINISHED["run"], tmp_path / "unbroken")
+
+
+@pytest.mark.parametrize("amp", [False, True])
+def test_a_crash_after_the_checkpoint(amp, small, tmp_path):
+    torch.set_num_threads(2)  # as real runs have, and still bit by bit
+    config, broken = dataclasses.replace(small, amp=amp), tmp_path / "broken"
+    Trainer(config, tmp_path / "unbroken", say=quiet).run()
+    with pytest.raises(Crash):
+        Trainer(config, broken, say=crash_at(5)).run()
+    assert load_checkpoint(broken / "checkpoint.pt")["step"] == 3
+    assert [row["step"] for row in log(broken)] == ["1", "2", "3", "4", "5"]
+    finish(config, broken)
+    assert_same_run(broken, tmp_path / "unbroken")
+
+
+def test_a_crash_before_the_first_checkpoint(small, tmp_path, unbroken):
+    with pytest.raises(Crash):
+        Trainer(small, tmp_path / "broken", say=crash_at(2)).run()
+    (tmp_path / "broken" / ".checkpoint.pt.half.pt").touch()  # as a kill in the middle of writing leaves it
+    said = []
+    Trainer(small, tmp_path / "broken", resume=True, say=said.append).run()
+    assert "has no checkpoint yet: starting at step 0" in said[0]
+    assert {p.name for p in (tmp_path / "broken").iterdir()} == {"checkpoint.pt", "log.csv", "config.json"}
+    assert_same_run(tmp_path / "broken", unbroken)
+
+
+def test_the_comparison_sees_a_difference(small, tmp_path, unbroken):
+    Trainer(dataclasses.replace(small, seed=1), tmp_path / "other", say=quiet).run()
+    a, b = (load_checkpoint(f / "checkpoint.pt") for f in (tmp_path / "other", unbroken))
+    assert not identical(a["model"], b["model"])
+    assert not identical(a["optimiser"], b["optimiser"])
+
+
+def test_ctrl_c_ends_the_step_saves_and_stops(small, tmp_path, unbroken, ctrl_c, monkeypatch):
+    said = []
+    run = Trainer(small, tmp_path / "broken", say=said.append)
+    step = run.optimiser.step
+
+    def interrupted():
+        if run.step == 3:
+            ctrl_c()
+        step()
+
+    monkeypatch.setattr(run.optimiser, "step", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run.run()
+    assert said[-1] == "stopped at step 4 of 6; the checkpoint is saved, --resume goes on"
+    assert load_checkpoint(run.checkpoint)["step"] == 4
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finish(small, tmp_path / "broken")
+    assert_same_run(tmp_path / "broken", unbroken)
+
+
+def test_a_second_ctrl_c_stops_at_once(small, tmp_path, ctrl_c, monkeypatch):
+    run = Trainer(small, tmp_path, say=quiet)
+    monkeypatch.setattr(run.optimiser, "step", lambda: (ctrl_c(), ctrl_c()) if run.step == 4 else None)
+    with pytest.raises(KeyboardInterrupt):
+        run.run()
+    assert load_checkpoint(run.checkpoint)["step"] == 3
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_run_in_another_thread_leaves_signals_alone(small, tmp_path, ctrl_c):
+    seen = []
+    config = dataclasses.replace(small, steps=1)
+    run = Trainer(config, tmp_path, say=lambda line: seen.append(signal.getsignal(signal.SIGINT)))
+    thread = threading.Thread(target=run.run)
+    thread.start()
+    thread.join()
+    assert seen == [signal.default_int_handler]
+    assert load_checkpoint(run.checkpoint)["step"] == 1
+
+
+def test_resuming_a_finished_run_gives_its_network(small, tmp_path, unbroken):
+    before = (unbroken / "checkpoint.pt").read_bytes(), log(unbroken)
+    net = Trainer(small, unbroken, resume=True, say=quiet).run()
+    assert ((unbroken / "checkpoint.pt").read_bytes(), log(unbroken)) == before
+    assert identical(dict(net.state_dict()), load_checkpoint(unbroken / "checkpoint.pt")["average"])
+
+
+def test_a_run_is_never_overwritten(small, unbroken):
+    before = (unbroken / "checkpoint.pt").read_bytes()
+    with pytest.raises(TrainingError, match=r"unbroken already holds a run; add --resume to go on, or name another"):
+        Trainer(small, unbroken, say=quiet)
+    assert (unbroken / "checkpoint.pt").read_bytes() == before
+    assert len(log(unbroken)) == 6
+
+
+def test_other_settings_are_refused_by_name(small, unbroken):
+    other = dataclasses.replace(small, lr=5e-4, crop=(40, 40), seed=3, workers=1, log_every=2)
+    with pytest.raises(TrainingError) as caught:
+        Trainer(other, unbroken, resume=True, say=quiet)
+    message = str(caught.value)
+    assert "(crop: [32, 40] there, [40, 40] here, lr: 0.001 there, 0.0005 here, seed: 0 there, 3 here)" in message
+    assert "workers" not in message
+    assert len(log(unbroken)) == 6
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_settings_that_change_no_weight_may_change(small, tmp_path, unbroken):
+    with pytest.raises(Crash):
+        Trainer(small, tmp_path / "broken", say=crash_at(4)).run()
+    other = dataclasses.replace(small, workers=2, save_every=1, val_every=5, val_images=1)
+    finish(other, tmp_path / "broken")
+    for part in ("model", "average", "optimiser"):
+        mine, theirs = (load_checkpoint(f / "checkpoint.pt")[part] for f in (tmp_path / "broken", unbroken))
+        assert identical(mine, theirs)
+    assert [row["step"] for row in log(tmp_path / "broken")] == ["1", "2", "3", "4", "5", "6"]
+    assert json.loads((tmp_path / "broken" / "config.json").read_text())["workers"] == 2
+
+
+@pytest.mark.parametrize("damage", ["truncated", "other network", "tensor missing", "average missing", "optimiser"])
+def test_a_damaged_checkpoint_is_named_and_kept(damage, small, unbroken):
+    path = unbroken / "checkpoint.pt"
+    state, name = load_checkpoint(path), "heads.0.2.bias"
+    if damage == "truncated":
+        path.write_bytes(path.read_bytes()[:1000])
+    else:
+        if damage == "other network":
+            state["model"] = {"weight": torch.ones(1)}
+        elif damage == "tensor missing":
+            del state["model"][name]
+        elif damage == "average missing":
+            del state["average"][name]
+        else:
+            state["optimiser"] = {"state": {}}
+        save_checkpoint(path, state)
+    before = path.read_bytes()
+    with pytest.raises(TrainingError, match=r"checkpoint\.pt (is damaged|does not fit its own settings)") as caught:
+        Trainer(small, unbroken, resume=True, say=quiet)
+    assert "\n" not in str(caught.value)
+    assert path.read_bytes() == before
+
+
+SCRIPT = """
+import functools, os, signal, sys, time
+import torch
+from lcnb.models import irnet_lc
+from lcnb.training import Trainer, trainer
+from tests.training.conftest import SMALL
+from tests.training.test_resume import killable
+
+def killed_while_writing(state, path, save=torch.save):
+    save(state, path)
+    if state["step"] == 7:
+        os.truncate(path, 1000)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+torch.set_num_threads(1)
+torch.save = killed_while_writing
+trainer.irnet_lc = functools.partial(irnet_lc, blocks=(1, 1, 1))
+Trainer(killable(SMALL), sys.argv[1], resume=True, say=lambda line: time.sleep(0.1)).run()
+"""
+
+
+def killable(small):
+    """Twelve steps, each of them saved."""
+    return dataclasses.replace(small, steps=12, save_every=1)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
+def test_kill_9_between_two_checkpoints_and_in_the_middle_of_one(small, tmp_path):
+    root, folder = Path(__file__).parents[2], tmp_path / "killed"
+
+    def start():
+        return subprocess.Popen([sys.executable, "-c", SCRIPT, str(folder)], cwd=root)
+
+    first = start()
+    while logged(folder) < 4:
+        assert first.poll() is None, "the run ended before it could be killed"
+        time.sleep(0.01)
+    first.kill()
+    assert first.wait() == -signal.SIGKILL
+    assert 3 <= load_checkpoint(folder / "checkpoint.pt")["step"] < 7
+
+    assert start().wait() == -signal.SIGKILL  # by itself, in the middle of writing the seventh
+    assert load_checkpoint(folder / "checkpoint.pt")["step"] == 6
+    assert len(list(folder.glob(".checkpoint.pt.*"))) == 1
+
+    finish(killable(small), folder)
+    Trainer(killable(small), tmp_path / "unbroken", say=quiet).run()
+    assert_same_run(folder, tmp_path / "unbroken")
+    assert {p.name for p in folder.iterdir()} == {"checkpoint.pt", "log.csv", "config.json"}
+
+
+def logged(folder):
+    file = folder / "log.csv"
+    return file.read_text().count("\n") - 1 if file.exists() else 0

@@ -1,0 +1,197 @@
+"""A step does what it says: schedule, average, loss; and whatever goes wrong is said in one sentence."""
+
+import csv
+import dataclasses
+import json
+import math
+
+import pytest
+import torch
+
+from lcnb.errors import DataError
+from lcnb.training import Trainer, TrainingError, load_checkpoint, trainer
+from tests.datasets import trees
+
+
+def rows(folder):
+    with (folder / "log.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+def quiet(line):
+    """Takes a line of progress and keeps it to itself."""
+
+
+def test_a_run_from_start_to_end(small, tmp_path):
+    said = []
+    net = Trainer(small, tmp_path / "run", say=said.append).run()
+    state = load_checkpoint(tmp_path / "run" / "checkpoint.pt")
+    assert state["step"] == 6
+    assert not net.training
+    assert all(torch.equal(v, state["average"][k]) for k, v in net.state_dict().items())
+    log = rows(tmp_path / "run")
+    assert [int(r["step"]) for r in log] == [1, 2, 3, 4, 5, 6]
+    assert all(math.isfinite(float(r["loss"])) and float(r["images_per_s"]) > 0 for r in log)
+    assert [bool(r["miou_stage3"]) for r in log] == [False] * 5 + [True]
+    assert "val mIoU by stage" in said[-1]
+    assert json.loads((tmp_path / "run" / "config.json").read_text()) == json.loads(
+        json.dumps(dataclasses.asdict(small))
+    )
+    assert {p.name for p in (tmp_path / "run").iterdir()} == {"checkpoint.pt", "log.csv", "config.json"}
+
+
+def test_logged_and_scored_as_often_as_asked(small, tmp_path):
+    config = dataclasses.replace(small, log_every=4, val_every=3, val_images=1, steps=7)
+    Trainer(config, tmp_path, say=quiet).run()
+    assert [(int(r["step"]), bool(r["miou_stage1"])) for r in rows(tmp_path)] == [
+        (3, True), (4, False), (6, True), (7, True),
+    ]  # fmt: skip
+
+
+def test_learning_rate_by_hand(small, tmp_path):
+    config = dataclasses.replace(small, lr=8.0, warmup=4, steps=12)
+    rate = Trainer(config, tmp_path, say=quiet).learning_rate
+    assert [rate(s) for s in range(4)] == [2, 4, 6, 8]
+    assert [rate(4), rate(8), rate(12)] == pytest.approx([8, 4, 0])
+    assert rate(6) == pytest.approx(4 * (1 + math.sqrt(0.5)))
+    assert Trainer(dataclasses.replace(config, warmup=0), tmp_path, say=quiet).learning_rate(0) == 8
+
+
+def test_the_rate_of_the_schedule_is_the_one_that_is_used_and_logged(small, tmp_path, monkeypatch):
+    run, used = Trainer(small, tmp_path, say=quiet), []
+    step = run.optimiser.step
+    monkeypatch.setattr(
+        run.optimiser, "step", lambda: (used.append([g["lr"] for g in run.optimiser.param_groups]), step())
+    )
+    run.run()
+    expected = [run.learning_rate(s) for s in range(6)]
+    assert used == [[v, v] for v in expected]
+    assert [float(r["lr"]) for r in rows(tmp_path)] == pytest.approx(expected, abs=1e-8)
+
+
+def test_the_average_by_hand(small, tmp_path, monkeypatch):
+    """Decay min(ema, (1 + t) / (10 + t)): .1 in the first step, then the .15 of the settings."""
+    run = Trainer(dataclasses.replace(small, ema=0.15, steps=4), tmp_path, say=quiet)
+    states = [copied(run.model.state_dict())]
+    update = run._update_average
+    monkeypatch.setattr(run, "_update_average", lambda: (states.append(copied(run.model.state_dict())), update()))
+    run.run()
+    expected = states[0]
+    for decay, state in zip([0.1, 0.15, 0.15, 0.15], states[1:], strict=True):
+        expected = {k: decay * expected[k] + (1 - decay) * v for k, v in state.items()}
+    for name, value in run.average.items():
+        if name.endswith("num_batches_tracked"):
+            assert int(value) == 4
+        else:
+            torch.testing.assert_close(value, expected[name])
+
+
+def copied(state):
+    return {k: v.clone() for k, v in state.items()}
+
+
+def test_weight_decay_is_for_kernels_only(small, tmp_path):
+    kernels, rest = Trainer(small, tmp_path, say=quiet).optimiser.param_groups
+    assert (kernels["weight_decay"], rest["weight_decay"]) == (small.weight_decay, 0)
+    assert {p.dim() for p in kernels["params"]} == {4}
+    assert {p.dim() for p in rest["params"]} == {1}
+
+
+def test_the_loss_falls_on_an_easy_problem(small, data, tmp_path):
+    """Left half bright and class 3, right half dark and class 5."""
+    for k in range(5):
+        image, mask = trees.colours(k, (48, 64)) // 8, trees.labels([5], size=(48, 64))
+        image[:, :32] += 200
+        mask[:, :32] = 3
+        trees.write(image, data / "train" / f"train_{k:03}.png")
+        trees.write(mask, data / "trainannot" / f"train_{k:03}.png")
+    config = dataclasses.replace(
+        small, steps=40, lr=3e-2, crop=(48, 64), scale=(1, 1), dropout=0.0, log_every=20, save_every=40
+    )
+    Trainer(config, tmp_path / "run", say=quiet).run()
+    losses = [float(r["loss"]) for r in rows(tmp_path / "run")]
+    guessing = 3 * math.log(11)
+    assert guessing > 2 * losses[0] > 2 * losses[1]
+    assert losses[1] < 0.3 * guessing
+
+
+def test_a_loss_that_is_not_finite_stops_and_keeps_the_checkpoint(small, tmp_path):
+    config = dataclasses.replace(small, lr=1e30, warmup=0, save_every=1)
+    with pytest.raises(TrainingError, match=r"the loss is (nan|inf) .* at step [1-5];.* intact.* lower .* than 1e\+30"):
+        Trainer(config, tmp_path, say=quiet).run()
+    state = load_checkpoint(tmp_path / "checkpoint.pt")
+    assert 1 <= state["step"] <= 5
+    assert len(rows(tmp_path)) == state["step"]
+
+
+def test_a_gradient_that_is_not_finite_never_reaches_the_weights(small, tmp_path, monkeypatch):
+    """The square root of 0 is finite and its slope is not."""
+    run = Trainer(dataclasses.replace(small, save_every=1), tmp_path, say=quiet)
+    true_loss = trainer.deep_supervision
+
+    def steep(logits, *rest):
+        return (logits[0].sum() * 0).sqrt() if run.step == 2 else true_loss(logits, *rest)
+
+    monkeypatch.setattr(trainer, "deep_supervision", steep)
+    with pytest.raises(TrainingError, match=r"the loss is -?0 and its gradient's norm nan at step 2"):
+        run.run()
+    state = load_checkpoint(tmp_path / "checkpoint.pt")
+    assert state["step"] == 2
+    assert all(v.isfinite().all() for v in state["model"].values())
+    assert all(torch.equal(p, state["model"][name]) for name, p in run.model.named_parameters())
+
+
+def test_pictures_without_a_label_train_without_harm(small, data, tmp_path):
+    for k in range(5):
+        trees.write(trees.labels([11]), data / "trainannot" / f"train_{k:03}.png")
+    net = Trainer(dataclasses.replace(small, steps=2), tmp_path / "run", say=quiet).run()
+    assert all(v.isfinite().all() for v in net.state_dict().values())
+    assert [float(r["loss"]) for r in rows(tmp_path / "run")] == [0, 0]
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ({"dataset": "ade20k"}, "no data set is named 'ade20k'"),
+        ({"split": "trainaug"}, "has no split 'trainaug'; it has train, val"),
+        ({"val_split": "test"}, "has no split 'test'; it has train, val"),
+    ],
+)
+def test_missing_data_is_said_before_the_first_step(change, text, small, tmp_path):
+    with pytest.raises(DataError, match=text):
+        Trainer(dataclasses.replace(small, **change), tmp_path / "run", say=quiet)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_damaged_picture_is_named_in_one_sentence(workers, small, data, tmp_path):
+    run = Trainer(dataclasses.replace(small, workers=workers), tmp_path / "run", say=quiet)
+    for path in (data / "train").iterdir():
+        path.write_bytes(path.read_bytes()[:-50])
+    with pytest.raises(
+        DataError, match=r"^/.*/train/train_00\d\.png is damaged or cut off .*; fetch it again$"
+    ) as caught:
+        run.run()
+    assert "\n" not in str(caught.value)
+
+
+def test_a_full_disk_is_said_and_the_checkpoint_kept(small, tmp_path, monkeypatch):
+    run = Trainer(small, tmp_path, say=quiet)
+    save = torch.save
+
+    def full(state, path):
+        if state["step"] == 6:
+            raise OSError(28, "No space left on device")
+        save(state, path)
+
+    monkeypatch.setattr(torch, "save", full)
+    with pytest.raises(TrainingError, match=r"cannot be written .*No space left.* intact"):
+        run.run()
+    assert load_checkpoint(tmp_path / "checkpoint.pt")["step"] == 3
+
+
+def test_a_file_in_place_of_the_folder(small, tmp_path):
+    (tmp_path / "run").touch()
+    with pytest.raises(TrainingError, match=r"run cannot be the folder of a run \(File exists\)"):
+        Trainer(small, tmp_path / "run", say=quiet)

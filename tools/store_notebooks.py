@@ -1,0 +1,82 @@
+"""Execute the notebooks on the embedded data and store them with their outputs.
+
+    python -m tools.store_notebooks [00 05 ...]
+
+Beside the outputs each notebook keeps digests of what they depend on: its code, the shipped weights, the
+embedded data, and the code that draws. `tests/notebooks` compares them with the tree as it stands, so stale
+pictures do not survive.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from lcnb.paths import written_whole
+from lcnb.running import Notebook, execute, find
+from lcnb.running.scrub import clean, machine_paths
+
+ROOT = Path(__file__).resolve().parents[1]
+TIMEOUT = 300
+DRAWING = ("lcnb/plots", "lcnb/widgets", "lcnb/palettes.py", "lcnb/difficulty.py", "lcnb/evaluation", "lcnb/models")
+
+
+def digests(content: dict[str, Any]) -> dict[str, str]:
+    """What a notebook's outputs depend on, by name.
+
+    Args:
+        content: the notebook's JSON.
+    """
+    code = ["".join(c["source"]) for c in content["cells"] if c["cell_type"] == "code"]
+    return {
+        "code": _short("\0".join(code).encode()),
+        "weights": _of_files((ROOT / "data" / "weights" / "streets-small").glob("*.safetensors")),
+        "data": _of_files(p for p in (ROOT / "data" / "streets").rglob("*") if p.is_file()),
+        "drawing": _of_files(p for name in DRAWING for p in _sources(ROOT / name)),
+    }
+
+
+def _sources(path: Path) -> Iterable[Path]:
+    return path.rglob("*.py") if path.is_dir() else [path]
+
+
+def _of_files(files: Iterable[Path]) -> str:
+    parts = sorted((str(p.relative_to(ROOT)), hashlib.sha256(p.read_bytes()).hexdigest()) for p in files)
+    return _short(json.dumps(parts).encode())
+
+
+def _short(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()[:16]
+
+
+def store(notebook: Notebook) -> str:
+    """Execute one notebook where it lies and put its outputs into it; returns a line about it.
+
+    Raises:
+        SystemExit: it failed; the stored one stays as it was.
+    """
+    outcome = execute(notebook, {}, TIMEOUT)
+    if outcome.failure is not None or outcome.content is None:
+        raise SystemExit(f"{notebook.name} failed and is not stored: {outcome.failure}")
+    content = clean(outcome.content, machine_paths(notebook.path.parent, notebook.path.parent))
+    content["metadata"]["lcnb"] = {"digests": digests(content)}
+    text = json.dumps(content, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
+    with written_whole(notebook.path) as path:
+        path.write_text(text, encoding="utf-8")
+    return f"{notebook.name}: {outcome.seconds:.0f} s, {outcome.peak_mb:.0f} MB, stored in {len(text) / 1e3:.0f} kB"
+
+
+def main() -> None:
+    """Store the notebooks named on the command line, or all of them."""
+    os.environ.pop("LCNB_DATA", None)  # the embedded data only
+    for notebook in find(sys.argv[1:], [ROOT / "notebooks"]):
+        print(store(notebook), flush=True)
+
+
+if __name__ == "__main__":
+    main()
