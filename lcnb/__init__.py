@@ -7,17 +7,40 @@
     print(out.exits)                              # share of cells that left at each stage
 
 Reproduces X. Li, Z. Liu, P. Luo, C. C. Loy, X. Tang, "Not All Pixels Are Equal", CVPR 2017.
+
+Names are imported when they are first used: `lcnb --help` and `lcnb info` work without torch.
 """
 
-from lcnb import datasets, models, weights
-from lcnb.datasets import load_dataset
-from lcnb.errors import DataError, LcnbError, WeightsError
-from lcnb.evaluation import evaluate
-from lcnb.models import CascadeOutput, LayerCascade, cascade_cost, irnet_lc, rethreshold
-from lcnb.regions import Region, RegionOpError, RegionTensor, use_backend
-from lcnb.weights import load
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lcnb import datasets, models, weights
+    from lcnb.datasets import load_dataset
+    from lcnb.errors import DataError, LcnbError, WeightsError
+    from lcnb.evaluation import evaluate
+    from lcnb.models import CascadeOutput, LayerCascade, cascade_cost, irnet_lc, rethreshold
+    from lcnb.regions import Region, RegionOpError, RegionTensor, use_backend
+    from lcnb.weights import load
 
 __version__ = "0.1.0"
+_HOMES = {
+    "DataError": "lcnb.errors",
+    "LcnbError": "lcnb.errors",
+    "WeightsError": "lcnb.errors",
+    "CascadeOutput": "lcnb.models",
+    "LayerCascade": "lcnb.models",
+    "Region": "lcnb.regions",
+    "RegionOpError": "lcnb.regions",
+    "RegionTensor": "lcnb.regions",
+    "cascade_cost": "lcnb.models",
+    "evaluate": "lcnb.evaluation",
+    "irnet_lc": "lcnb.models",
+    "load": "lcnb.weights",
+    "load_dataset": "lcnb.datasets",
+    "rethreshold": "lcnb.models",
+    "use_backend": "lcnb.regions",
+}
 __all__ = [
     "CascadeOutput",
     "DataError",
@@ -38,3 +61,15 @@ __all__ = [
     "use_backend",
     "weights",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    if name in __all__:
+        return import_module(f"lcnb.{name}")
+    raise AttributeError(f"module 'lcnb' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

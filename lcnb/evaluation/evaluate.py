@@ -166,15 +166,25 @@ def _wait(device: torch.device) -> None:
 
 @torch.inference_mode()
 def stage_miou(
-    cascade: LayerCascade, dataset: Iterable[tuple[Tensor, Tensor]], classes: int, ignore_index: int
+    cascade: LayerCascade,
+    dataset: Iterable[tuple[Tensor, Tensor]],
+    classes: int,
+    ignore_index: int,
+    total: Callable[[Tensor], Tensor] | None = None,
 ) -> list[float]:
-    """mIoU of each stage alone on every pixel: the dense, deeply supervised view."""
+    """mIoU of each stage alone on every pixel: the dense, deeply supervised view.
+
+    Args:
+        cascade, dataset, classes, ignore_index: as for `evaluate`; `classes` is K.
+        total: adds (K, K) counts over several processes, where each has a part of the data.
+    """
     device = next(cascade.parameters()).device
     cascade.eval()
-    stages = len(cascade.stages)
-    found = [ConfusionMatrix(classes, ignore_index) for _ in range(stages)]
+    found = [ConfusionMatrix(classes, ignore_index) for _ in cascade.stages]
     for image, target in dataset:
         logits = cascade.all_stages(image[None].to(device).float() / 255)
-        for s, confusion in enumerate(found):
-            confusion.update(to_labels(logits[s], logits.size)[0], target.to(device))
+        for maps, confusion in zip(logits, found, strict=True):
+            confusion.update(to_labels(maps, logits.size)[0], target.to(device))
+    for confusion in found:
+        confusion.counts = confusion.counts if total is None else total(confusion.counts)
     return [c.miou for c in found]

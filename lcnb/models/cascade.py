@@ -13,7 +13,8 @@ Two words, everywhere in this project: a **true** run really runs the later stag
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
@@ -111,21 +112,52 @@ class LayerCascade(nn.Module):
         Raises:
             ValueError: rho is outside [0, 1], or the input has another shape.
         """
-        ledger = ExitLedger(thresholds(self.rho if rho is None else rho, len(self.stages) - 1), criterion)
+        limits = thresholds(self.rho if rho is None else rho, len(self.stages) - 1)
+        ledger = ExitLedger(limits, criterion)
+        work = list(self._walk(x, ledger, halo))
+        work += [torch.zeros_like(work[0])] * (len(self.stages) - len(work))
+        return ledger.close(x.shape[2:], "true", torch.stack(work, dim=1))
+
+    def _walk(self, x: Tensor, ledger: ExitLedger, halo: int) -> Iterator[Tensor]:
+        """Run stage after stage on what is still open; yields the (B,) share of the cells that each computed."""
         features: Any = self.stages[0](self.normalise(x))
         still_open = ledger.accept(self.heads[0](features))
-        work = [torch.ones(x.shape[0], device=x.device)]
+        yield torch.ones(x.shape[0], device=x.device)
         for stage, head in zip(self.stages[1:], self.heads[1:], strict=True):
             region = Region(still_open)
             if len(region) == 0:
-                break
+                return
             grown = region.grow(halo)
-            work.append(grown.counts() / max(1, still_open[0].numel()))
             packed = isinstance(features, RegionTensor)
             features = stage(features.restrict(grown) if packed else RegionTensor.from_dense(features, grown))
             still_open = ledger.accept(head(features).to_dense())
-        work += [torch.zeros_like(work[0])] * (len(self.stages) - len(work))
-        return ledger.close(x.shape[2:], "true", torch.stack(work, dim=1))
+            yield grown.counts() / max(1, still_open[0].numel())
+
+    def stages_on_regions(
+        self,
+        x: Tensor,
+        rho: float | Sequence[float],
+        *,
+        criterion: Criterion = max_softmax,
+        halo: int = 0,
+        until: int | None = None,
+    ) -> tuple[StageLogits, list[Tensor]]:
+        """A true run that keeps what each stage said, for cascade training (paper, section 3.4).
+
+        Args:
+            x, rho, criterion, halo: as for a true run.
+            until: stop behind this many stages.
+
+        Returns:
+            Up to S maps (B, K, h, w), one for each stage that had work: its own logits at the cells that reached it,
+            elsewhere those the cell left with, detached; and as many (B, h, w) bool maps of the cells that reached it.
+        """
+        ledger = ExitLedger(thresholds(rho, len(self.stages) - 1), criterion)
+        maps: list[Tensor] = []
+        for _ in itertools.islice(self._walk(x, ledger, halo), until):
+            maps.append(ledger.logits)
+            ledger.logits = ledger.logits.detach()
+        return StageLogits(maps, x.shape[2:]), ledger.reached
 
     def all_stages(self, x: Tensor) -> StageLogits:
         """The deeply supervised view: every stage on every cell.

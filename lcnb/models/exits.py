@@ -12,6 +12,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from numbers import Real
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -55,12 +57,13 @@ def thresholds(rho: float | Sequence[float], exits: int) -> tuple[float, ...]:
     Raises:
         ValueError: a value is not a number in [0, 1], or there are too many or too few.
     """
-    many = isinstance(rho, Sequence) and not isinstance(rho, str)
-    values = tuple(rho) if many else (rho,) * exits  # type: ignore[arg-type]
+    values: tuple[Any, ...] = (rho,) * exits
+    if isinstance(rho, Sequence) and not isinstance(rho, str):
+        values = tuple(rho)
     if len(values) != exits:
         raise ValueError(f"rho needs one value, or one for each of the {exits} exits; got {len(values)}: {values}")
     for value in values:
-        if not isinstance(value, (int, float)) or not 0 <= value <= 1:
+        if not isinstance(value, Real) or not 0 <= float(value) <= 1:
             raise ValueError(f"rho is a probability between 0 and 1, got {value!r}")
     return tuple(float(v) for v in values)
 
@@ -126,17 +129,18 @@ class ExitLedger:
 
     Attributes:
         open: (B, h, w) bool, the cells that have not left yet; None before the first stage.
+        reached: for each stage so far, the (B, h, w) bool map of the cells that reached it.
     """
 
     def __init__(self, rho: tuple[float, ...], criterion: Criterion) -> None:
         self.rho = rho
         self.criterion = criterion
         self.open: Tensor | None = None
-        self._stages = 0
+        self.reached: list[Tensor] = []
 
     def accept(self, logits: Tensor) -> Tensor:
         """Take the next stage's (B, K, h, w) logits (read at open cells only); returns the cells still open."""
-        s = self._stages
+        s = len(self.reached)
         if self.open is None:
             self.logits = logits
             self.confidence = self.criterion(logits)
@@ -146,9 +150,9 @@ class ExitLedger:
             self.logits = torch.where(self.open[:, None], logits, self.logits)
             self.confidence = torch.where(self.open, self.criterion(self.logits), self.confidence)
             self.stage = torch.where(self.open, s, self.stage)
+        self.reached.append(self.open)
         last = s == len(self.rho)
         self.open = torch.zeros_like(self.open) if last else self.open & ~leaves(self.confidence, self.rho[s])
-        self._stages += 1
         return self.open
 
     def close(self, size: Sequence[int], mode: str, work: Tensor | None = None) -> CascadeOutput:

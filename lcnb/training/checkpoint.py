@@ -81,7 +81,8 @@ def append_row(path: Path, row: dict[str, Any], stages: int) -> None:
     Raises:
         TrainingError: it cannot be written.
     """
-    names = ["step", "loss", "lr", "images_per_s", *(f"miou_stage{s + 1}" for s in range(stages))]
+    scores = [*(f"miou_stage{s + 1}" for s in range(stages)), "miou_true"]
+    names = ["step", "phase", "loss", "lr", "images_per_s", *scores]
     try:
         with path.open("a", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, names, lineterminator="\n")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lcnb.errors import LcnbError
 
@@ -12,39 +12,65 @@ class TrainingError(LcnbError):
     """Training cannot start or go on."""
 
 
+ARMS = {
+    "lc": "deep supervision, then cascade training: each stage learns from the cells that reach it, on regions",
+    "dsn": "deep supervision in both steps: every stage learns from every pixel",
+    "dsn-dropout": "as dsn, with dropout before each classifier",
+    "irnet": "the plain network: the last classifier's loss only",
+    "mc": "model cascade: the three stages are trained one after the other, the earlier ones frozen",
+    "hard": "as lc, the losses on the same cells, but every stage runs on the whole map",
+}
+"""The arms of the paper's table 2, and a control of ours ("hard"), by what they do."""
+
+
 @dataclass(frozen=True)
 class TrainConfig:
     """The knobs of a run. Where the paper is silent (it gives no schedule at all) they are choices of ours.
 
     Attributes:
-        dataset, split, val_split: what to train and to score on.
+        dataset, classes, split, val_split: what to train and to score on.
         width: of IRNet.
-        steps: optimiser steps.
-        batch: images a step, B.
+        arm: one of `ARMS`.
+        init: weights (a name or a path) to start from; new ones if None.
+        steps: optimiser steps of the initial training (the paper's first step).
+        cascade_steps: of the second step.
+        batch: images a step over all processes, B.
         crop: (H, W).
         scale: range of the random scale.
-        lr: peak learning rate of AdamW; warmed up over `warmup` steps, then cosine to zero.
+        lr, cascade_lr: peak learning rate of AdamW in either step; warmed up, then cosine to zero.
+        warmup: steps of the warm-up; in the second step at most a tenth of it.
         stage_weights: of the S losses (the paper's are equal).
         class_weight: c of the weights 1 / log(c + share of the class) (Paszke et al., ENet); None for none.
+        rho: threshold of the second step (paper: .985 throughout).
+        halo: cells by which regions are grown in the second step and when scored.
+        freeze_norm: batch-norm parameters and statistics stay as they are in the second step (the paper's, throughout).
         ema: decay of the averaged weights that are evaluated and kept.
         amp: bfloat16 autocast of the forward pass.
         val_every, val_images: score `val_images` images every so many steps (0: at the end only).
     """
 
     dataset: str = "streets"
+    classes: str = "all"
     split: str = "train"
     val_split: str = "val"
     width: float = 0.25
+    arm: str = "lc"
+    init: str | None = None
     steps: int = 2000
+    cascade_steps: int = 0
     batch: int = 8
     crop: tuple[int, int] = (240, 320)
     scale: tuple[float, float] = (0.5, 1.5)
     lr: float = 2e-3
+    cascade_lr: float = 5e-4
     warmup: int = 200
     weight_decay: float = 0.02
     stage_weights: tuple[float, ...] = (1.0, 1.0, 1.0)
     class_weight: float | None = 1.10
     dropout: float = 0.0
+    rho: float = 0.985
+    halo: int = 0
+    freeze_norm: bool = True
     ema: float = 0.998
     amp: bool = True
     seed: int = 0
@@ -55,19 +81,23 @@ class TrainConfig:
     val_images: int = 1_000_000
 
     def __post_init__(self) -> None:
-        for name in ("steps", "batch", "log_every", "save_every", "val_images"):
+        for name in ("batch", "log_every", "save_every", "val_images"):
             self._refuse_unless(getattr(self, name) >= 1, name, "counts, so at least 1")
-        for name in ("warmup", "workers", "val_every", "weight_decay"):
+        for name in ("warmup", "workers", "val_every", "weight_decay", "steps", "cascade_steps", "halo"):
             self._refuse_unless(getattr(self, name) >= 0, name, "is at least 0")
+        self._refuse_unless(self.total_steps >= 1, "steps", "counts, so at least 1 with cascade_steps")
+        self._refuse_unless(self.arm in ARMS, "arm", f"is one of {', '.join(ARMS)}")
         self._refuse_unless(0 < self.width <= 4, "width", "is a factor on the channels, in (0, 4]")
         self._refuse_unless(len(self.crop) == 2 and min(self.crop) >= 1, "crop", "is height and width, each at least 1")
         range_of_two = len(self.scale) == 2 and 0 < self.scale[0] <= self.scale[1] <= 8
         self._refuse_unless(range_of_two, "scale", "is a range of factors in (0, 8]")
-        self._refuse_unless(0 < self.lr < math.inf, "lr", "is a number above 0")
+        for name in ("lr", "cascade_lr"):
+            self._refuse_unless(0 < getattr(self, name) < math.inf, name, "is a number above 0")
         three = len(self.stage_weights) == 3 and all(0 <= w < math.inf for w in self.stage_weights)
         self._refuse_unless(three, "stage_weights", "is 3 numbers, each at least 0")
         valid = self.class_weight is None or 1 < self.class_weight < math.inf
         self._refuse_unless(valid, "class_weight", "is the c of 1 / log(c + share), so above 1")
+        self._refuse_unless(0 <= self.rho <= 1, "rho", "is a probability between 0 and 1")
         for name in ("dropout", "ema"):
             self._refuse_unless(0 <= getattr(self, name) < 1, name, "is a share in [0, 1)")
 
@@ -75,9 +105,25 @@ class TrainConfig:
         if not good:
             raise TrainingError(f"{name} {rule}; got {getattr(self, name)}")
 
+    @property
+    def total_steps(self) -> int:
+        """Of both steps of training."""
+        return self.steps + self.cascade_steps
 
+
+_STREETS = TrainConfig(dataset="streets", steps=2500, cascade_steps=800, val_every=500)
+_PAPER = TrainConfig(
+    width=1.0, batch=10, crop=(512, 512), scale=(0.5, 1.5), steps=20_000, cascade_steps=10_000, lr=1e-3, warmup=1000,
+    class_weight=None, ema=0.9995, workers=8, val_every=2500, save_every=500,
+)  # fmt: skip
 PRESETS = {
-    "streets-small": TrainConfig(dataset="streets", steps=2500, val_every=500),
-    "camvid-small": TrainConfig(dataset="camvid", steps=4000, val_every=500),
-}
-"""Recipes by name; `data/weights/<name>` holds what each gave."""
+    "streets-small": _STREETS,
+    "camvid-small": replace(_STREETS, dataset="camvid", steps=4000, cascade_steps=1500),
+    "camvid-large": replace(
+        _STREETS, dataset="camvid", width=0.45, batch=16, crop=(360, 480), steps=8000, cascade_steps=3000, workers=8,
+        val_every=2000,
+    ),
+    "voc-paper": replace(_PAPER, dataset="voc2012", split="trainaug"),
+    "cityscapes-paper": replace(_PAPER, dataset="cityscapes", crop=(512, 1024), steps=40_000, cascade_steps=20_000),
+}  # fmt: skip
+"""Recipes by name; `data/weights/<name>` holds what those gave that were run."""

@@ -5,11 +5,15 @@ Shape letters: B images, K classes, S stages, h, w cells, H, W pixels.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
+import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor
 
 from lcnb.datasets import SegmentationDataset, class_shares
+from lcnb.models import to_pixels
 
 
 def class_weights(dataset: SegmentationDataset, c: float) -> Tensor:
@@ -26,28 +30,48 @@ def class_weights(dataset: SegmentationDataset, c: float) -> Tensor:
     return (weights / weights.mean()).float()
 
 
-def deep_supervision(
-    logits: list[Tensor], target: Tensor, stage_weights: tuple[float, ...], weight: Tensor | None, ignore_index: int
+def stage_losses(
+    logits: Sequence[Tensor],
+    target: Tensor,
+    stage_weights: Sequence[float],
+    weight: Tensor | None,
+    ignore_index: int,
+    reached: Sequence[Tensor] | None = None,
 ) -> Tensor:
-    """Sum of the stages' per-pixel softmax losses (paper, section 3.4, initial training).
+    """Sum of the stages' per-pixel softmax losses.
 
-    Each is the mean over the labelled pixels, weighted by class; 0 where none is labelled.
+    Each is the mean over the labelled pixels that count for the stage, weighted by class; 0 where there are none.
+    With several processes the mean is over the pixels of all of them.
 
     Args:
-        logits: S maps (B, K, h, w), upsampled bilinearly to the target here.
+        logits: up to S maps (B, K, h, w), upsampled bilinearly to the target here.
         target: (B, H, W) int64.
-        stage_weights: S factors.
+        stage_weights: a factor for each stage; a stage without logits (nothing reached it) adds nothing.
         weight: (K,) or None.
         ignore_index: target value that counts for nothing.
+        reached: for each map, the (B, h, w) bool map of the cells whose pixels count: the second step of
+            training (paper, section 3.4). All of them if None: deep supervision, the first step.
 
     Returns:
         () float32.
     """
-    labelled = target[target != ignore_index]
-    counted = torch.ones_like(labelled, dtype=torch.float32) if weight is None else weight[labelled]
     total = torch.zeros((), device=target.device)
-    for factor, maps in zip(stage_weights, logits, strict=True):
+    for s, (factor, maps) in enumerate(zip(stage_weights, logits, strict=False)):
+        wanted = target
+        if reached is not None:
+            wanted = target.masked_fill(~to_pixels(reached[s], target.shape[1:]), ignore_index)
+        labelled = wanted[wanted != ignore_index]
+        counted = torch.ones_like(labelled, dtype=torch.float32) if weight is None else weight[labelled]
         full = F.interpolate(maps.float(), size=target.shape[1:], mode="bilinear", align_corners=False)
-        loss = F.cross_entropy(full, target, weight=weight, ignore_index=ignore_index, reduction="sum")
-        total = total + factor * loss / counted.sum().clamp(min=1e-6)  # 0 / 1e-6 where nothing is labelled
+        loss = F.cross_entropy(full, wanted, weight=weight, ignore_index=ignore_index, reduction="sum")
+        total = total + factor * loss / _share_of_all(counted.sum()).clamp(min=1e-6)  # 0 / 1e-6 where none counts
     return total
+
+
+def _share_of_all(count: Tensor) -> Tensor:
+    """This process's divisor: gradients are averaged over processes, so it is the mean of their counts."""
+    if not (dist.is_available() and dist.is_initialized()):
+        return count
+    count = count.detach().clone()
+    dist.all_reduce(count)
+    return count / dist.get_world_size()

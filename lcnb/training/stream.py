@@ -27,7 +27,7 @@ class AugmentedStream(Dataset):
         self.augment = augmentation(config.crop, config.scale, dataset.spec.ignore_index)
 
     def __len__(self) -> int:
-        return self.config.steps * self.config.batch
+        return self.config.total_steps * self.config.batch
 
     def __getitem__(self, k: int) -> tuple[Tensor, Tensor]:
         """Image (3, H, W) float in [0, 1] and mask (H, W) int64."""
@@ -49,10 +49,10 @@ def mix(*numbers: int) -> int:
 
 
 class SampleNumbers(Sampler[int]):
-    """The samples from `start` to `stop`, in order."""
+    """Every `step`-th sample from `start` to `stop`, in order: with several processes, each takes its share."""
 
-    def __init__(self, start: int, stop: int) -> None:
-        self.numbers = range(start, stop)
+    def __init__(self, start: int, stop: int, step: int = 1) -> None:
+        self.numbers = range(start, stop, step)
 
     def __iter__(self) -> Iterator[int]:
         return iter(self.numbers)

@@ -1,12 +1,15 @@
-"""Training: deep supervision of all three stages (the paper's first step), resumable at any moment."""
+"""Training in the paper's two steps, resumable at any moment, on one process or several.
+
+Step one: deep supervision, all stages on all pixels. Step two: cascade training, each stage on the cells that
+reach it. `phases.py` has the arms that the paper compares.
+"""
 
 from __future__ import annotations
 
 import json
-import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +19,7 @@ from torch.utils.data import DataLoader
 
 from lcnb.datasets import load_dataset
 from lcnb.errors import DataError
-from lcnb.evaluation import stage_miou
+from lcnb.evaluation import evaluate, stage_miou
 from lcnb.models import LayerCascade, irnet_lc
 from lcnb.paths import written_whole
 from lcnb.training.checkpoint import (
@@ -31,8 +34,12 @@ from lcnb.training.checkpoint import (
 )
 from lcnb.training.config import TrainConfig, TrainingError
 from lcnb.training.interrupt import Interrupts, ignore_interrupts
-from lcnb.training.losses import class_weights, deep_supervision
+from lcnb.training.losses import class_weights
+from lcnb.training.objective import Objective
+from lcnb.training.phases import Phase, phase_at, prepare
+from lcnb.training.processes import Processes
 from lcnb.training.stream import AugmentedStream, SampleNumbers, mix
+from lcnb.weights import load
 
 
 class Trainer:
@@ -62,16 +69,19 @@ class Trainer:
     ) -> None:
         self.config, self.folder, self.say = config, Path(folder), say
         self.device = torch.device(device)
-        self.dataset = load_dataset(config.dataset, config.split)
-        self.val = load_dataset(config.dataset, config.val_split)  # here, not after hours of training
+        self.processes = Processes(self.device)
+        if config.batch % self.processes.count:
+            raise TrainingError(f"batch {config.batch} cannot be shared evenly by {self.processes.count} processes")
+        self.dataset = load_dataset(config.dataset, config.split, classes=config.classes)
+        # Here, not after hours of training.
+        self.val = load_dataset(config.dataset, config.val_split, classes=config.classes)
         self.spec = self.dataset.spec
         torch.manual_seed(mix(config.seed, 0, 2))
-        self.model = irnet_lc(len(self.spec.classes), config.width, dropout=config.dropout).to(self.device)
+        self.model = new_network(config, len(self.spec.classes)).to(self.device)
         self.average = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
         self.optimiser = torch.optim.AdamW(_groups(self.model, config.weight_decay), lr=config.lr)
-        self.weight = None
-        if config.class_weight is not None:
-            self.weight = class_weights(self.dataset, config.class_weight).to(self.device)
+        weight = None if config.class_weight is None else class_weights(self.dataset, config.class_weight)
+        self.objective = Objective(self.model, config, weight, self.spec.ignore_index).to(self.device)
         self.step = 0
         self._open(resume)
 
@@ -90,13 +100,16 @@ class Trainer:
             self._restore(load_checkpoint(self.checkpoint))
         elif resume:
             self.say(f"{self.folder} has no checkpoint yet: starting at step 0")
+        if not self.processes.first:
+            return
         sweep(self.folder)
         cut_log(self.folder / LOG, self.step)
         with written_whole(self.folder / CONFIG) as path:
             path.write_text(json.dumps(asdict(self.config), indent=1) + "\n")
 
     def _restore(self, state: dict[str, Any]) -> None:
-        theirs, ours = state["config"], json.loads(json.dumps(asdict(self.config)))
+        theirs = asdict(TrainConfig()) | state["config"]  # a knob that is newer than the run had its default
+        theirs, ours = (json.loads(json.dumps(c)) for c in (theirs, asdict(self.config)))
         free = {"workers", "log_every", "save_every", "val_every", "val_images"}
         differing = sorted(k for k in ours if k not in free and theirs.get(k) != ours[k])
         if differing:
@@ -118,6 +131,8 @@ class Trainer:
         Raises:
             TrainingError: it cannot be written; the older one is intact.
         """
+        if not self.processes.first:
+            return
         state = {
             "model": self.model.state_dict(),
             "average": self.average,
@@ -127,13 +142,6 @@ class Trainer:
         }
         save_checkpoint(self.checkpoint, state)
 
-    def learning_rate(self, step: int) -> float:
-        """Linear warm-up, then half a cosine to zero."""
-        c = self.config
-        if step < c.warmup:
-            return c.lr * (step + 1) / c.warmup
-        return c.lr * 0.5 * (1 + math.cos(math.pi * (step - c.warmup) / max(1, c.steps - c.warmup)))
-
     def run(self) -> LayerCascade:
         """Train to the end; Ctrl-C ends the step, saves and stops. Returns the averaged network, in eval mode.
 
@@ -142,43 +150,49 @@ class Trainer:
             DataError: an image or mask is damaged.
             KeyboardInterrupt: Ctrl-C, after saving.
         """
-        c = self.config
-        self.model.train()
+        c, phase = self.config, None
         seen, since = 0, time.perf_counter()
         with Interrupts() as interrupts:
             for x, target in self._batches():
-                loss = self._train_step(x.to(self.device), target.to(self.device))
-                self.step, seen = self.step + 1, seen + len(x)
-                last = self.step == c.steps
+                if phase is None or self.step >= phase.stop:
+                    phase = phase_at(c, self.step)
+                    prepare(self.model, phase)
+                    shared = self.processes.share(self.objective)
+                    seen, since = 0, time.perf_counter()
+                loss = self._train_step(shared, phase, x.to(self.device), target.to(self.device))
+                self.step, seen = self.step + 1, seen + c.batch
+                last = self.step == c.total_steps
                 scored = last or (c.val_every > 0 and self.step % c.val_every == 0)
                 if scored or self.step % c.log_every == 0:
-                    self._report(scored, loss, seen / (time.perf_counter() - since))
-                if last or self.step % c.save_every == 0 or interrupts.wanted:
+                    self._report(scored, phase, loss, seen / (time.perf_counter() - since))
+                stop = self.processes.any(interrupts.wanted)
+                if last or self.step % c.save_every == 0 or stop:
                     self.save()
-                if interrupts.wanted:
-                    self.say(f"stopped at step {self.step} of {c.steps}; the checkpoint is saved, --resume goes on")
+                if stop:
+                    self._tell(
+                        f"stopped at step {self.step} of {c.total_steps}; the checkpoint is saved, --resume goes on"
+                    )
                     raise KeyboardInterrupt
         return self.averaged()
 
     def _batches(self) -> Iterator[list[Tensor]]:
         """Images (B, 3, H, W) and targets (B, H, W) of the steps that are left."""
-        c = self.config
-        sampler = SampleNumbers(self.step * c.batch, c.steps * c.batch)
+        c, mine = self.config, self.processes
+        sampler = SampleNumbers(self.step * c.batch + mine.number, c.total_steps * c.batch, mine.count)
         prepare = ignore_interrupts if c.workers else None
         stream = AugmentedStream(self.dataset, c)
         try:
-            yield from DataLoader(stream, c.batch, sampler=sampler, num_workers=c.workers, worker_init_fn=prepare)
+            yield from DataLoader(
+                stream, c.batch // mine.count, sampler=sampler, num_workers=c.workers, worker_init_fn=prepare
+            )
         except DataError as error:  # from a worker it comes with the worker's traceback as its text
             raise DataError(str(error).rsplit("DataError: ", 1)[-1].strip()) from None
 
-    def _train_step(self, x: Tensor, target: Tensor) -> float:
-        c = self.config
-        torch.manual_seed(mix(c.seed, self.step, 3))
+    def _train_step(self, objective: nn.Module, phase: Phase, x: Tensor, target: Tensor) -> float:
+        torch.manual_seed(mix(self.config.seed, self.step, 3 + self.processes.number))
         for group in self.optimiser.param_groups:
-            group["lr"] = self.learning_rate(self.step)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=c.amp):
-            logits = self.model.all_stages(x)
-        loss = deep_supervision(logits, target, c.stage_weights, self.weight, self.spec.ignore_index)
+            group["lr"] = phase.learning_rate(self.step)
+        loss = objective(x, target, phase)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), 5.0)
@@ -186,11 +200,11 @@ class Trainer:
         if not (torch.isfinite(loss) and torch.isfinite(norm)):
             raise TrainingError(
                 f"the loss is {loss.item():.4g} and its gradient's norm {norm.item():.4g} at step {self.step}; the "
-                f"last checkpoint is intact: start another run, with a lower learning rate than {c.lr}"
+                f"last checkpoint is intact: start another run, with a lower learning rate than {phase.lr}"
             )
         self.optimiser.step()
         self._update_average()
-        return float(loss.detach())
+        return self.processes.mean(loss.detach())
 
     @torch.no_grad()
     def _update_average(self) -> None:
@@ -203,31 +217,73 @@ class Trainer:
 
     def averaged(self) -> LayerCascade:
         """A copy of the network with the averaged weights, in eval mode."""
-        twin = irnet_lc(len(self.spec.classes), self.config.width, dropout=self.config.dropout).to(self.device)
+        with torch.random.fork_rng(devices=[]):
+            twin = new_network(replace(self.config, init=None), len(self.spec.classes)).to(self.device)
         twin.load_state_dict(self.average)
         return twin.eval()
 
-    def _report(self, scored: bool, loss: float, rate: float) -> None:
+    def _report(self, scored: bool, phase: Phase, loss: float, rate: float) -> None:
         c = self.config
         row: dict[str, Any] = {
             "step": self.step,
+            "phase": phase.kind,
             "loss": round(loss, 5),
-            "lr": round(self.learning_rate(self.step - 1), 8),
+            "lr": round(phase.learning_rate(self.step - 1), 8),
             "images_per_s": round(rate, 2),
         }
-        left = (c.steps - self.step) * c.batch / rate
-        line = f"step {self.step:>6} of {c.steps}  loss {loss:.3f}  {rate:.1f} images/s  {left / 60:.0f} min left"
+        left = (c.total_steps - self.step) * c.batch / rate
+        line = f"step {self.step:>6} of {c.total_steps}  {phase.kind} loss {loss:.3f}  {rate:.1f} images/s"
+        line += f"  {left / 60:.0f} min left"
         if scored:
             scores = self.validate()
-            row |= {f"miou_stage{s + 1}": round(v, 5) for s, v in enumerate(scores)}
-            line += "  val mIoU by stage " + " / ".join(f"{v:.3f}" for v in scores)
-        append_row(self.folder / LOG, row, len(c.stage_weights))
-        self.say(line)
+            row |= {name: round(v, 5) for name, v in scores.items()}
+            line += "  val mIoU " + ", ".join(f"{name.removeprefix('miou_')} {v:.3f}" for name, v in scores.items())
+        if self.processes.first:
+            append_row(self.folder / LOG, row, len(c.stage_weights))
+        self._tell(line)
 
-    def validate(self) -> list[float]:
-        """mIoU of the averaged network on the validation split, by stage (dense)."""
-        some = (self.val[i] for i in range(min(len(self.val), self.config.val_images)))
-        return stage_miou(self.averaged(), some, len(self.spec.classes), self.spec.ignore_index)
+    def _tell(self, line: str) -> None:
+        if self.processes.first:
+            self.say(line)
+
+    def validate(self) -> dict[str, float]:
+        """mIoU of the averaged network on the validation split: each stage alone (dense), and a true run at rho."""
+        count, spec = min(len(self.val), self.config.val_images), self.spec
+        mine = range(self.processes.number, count, self.processes.count)
+        network = self.averaged()
+        alone = stage_miou(
+            network, (self.val[i] for i in mine), len(spec.classes), spec.ignore_index, self.processes.total
+        )
+        some = (self.val[i] for i in mine)
+        run = evaluate(
+            network,
+            some,
+            classes=spec.classes,
+            ignore_index=spec.ignore_index,
+            rho=self.config.rho,
+            halo=self.config.halo,
+        )
+        run.confusion.counts = self.processes.total(run.confusion.counts)
+        return {**{f"miou_stage{s + 1}": v for s, v in enumerate(alone)}, "miou_true": run.confusion.miou}
+
+
+def new_network(config: TrainConfig, classes: int) -> LayerCascade:
+    """IRNet with this run's knobs: new, or with the weights that `init` names.
+
+    Raises:
+        WeightsError: there are no such weights.
+        TrainingError: they are of another network.
+    """
+    dropout = config.dropout or (0.5 if config.arm == "dsn-dropout" else 0.0)
+    network = irnet_lc(classes, config.width, dropout=dropout)
+    if config.init is not None:
+        try:
+            network.load_state_dict(load(config.init).state_dict())
+        except RuntimeError:
+            raise TrainingError(
+                f"the weights {config.init} are of another network than {classes} classes at width {config.width:g}"
+            ) from None
+    return network
 
 
 def _groups(model: nn.Module, decay: float) -> list[dict[str, Any]]:

@@ -106,13 +106,13 @@ def test_the_log_has_one_header_and_is_cut_back(tmp_path):
     log = tmp_path / "log.csv"
     for step in (10, 20, 100):
         append_row(log, {"step": step, "loss": 0.5}, stages=3)
-    header = "step,loss,lr,images_per_s,miou_stage1,miou_stage2,miou_stage3"
-    assert rows(log) == [header, "10,0.5,,,,,", "20,0.5,,,,,", "100,0.5,,,,,", ""]
+    header = "step,phase,loss,lr,images_per_s,miou_stage1,miou_stage2,miou_stage3,miou_true"
+    assert rows(log) == [header, "10,,0.5,,,,,,", "20,,0.5,,,,,,", "100,,0.5,,,,,,", ""]
     cut_log(log, 20)
-    assert rows(log) == [header, "10,0.5,,,,,", "20,0.5,,,,,", ""]
+    assert rows(log) == [header, "10,,0.5,,,,,,", "20,,0.5,,,,,,", ""]
     cut_log(log, 0)
     append_row(log, {"step": 1}, stages=3)
-    assert rows(log) == [header, "1,,,,,,", ""]
+    assert rows(log) == [header, "1,,,,,,,,", ""]
 
 
 def test_a_line_cut_off_by_a_kill_is_dropped(tmp_path):

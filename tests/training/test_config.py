@@ -11,7 +11,8 @@ from lcnb.training import PRESETS, TrainConfig, TrainingError
 @pytest.mark.parametrize(
     ("name", "values"),
     [
-        ("steps", [0, -1]), ("batch", [0]), ("log_every", [0]), ("save_every", [0]), ("val_images", [0]),
+        ("steps", [0, -1]), ("cascade_steps", [-1]), ("halo", [-1]), ("arm", ["lcc"]), ("rho", [-0.1, 1.1]),
+        ("cascade_lr", [0]), ("batch", [0]), ("log_every", [0]), ("save_every", [0]), ("val_images", [0]),
         ("warmup", [-1]), ("workers", [-1]), ("val_every", [-1]), ("weight_decay", [-0.1, float("nan")]),
         ("width", [0, -1, 5, float("nan")]), ("crop", [(0, 8), (8,), (8, 8, 8), ()]),
         ("scale", [(0, 1), (2, 1), (1,), (1, float("inf")), ()]), ("lr", [0, -1, float("nan"), float("inf")]),

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from lcnb.datasets import load_dataset
-from lcnb.training.losses import class_weights, deep_supervision
+from lcnb.training.losses import class_weights, stage_losses
 from tests.datasets import trees
 
 IGNORE = 9
@@ -16,24 +16,24 @@ TARGET = torch.tensor([[[0, 1], [1, IGNORE]]])
 
 
 def test_one_stage_by_hand():
-    loss = deep_supervision([SURE], TARGET, (1.0,), None, IGNORE)
+    loss = stage_losses([SURE], TARGET, (1.0,), None, IGNORE)
     assert loss.item() == pytest.approx((log(4) + 2 * log(4 / 3)) / 3)
 
 
 def test_classes_are_weighted_as_a_weighted_mean():
-    loss = deep_supervision([SURE], TARGET, (1.0,), torch.tensor([2.0, 0.5]), IGNORE)
+    loss = stage_losses([SURE], TARGET, (1.0,), torch.tensor([2.0, 0.5]), IGNORE)
     assert loss.item() == pytest.approx((2 * log(4) + 2 * 0.5 * log(4 / 3)) / 3)
 
 
 def test_stages_add_up_with_their_factors():
-    loss = deep_supervision([SURE, EVEN, EVEN], TARGET, (1.0, 0.5, 0.0), None, IGNORE)
+    loss = stage_losses([SURE, EVEN, EVEN], TARGET, (1.0, 0.5, 0.0), None, IGNORE)
     assert loss.item() == pytest.approx((log(4) + 2 * log(4 / 3)) / 3 + 0.5 * log(2))
 
 
 def test_a_single_light_pixel_counts_in_full():
     target = torch.full((1, 2, 2), IGNORE)
     target[0, 0, 0] = 0
-    loss = deep_supervision([SURE], target, (1.0,), torch.tensor([0.01, 1.0]), IGNORE)
+    loss = stage_losses([SURE], target, (1.0,), torch.tensor([0.01, 1.0]), IGNORE)
     assert loss.item() == pytest.approx(log(4))
 
 
@@ -42,13 +42,13 @@ def test_logits_are_upsampled_bilinearly():
     cells = torch.tensor([[0.0, 0.0], [0.0, 4.0]]).view(1, 2, 1, 2)
     target = torch.ones(1, 1, 4, dtype=torch.long)
     expected = sum(log(1 + torch.tensor(-v).exp().item()) for v in (0.0, 1.0, 3.0, 4.0)) / 4
-    assert deep_supervision([cells], target, (1.0,), None, IGNORE).item() == pytest.approx(expected)
+    assert stage_losses([cells], target, (1.0,), None, IGNORE).item() == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("weight", [None, torch.tensor([0.5, 1.5])])
 def test_a_batch_without_labels_costs_nothing_and_changes_nothing(weight):
     logits = torch.randn(2, 2, 3, 3, requires_grad=True)
-    loss = deep_supervision([logits], torch.full((2, 24, 24), IGNORE), (1.0,), weight, IGNORE)
+    loss = stage_losses([logits], torch.full((2, 24, 24), IGNORE), (1.0,), weight, IGNORE)
     loss.backward()
     assert loss.item() == 0
     assert logits.grad.abs().max() == 0
@@ -56,9 +56,9 @@ def test_a_batch_without_labels_costs_nothing_and_changes_nothing(weight):
 
 def test_bfloat16_logits_are_upcast():
     logits = torch.randn(1, 2, 2, 2)
-    half = deep_supervision([logits.bfloat16()], TARGET, (1.0,), None, IGNORE)
+    half = stage_losses([logits.bfloat16()], TARGET, (1.0,), None, IGNORE)
     assert half.dtype == torch.float32
-    assert half.item() == deep_supervision([logits.bfloat16().float()], TARGET, (1.0,), None, IGNORE).item()
+    assert half.item() == stage_losses([logits.bfloat16().float()], TARGET, (1.0,), None, IGNORE).item()
 
 
 def test_class_weights_by_hand(data):
@@ -73,3 +73,16 @@ def test_class_weights_by_hand(data):
     torch.testing.assert_close(weights, raw / raw.mean())
     assert weights.mean().item() == pytest.approx(1)
     assert weights[0] < weights[3] < weights[1]
+
+
+def test_only_the_cells_that_reach_a_stage_count():
+    """Two cells of 2x2 pixels; the second stage is reached by the right one alone."""
+    logits = torch.stack([torch.zeros(1, 1, 2), torch.tensor([[[0.0, log(3)]]])], dim=1)
+    target = torch.tensor([[[0, 0, 1, 1], [0, 0, 1, IGNORE]]])
+    right = torch.tensor([[[False, True]]])
+    everywhere = torch.ones_like(right)
+    alone = stage_losses([logits], target.masked_fill(torch.tensor([1, 1, 0, 0]).bool(), IGNORE), (1.0,), None, IGNORE)
+    got = stage_losses([logits, logits], target, (0.0, 1.0, 1.0), None, IGNORE, [everywhere, right])
+    assert got.item() == pytest.approx(alone.item())
+    nothing = stage_losses([logits], target, (1.0,), None, IGNORE, [torch.zeros_like(right)])
+    assert nothing.item() == 0

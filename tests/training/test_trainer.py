@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from lcnb.errors import DataError
-from lcnb.training import Trainer, TrainingError, load_checkpoint, trainer
+from lcnb.training import Trainer, TrainingError, load_checkpoint, objective
+from lcnb.training.phases import phases
 from tests.datasets import trees
 
 
@@ -33,7 +34,8 @@ def test_a_run_from_start_to_end(small, tmp_path):
     assert [int(r["step"]) for r in log] == [1, 2, 3, 4, 5, 6]
     assert all(math.isfinite(float(r["loss"])) and float(r["images_per_s"]) > 0 for r in log)
     assert [bool(r["miou_stage3"]) for r in log] == [False] * 5 + [True]
-    assert "val mIoU by stage" in said[-1]
+    assert "val mIoU stage1 " in said[-1]
+    assert "true " in said[-1]
     assert json.loads((tmp_path / "run" / "config.json").read_text()) == json.loads(
         json.dumps(dataclasses.asdict(small))
     )
@@ -48,15 +50,6 @@ def test_logged_and_scored_as_often_as_asked(small, tmp_path):
     ]  # fmt: skip
 
 
-def test_learning_rate_by_hand(small, tmp_path):
-    config = dataclasses.replace(small, lr=8.0, warmup=4, steps=12)
-    rate = Trainer(config, tmp_path, say=quiet).learning_rate
-    assert [rate(s) for s in range(4)] == [2, 4, 6, 8]
-    assert [rate(4), rate(8), rate(12)] == pytest.approx([8, 4, 0])
-    assert rate(6) == pytest.approx(4 * (1 + math.sqrt(0.5)))
-    assert Trainer(dataclasses.replace(config, warmup=0), tmp_path, say=quiet).learning_rate(0) == 8
-
-
 def test_the_rate_of_the_schedule_is_the_one_that_is_used_and_logged(small, tmp_path, monkeypatch):
     run, used = Trainer(small, tmp_path, say=quiet), []
     step = run.optimiser.step
@@ -64,7 +57,7 @@ def test_the_rate_of_the_schedule_is_the_one_that_is_used_and_logged(small, tmp_
         run.optimiser, "step", lambda: (used.append([g["lr"] for g in run.optimiser.param_groups]), step())
     )
     run.run()
-    expected = [run.learning_rate(s) for s in range(6)]
+    expected = [phases(small)[0].learning_rate(s) for s in range(6)]
     assert used == [[v, v] for v in expected]
     assert [float(r["lr"]) for r in rows(tmp_path)] == pytest.approx(expected, abs=1e-8)
 
@@ -127,12 +120,12 @@ def test_a_loss_that_is_not_finite_stops_and_keeps_the_checkpoint(small, tmp_pat
 def test_a_gradient_that_is_not_finite_never_reaches_the_weights(small, tmp_path, monkeypatch):
     """The square root of 0 is finite and its slope is not."""
     run = Trainer(dataclasses.replace(small, save_every=1), tmp_path, say=quiet)
-    true_loss = trainer.deep_supervision
+    true_loss = objective.stage_losses
 
     def steep(logits, *rest):
         return (logits[0].sum() * 0).sqrt() if run.step == 2 else true_loss(logits, *rest)
 
-    monkeypatch.setattr(trainer, "deep_supervision", steep)
+    monkeypatch.setattr(objective, "stage_losses", steep)
     with pytest.raises(TrainingError, match=r"the loss is -?0 and its gradient's norm nan at step 2"):
         run.run()
     state = load_checkpoint(tmp_path / "checkpoint.pt")

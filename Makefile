@@ -1,0 +1,91 @@
+# Everything a person does with this repository. Needs make, and Python 3.11 or newer with venv and pip.
+# The README has the same steps without make, for Windows and macOS.
+
+# The Python that .venv is built with: the first of these that is new enough.
+ifndef PYTHON
+PYTHON := $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo $$p; break; }; done)
+endif
+# TORCH=cpu takes torch's smaller CPU builds.
+TORCH ?=
+NOTEBOOKS ?=
+ARGS ?=
+PORT ?= 8888
+
+BIN := .venv/bin
+# JupyterLab refuses to run as root unless told; in a container there is often nobody else.
+AS_ROOT := $(shell test "$$(id -u)" = 0 && echo --allow-root)
+STAMP := .venv/.lcnb-ready
+
+# Idle OpenMP threads sleep instead of spinning: notebooks, browser and tests share the cores.
+export OMP_WAIT_POLICY := PASSIVE
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run lab check test test-real lint types python-there browser-there clean clean-venv
+
+help: ## show this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1 \2/p' Makefile | while read -r name text; do \
+		printf '  make %-11s %s\n' "$$name" "$$text"; done
+	@echo
+	@echo '  make run NOTEBOOKS="00 05" ARGS="--dataset camvid"'
+	@echo '  make setup TORCH=cpu    smaller CPU builds of torch (not tested here)'
+
+setup: $(STAMP) ## create .venv and install everything into it
+
+$(STAMP): pyproject.toml | python-there
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || { rm -rf .venv; \
+		echo 'make: $(PYTHON) cannot make a virtual environment; install its venv (Debian: apt-get install python3-venv)' >&2; \
+		exit 1; }
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(BIN)/python -m ensurepip >/dev/null 2>&1 || { \
+		echo 'make: .venv has no pip and cannot get it; install pip for $(PYTHON), then: make clean-venv setup' >&2; \
+		exit 1; }
+	@test -z '$(TORCH)' || echo 'make: TORCH=$(TORCH) is not tested here; if torchvision cannot be imported: make clean-venv setup'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	$(BIN)/python -m uv pip install --python $(BIN)/python --compile-bytecode \
+		$(if $(TORCH),--torch-backend=$(TORCH)) -e '.[notebooks,test]'
+	@# Matplotlib lists the fonts once; else the first notebook would say that it does.
+	@$(BIN)/python -c 'import matplotlib.font_manager' 2>/dev/null
+	@touch $@
+
+python-there:
+	@test -n '$(PYTHON)' || { echo 'make: no Python 3.11 or newer was found; install one, or name it: make setup PYTHON=...' >&2; \
+		exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo 'make: $(PYTHON) is no Python 3.11 or newer' >&2; exit 1; }
+
+run: setup ## run every notebook on the embedded data and write pages to look at
+	$(BIN)/lcnb run $(NOTEBOOKS) --profile quick --out build/notebooks $(ARGS)
+
+lab: setup ## open the notebooks in JupyterLab, on this machine only and with a token
+	$(BIN)/jupyter lab --ip=127.0.0.1 --port=$(PORT) --notebook-dir=notebooks $(AS_ROOT)
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: setup
+	$(BIN)/mypy
+
+check: lint types ## before a commit: style, types, quick tests, one notebook (3 minutes)
+	$(BIN)/python -m pytest -m 'not slow and not browser and not real' $(ARGS)
+	$(BIN)/lcnb run 00 --profile quick --out build/check
+
+test: browser-there lint types ## everything on the embedded data, in a browser too
+	CI=1 $(BIN)/python -m pytest -m 'not real' $(ARGS)
+
+browser-there:
+	@test -n "$$LCNB_CHROMIUM" || command -v chromium >/dev/null || command -v chromium-browser >/dev/null || { \
+		echo 'make: the browser test needs chromium (Debian: apt-get install chromium), or its path in LCNB_CHROMIUM' >&2; \
+		exit 1; }
+
+test-real: setup ## tests and notebooks on the real data under LCNB_DATA
+	@test -n "$$LCNB_DATA" || { echo 'make: set LCNB_DATA to the folder above camvid/' >&2; exit 1; }
+	$(BIN)/python -m pytest -m real $(ARGS)
+	$(BIN)/lcnb run $(NOTEBOOKS) --dataset camvid --profile quick --out build/camvid
+
+clean: ## remove what was built; .venv stays
+	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -path ./.venv -prune -o -name __pycache__ -type d -print | while read -r d; do rm -rf "$$d"; done
+
+clean-venv: ## remove .venv
+	rm -rf .venv

@@ -1,0 +1,64 @@
+"""The page that goes with weights; every number in it comes from their `metrics.json`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lcnb.cli.console import number, percent
+
+
+def card(metrics: dict[str, Any]) -> str:
+    """A model card in Markdown."""
+    return "\n".join([_head(metrics), _scores(metrics), _classes(metrics), _recipe(metrics), _measured(metrics)])
+
+
+def _head(m: dict[str, Any]) -> str:
+    return (
+        f"# {m['name']}\n\nA three-stage Layer Cascade (IRNet, width {m['recipe']['width']:g}, "
+        f"{m['parameters'] / 1e6:.2f} million parameters, {m['bytes'] / 1e6:.1f} MB), trained on {m['dataset']}.\n\n"
+        f'```python\nimport lcnb\n\ncascade = lcnb.load("{m["name"]}")\n```\n\n'
+        f"Licence of the weights: {m['licence']}. Licence of the data they were trained on: {m['data_licence']}.\n"
+    )
+
+
+def _scores(m: dict[str, Any]) -> str:
+    true, dense = m["true"], m["dense"]
+    rows = [
+        ("mIoU", number(true["miou"]), number(dense["miou"])),
+        ("pixel accuracy", number(true["pixel_accuracy"]), number(dense["pixel_accuracy"])),
+        (f"boundary F, {true['boundary_tolerance_px']} px", number(true["boundary_f"]), number(dense["boundary_f"])),
+        ("cells that leave at stage 1 / 2 / 3", *(" / ".join(map(percent, run["exits"])) for run in (true, dense))),
+        ("GMAC an image", number(true["gmacs_per_image"], 2), number(dense["gmacs_per_image"], 2)),
+    ]
+    lines = [f"| {' | '.join(row)} |" for row in rows]
+    stages = " / ".join(map(number, m["stage_miou"]))
+    return (
+        f"## Scores on {m['dataset']} {m['split']} ({true['images']} images)\n\n"
+        f"| | rho = {true['rho']} | rho = 1 (dense) |\n|---|---|---|\n"
+        + "\n".join(lines)
+        + f"\n\nEach stage alone, on every pixel: mIoU {stages}. All runs are true runs: later stages on regions.\n"
+    )
+
+
+def _classes(m: dict[str, Any]) -> str:
+    true, dense = m["true"], m["dense"]
+    lines = [f"| {name} | {number(iou)} | {number(dense['iou'][name])} |" for name, iou in true["iou"].items()]
+    return f"| class | IoU, rho = {true['rho']} | IoU, rho = 1 |\n|---|---|---|\n" + "\n".join(lines) + "\n"
+
+
+def _recipe(m: dict[str, Any]) -> str:
+    knobs = ", ".join(f"{name} {_shown(value)}" for name, value in m["recipe"].items())
+    steps = f"{m['steps_done']} of {m['recipe']['steps']} steps"
+    return f"## Recipe\n\n`lcnb train`, {steps}, averaged weights, kernels stored as float16: {knobs}.\n"
+
+
+def _shown(value: Any) -> str:
+    return " / ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+
+
+def _measured(m: dict[str, Any]) -> str:
+    where = m["machine"]
+    return (
+        f"Measured on {where['cpu']} ({where['cores']} cores), torch {where['torch']}, {where['date']}, with "
+        f"`{m['command']}`; all numbers are in `metrics.json`.\n"
+    )

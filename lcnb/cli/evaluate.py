@@ -1,0 +1,175 @@
+"""`lcnb eval`: score weights on a data set, as a table and as JSON with its provenance."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lcnb.cli.console import Live, bar, number, percent, table
+from lcnb.cli.options import UsageError, blamed_on, command, count, probability, usable_device
+from lcnb.errors import DataError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from lcnb.datasets import DatasetSpec, SegmentationDataset
+    from lcnb.models import LayerCascade
+
+
+def add(commands: Any) -> None:
+    """The command's options."""
+    parser = command(
+        commands,
+        "eval",
+        run,
+        "score weights on a data set",
+        "lcnb eval --weights camvid-small --dataset camvid --split val --rho 0.985 --json build/camvid.json",
+    )
+    parser.add_argument("--weights", required=True, metavar="NAME", help="name, folder or file of the weights")
+    parser.add_argument("--dataset", help="data set to score on (default: the one the weights were trained on)")
+    parser.add_argument("--split", default="val", help="split to score on (default: val)")
+    parser.add_argument(
+        "--rho", type=probability, nargs="+", metavar="R",
+        help="threshold in [0, 1], one for all exits or one each (default: the weights' own)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--mode", choices=("true", "cached"), default="true",
+        help="true: later stages run on regions; cached: dense stage outputs, re-thresholded (default: true)",
+    )  # fmt: skip
+    parser.add_argument("--limit", type=count, metavar="N", help="score the first N images only")
+    parser.add_argument("--classes", choices=("all", "covered7"), default="all", help="covered7 is for voc2012")
+    parser.add_argument("--device", default="cpu", help="where to run (default: cpu)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the result here")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Score and report."""
+    import lcnb
+    from lcnb.machine import command as repeat
+    from lcnb.machine import machine
+
+    cascade = lcnb.load(arguments.weights, usable_device(arguments.device))
+    name = arguments.dataset or cascade.meta.get("dataset")
+    if name is None:
+        raise UsageError(f"{arguments.weights} does not say what it was trained on; name a data set with --dataset")
+    dataset = lcnb.load_dataset(name, arguments.split, classes=arguments.classes)
+    check_classes(cascade, dataset.spec)
+    result = {
+        "dataset": name,
+        "split": arguments.split,
+        "weights": cascade.meta["name"],
+        **score(cascade, dataset, rho=arguments.rho, mode=arguments.mode, limit=arguments.limit),
+        "machine": machine(),
+        "command": repeat(arguments.argv),
+    }
+    print(report(result))
+    if arguments.json is not None:
+        write_json(arguments.json, result)
+        print(f"\nwritten to {arguments.json}")
+    return 0
+
+
+def check_classes(cascade: LayerCascade, spec: DatasetSpec) -> None:
+    """Refuse a score that would compare one class with another.
+
+    Raises:
+        DataError: the weights were trained for other classes than the data set has.
+    """
+    known, wanted = cascade.meta.get("classes"), list(spec.classes)
+    size = cascade.config["num_classes"]
+    if size == len(wanted) and (known is None or list(known) == wanted):
+        return
+    names = f" ({_few(known)})" if known else ""
+    raise DataError(
+        f"{cascade.meta['name']} knows {size} classes{names}, but {spec.title} has {len(wanted)} ({_few(wanted)}); "
+        "take weights that were trained on this data set's classes"
+    )
+
+
+def _few(names: Sequence[str]) -> str:
+    return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
+
+
+def score(
+    cascade: LayerCascade,
+    dataset: SegmentationDataset,
+    *,
+    rho: float | Sequence[float] | None = None,
+    mode: str = "true",
+    limit: int | None = None,
+) -> dict[str, Any]:
+    """Evaluate one threshold, with a live line on a terminal.
+
+    Args:
+        cascade: the weights.
+        dataset: whose images are scored in order.
+        rho: the weights' own if None; a sequence of one counts for every exit.
+        mode: "true" or "cached".
+        limit: score so many images only.
+
+    Returns:
+        rho, mode and all of `Scores.as_dict`.
+
+    Raises:
+        UsageError: rho has too many values.
+    """
+    from lcnb.evaluation import evaluate
+
+    limits = cascade.rho if rho is None else rho
+    limits = limits[0] if isinstance(limits, Sequence) and len(limits) == 1 else limits
+    total = len(dataset) if limit is None else min(limit, len(dataset))
+    spec = dataset.spec
+    with Live() as live, blamed_on("--rho"):
+
+        def progress(done: int) -> None:
+            live.show(f"{bar(done, total)} image {done} of {total}")
+
+        scores = evaluate(
+            cascade, first(dataset, total), classes=spec.classes, ignore_index=spec.ignore_index, rho=limits, mode=mode,
+            progress=progress,
+        )  # fmt: skip
+    return {"rho": limits, "mode": mode, **scores.as_dict()}
+
+
+def first(dataset: SegmentationDataset, total: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """The first items of a data set."""
+    return islice((dataset[i] for i in range(len(dataset))), total)
+
+
+def write_json(path: Path, result: dict[str, Any]) -> None:
+    """Write a result, whole or not at all."""
+    from lcnb.paths import written_whole
+
+    with written_whole(path) as temporary:
+        temporary.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+
+
+def report(result: dict[str, Any]) -> str:
+    """The result for people."""
+    rho = result["rho"] if isinstance(result["rho"], float | int) else " / ".join(map(str, result["rho"]))
+    head = (
+        f"{result['weights']} on {result['dataset']} {result['split']}: {result['images']} images, "
+        f"{result['mode']} run at rho {rho}"
+    )
+    times = result["ms_per_image"]
+    facts = [
+        ("mIoU", number(result["miou"])),
+        ("pixel accuracy", number(result["pixel_accuracy"])),
+        (f"boundary F ({result['boundary_tolerance_px']} px)", number(result["boundary_f"])),
+        ("cells left at stage 1 / 2 / 3", " / ".join(map(percent, result["exits"]))),
+        ("GMAC an image", number(result["gmacs_per_image"], 2)),
+        ("ms an image (median / p95)", f"{number(times['p50'], 1)} / {number(times['p95'], 1)}"),
+    ]
+    width = max(len(name) for name, _ in facts)
+    lines = [f"{name.ljust(width)}  {value}" for name, value in facts]
+    return "\n".join([head, "", *lines, "", _by_class(result)])
+
+
+def _by_class(result: dict[str, Any]) -> str:
+    stages = [f"stage {s + 1}" for s in range(len(result["exits"]))]
+    rows = [(name, number(iou), *map(percent, result["exits_by_class"][name])) for name, iou in result["iou"].items()]
+    return table([("class", "IoU", *stages), *rows], right=range(1, 2 + len(stages)))

@@ -1,0 +1,103 @@
+"""Options that several commands share, and how their values are read."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NoReturn
+
+from lcnb.errors import LcnbError
+
+
+class UsageError(LcnbError):
+    """A value on the command line does not fit."""
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse that keeps line breaks, takes no abbreviations and reports one sentence."""
+
+    def __init__(self, **options: Any) -> None:
+        options.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
+        super().__init__(allow_abbrev=False, **options)
+
+    def error(self, message: str) -> NoReturn:
+        """Print what is wrong with the call, and end with 2."""
+        self.exit(2, f"lcnb: error: {message}; see `{self.prog} --help`\n")
+
+
+def command(commands: Any, name: str, run: Any, help_text: str, example: str, **options: Any) -> Parser:
+    """Add a command.
+
+    Args:
+        commands: what `add_subparsers` returned.
+        name: of the command.
+        run: takes the parsed arguments, returns the exit code.
+        help_text: one line.
+        example: shown at the end of its help.
+    """
+    options.setdefault("description", f"{help_text[0].upper()}{help_text[1:]}.")
+    parser = commands.add_parser(name, help=help_text, epilog=f"example:\n  {example}", **options)
+    parser.set_defaults(run=run)
+    add_debug(parser, default=argparse.SUPPRESS)
+    return parser
+
+
+def add_debug(parser: argparse.ArgumentParser, default: Any) -> None:
+    """`--debug`, before or after the command's name."""
+    parser.add_argument("--debug", action="store_true", default=default, help="show the traceback of an error")
+
+
+def probability(text: str) -> float:
+    """A threshold; NaN and values outside [0, 1] are refused."""
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{text} is no number between 0 and 1")
+    return value
+
+
+def positive(text: str) -> float:
+    """A number above zero and below infinity."""
+    value = float(text)
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is no number above 0")
+    return value
+
+
+def count(text: str) -> int:
+    """A whole number of at least 1."""
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is no whole number of at least 1")
+    return value
+
+
+for _reader, _name in ((probability, "number"), (positive, "number"), (count, "whole number")):
+    _reader.__name__ = _name  # argparse calls a value that cannot be read "invalid <name> value"
+
+
+@contextmanager
+def blamed_on(option: str) -> Iterator[None]:
+    """Turn a ValueError, TypeError or RuntimeError about the user's value into a sentence that names the option."""
+    try:
+        yield
+    except (ValueError, TypeError, RuntimeError) as error:
+        first = str(error).strip().splitlines()[0]
+        raise UsageError(f"{option}: {first}") from error
+
+
+def usable_device(name: str) -> str:
+    """A device that is there: "cpu", "cuda", "cuda:1", "mps".
+
+    Raises:
+        UsageError: torch knows no such device, or this machine has none.
+    """
+    import torch
+
+    with blamed_on("--device"):
+        device = torch.device(name)
+    here = {"cpu": 1, "cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}
+    if here.get(device.type, 0) <= (device.index or 0):
+        there = ", ".join(kind for kind, number in here.items() if number)
+        raise UsageError(f"--device {name}: this machine has no such device; it has {there}")
+    return str(device)

@@ -1,0 +1,132 @@
+"""From a training run to weights one can ship: the averaged network, its scores, and a card that says what it is."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lcnb.cli.card import card
+from lcnb.cli.evaluate import first, score, write_json
+from lcnb.errors import WeightsError
+from lcnb.machine import machine
+
+if TYPE_CHECKING:
+    from lcnb.datasets import SegmentationDataset
+    from lcnb.models import LayerCascade
+    from lcnb.training import TrainConfig
+
+CARD = "README.md"
+
+
+def pack_run(
+    run: Path,
+    target: Path,
+    *,
+    rho: float,
+    split: str,
+    licence: str | None,
+    device: str,
+    force: bool,
+    command: str,
+) -> dict[str, Any]:
+    """Write the folder of weights: `model.safetensors`, `metrics.json` and `README.md`.
+
+    The scores are those of the file as it will be loaded, kernels in float16. The folder appears when all is
+    done; one that is replaced keeps its files until then.
+
+    Args:
+        run: folder of the training run.
+        target: folder to write; its name is the weights' name.
+        rho: their own threshold.
+        split: to score on.
+        licence: of the weights; that of the data if None.
+        device: where to score.
+        force: replace weights that are there.
+        command: what to record as the command that did this.
+
+    Returns:
+        The content of `metrics.json`.
+
+    Raises:
+        TrainingError: there is no checkpoint, or it is damaged.
+        WeightsError: there are such weights already.
+        DataError: the data set to score on is not here.
+    """
+    from lcnb.datasets import load_dataset
+    from lcnb.training import config_of, load_checkpoint
+    from lcnb.training.checkpoint import CHECKPOINT
+    from lcnb.weights import FILE, METRICS, load, save
+
+    if (target / FILE).exists() and not force:
+        raise WeightsError(f"{target} holds weights already; --force replaces them")
+    state, config = load_checkpoint(run / CHECKPOINT), config_of(run)
+    dataset = load_dataset(config.dataset, split, classes=config.classes)
+    terms = licence or dataset.spec.licence
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{target.name}-", dir=target.parent) as name:
+        folder = Path(name) / target.name
+        spec = dataset.spec
+        meta = {
+            "dataset": config.dataset, "classes": list(spec.classes), "ignore_index": spec.ignore_index, "rho": rho,
+            "licence": terms,
+        }  # fmt: skip
+        file = save(averaged(state["average"], len(spec.classes), config), folder, meta)
+        about = {
+            "name": target.name,
+            "dataset": config.dataset,
+            "split": split,
+            "licence": terms,
+            "data_licence": spec.licence,
+            "bytes": file.stat().st_size,
+            "steps_done": state["step"],
+        }
+        scores = _scores(load(file, device), dataset, rho)
+        metrics = about | scores | {"recipe": dataclasses.asdict(config), "machine": machine(), "command": command}
+        write_json(folder / METRICS, metrics)
+        (folder / CARD).write_text(card(metrics), encoding="utf-8")
+        _move(folder, target, (FILE, METRICS, CARD))
+    return metrics
+
+
+def averaged(average: dict[str, Any], classes: int, config: TrainConfig) -> LayerCascade:
+    """The network that a run evaluates and keeps, from its checkpoint.
+
+    Raises:
+        WeightsError: the checkpoint's tensors do not fit its settings.
+    """
+    from lcnb.training.trainer import new_network
+
+    network = new_network(dataclasses.replace(config, init=None), classes)
+    try:
+        network.load_state_dict(average)
+    except RuntimeError as error:
+        first_line = str(error).splitlines()[0]
+        raise WeightsError(f"the checkpoint does not fit its own settings ({first_line})") from None
+    return network.eval()
+
+
+def _scores(cascade: LayerCascade, dataset: SegmentationDataset, rho: float) -> dict[str, Any]:
+    """A true run at rho, one at rho = 1 (dense), and each stage alone."""
+    from lcnb.evaluation import stage_miou
+
+    spec = dataset.spec
+    stages = stage_miou(cascade, first(dataset, len(dataset)), len(spec.classes), spec.ignore_index)
+    return {
+        "parameters": sum(p.numel() for p in cascade.parameters()),
+        "stage_miou": [round(v, 6) for v in stages],
+        "true": score(cascade, dataset, rho=rho),
+        "dense": score(cascade, dataset, rho=1.0),
+    }
+
+
+def _move(source: Path, target: Path, names: tuple[str, ...]) -> None:
+    """Put finished files in place, each at once; a new folder as a whole."""
+    if not target.exists():
+        shutil.move(source, target)
+        return
+    for name in names:
+        os.replace(source / name, target / name)

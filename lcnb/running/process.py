@@ -1,0 +1,236 @@
+"""One notebook in a process of its own, with a time limit that holds and its memory watched.
+
+nbclient's timeout bounds one cell, not the notebook, and a kernel that goes silent has been seen to hang it
+for good. So papermill runs in a child process (`lcnb.running.child`) that is killed, kernel and all, when the
+time is over; what was done until then is kept.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+import psutil
+
+from lcnb.running.kernel import environment
+from lcnb.running.memory import Memory
+from lcnb.running.notebooks import Notebook, source
+
+POLL = 0.1
+"""Seconds between two looks at the child. A look costs 2 ms of a core; on Linux no short peak of memory is missed."""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a notebook did not get to its end.
+
+    Attributes:
+        kind: "error" (a cell raised), "timeout", or "crash" (the kernel or the runner died).
+        message: one line, such as "ValueError: no such class".
+        cell: number of the code cell as Jupyter shows it, or None.
+        code: the cell's source; empty if unknown.
+        line: number of the line in it that raised, or None.
+    """
+
+    kind: str
+    message: str
+    cell: int | None = None
+    code: str = ""
+    line: int | None = None
+
+
+@dataclass
+class Outcome:
+    """What became of one notebook.
+
+    Attributes:
+        notebook: it.
+        parameters: those that were injected.
+        seconds: wall clock, the start of the kernel included.
+        peak_mb: highest resident memory of the kernel and its children, in 10^6 bytes.
+        failure: None if it ran to its end.
+        content: the executed notebook's JSON, also of a failed one as far as it got; None if there is none.
+    """
+
+    notebook: Notebook
+    parameters: dict[str, Any]
+    seconds: float = 0.0
+    peak_mb: float = 0.0
+    failure: Failure | None = None
+    content: dict[str, Any] | None = None
+
+    @property
+    def ok(self) -> bool:
+        return self.failure is None
+
+
+@dataclass
+class _Watch:
+    """What is known of a running child; `events` is filled by the thread that reads its output."""
+
+    cells: int
+    cell: int = 0
+    events: list[dict[str, Any]] = field(default_factory=list)
+    peak: int = 0
+
+
+def execute(
+    notebook: Notebook,
+    parameters: Mapping[str, Any],
+    timeout: float,
+    progress: Callable[[int, int, float], None] | None = None,
+) -> Outcome:
+    """Run one notebook to its end, its first error or its time limit.
+
+    Args:
+        notebook: it; the kernel works in its folder.
+        parameters: typed values, as `convert` returns them.
+        timeout: seconds for the whole notebook.
+        progress: called now and then with (cells begun, cells in all, seconds).
+
+    Returns:
+        The outcome; a notebook that fails raises nothing here.
+    """
+    outcome = Outcome(notebook, dict(parameters))
+    with tempfile.TemporaryDirectory(prefix="lcnb-run-", ignore_cleanup_errors=True) as name:
+        scratch = Path(name)
+        watch, start = _Watch(len(notebook.read()["cells"]) + bool(parameters)), time.monotonic()
+        with (scratch / "log.txt").open("wb") as log:
+            child = _start(notebook, parameters, scratch, log)
+            try:
+                late = _follow(child, watch, start, timeout, progress)
+            finally:
+                _kill(child)
+        outcome.seconds = time.monotonic() - start
+        outcome.peak_mb = watch.peak / 1e6
+        outcome.content = _saved(scratch / "executed.ipynb")
+        if late:
+            outcome.failure = _timeout(watch, timeout, outcome.content)
+        else:
+            outcome.failure = _verdict(watch, child, scratch, outcome.content)
+    return outcome
+
+
+def _start(notebook: Notebook, parameters: Mapping[str, Any], scratch: Path, log: IO[bytes]) -> subprocess.Popen:
+    job = {
+        "notebook": str(notebook.path),
+        "output": str(scratch / "executed.ipynb"),
+        "cwd": str(notebook.path.parent),
+        "parameters": repr(dict(parameters)),  # a literal keeps tuples and None as they are
+    }
+    child = subprocess.Popen(
+        [sys.executable, "-m", "lcnb.running.child"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=log,
+        env=environment(scratch),
+        start_new_session=True,  # Ctrl-C is for the parent, which then ends the child in good order
+        text=True,
+        encoding="utf-8",
+    )
+    assert child.stdin is not None
+    child.stdin.write(json.dumps(job) + "\n")
+    child.stdin.flush()  # left open: the child ends itself when this pipe breaks
+    return child
+
+
+def _follow(
+    child: subprocess.Popen,
+    watch: _Watch,
+    start: float,
+    timeout: float,
+    progress: Callable[[int, int, float], None] | None,
+) -> bool:
+    """Wait for the child's end; True if its time was over before."""
+    reader = threading.Thread(target=_listen, args=(child, watch), daemon=True)
+    reader.start()
+    memory = Memory(child.pid)
+    while child.poll() is None:
+        elapsed = time.monotonic() - start
+        if elapsed > timeout:
+            return True
+        watch.peak = max(watch.peak, memory.sample())
+        if progress is not None:
+            progress(watch.cell, watch.cells, elapsed)
+        time.sleep(POLL)
+    reader.join(timeout=5)
+    return False
+
+
+def _listen(child: subprocess.Popen, watch: _Watch) -> None:
+    assert child.stdout is not None
+    for line in child.stdout:
+        try:
+            event = json.loads(line)
+        except ValueError:
+            continue  # cut off by a kill
+        if event["event"] == "cell":
+            watch.cell = event["number"]
+        else:
+            watch.events.append(event)
+
+
+def _kill(child: subprocess.Popen) -> None:
+    """End the child and everything below it; harmless when it has ended by itself."""
+    try:
+        family = psutil.Process(child.pid).children(recursive=True)
+    except psutil.Error:
+        family = []
+    if child.poll() is None:
+        child.kill()
+    for process in family:
+        try:
+            process.kill()
+        except psutil.Error:
+            continue
+    psutil.wait_procs(family, timeout=5)
+    child.wait()
+    for pipe in (child.stdin, child.stdout):
+        if pipe is not None:
+            try:
+                pipe.close()
+            except OSError:
+                continue
+
+
+def _saved(path: Path) -> dict[str, Any] | None:
+    """What papermill wrote; None if it wrote nothing, or was killed while it wrote."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return content if content.get("cells") else None
+
+
+def _timeout(watch: _Watch, timeout: float, content: dict[str, Any] | None) -> Failure:
+    return Failure("timeout", f"not done after {timeout:g} s", *_cell_at(watch.cell, content))
+
+
+def _verdict(watch: _Watch, child: subprocess.Popen, scratch: Path, content: dict[str, Any] | None) -> Failure | None:
+    """The child's own word, or its log where it died without one."""
+    last = dict(watch.events[-1]) if watch.events else {"event": "none"}
+    if last.pop("event") == "done":
+        return None
+    if "cell" in last:
+        return Failure(**last)
+    if last:
+        return Failure(last["kind"], last["message"], *_cell_at(watch.cell, content))
+    tail = (scratch / "log.txt").read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:]
+    message = f"the runner ended with code {child.returncode}" + "".join(f" ({line.strip()})" for line in tail)
+    return Failure("crash", message, *_cell_at(watch.cell, content))
+
+
+def _cell_at(number: int, content: dict[str, Any] | None) -> tuple[int | None, str]:
+    """(number of the code cell, its source) for the number-th cell of any kind."""
+    if content is None or not 1 <= number <= len(content["cells"]):
+        return None, ""
+    before = content["cells"][:number]
+    return sum(c["cell_type"] == "code" for c in before), source(before[-1])

@@ -1,0 +1,130 @@
+"""Executed notebooks as one would store them: no paths of this machine, no times, no widget state.
+
+Two runs of a notebook that computes the same give the same file.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from lcnb.paths import checkout
+
+WIDGET = "application/vnd.jupyter.widget-view+json"
+WIDGET_NOTE = "Interactive: run this notebook in JupyterLab to use it."
+KERNEL_FILE = re.compile(r"[^\s\"'(]*ipykernel_\d+[/\\]+\d+\.py")
+"""A cell's file in warnings; its numbers change from run to run."""
+BEFORE = r"(\x1b\[[0-9;]*m|file://|^|[^\w.~/\\-])"
+"""What may stand before a path that starts there: nothing, a colour code, or no part of a longer path."""
+
+
+def clean(content: dict[str, Any], roots: Sequence[tuple[str, str]]) -> dict[str, Any]:
+    """A copy of an executed notebook without paths, times and widget state.
+
+    Args:
+        content: its JSON.
+        roots: (absolute folder, what to write instead), as `machine_paths` lists them.
+    """
+    hide = hider(roots)
+    metadata = {k: v for k, v in content["metadata"].items() if k not in ("papermill", "widgets")}
+    if "language_info" in metadata:
+        metadata["language_info"] = {k: v for k, v in metadata["language_info"].items() if k != "version"}
+    if parameters := content["metadata"].get("papermill", {}).get("parameters"):
+        metadata["papermill"] = {"parameters": parameters}
+    cells = [_cell(cell, number, hide) for number, cell in enumerate(content["cells"])]
+    return {**content, "metadata": walk(metadata, hide), "cells": cells}
+
+
+def machine_paths(notebook_folder: Path, out: Path) -> list[tuple[str, str]]:
+    """The folders of this machine that could show up, with what stands for them; longer ones first.
+
+    The checkout and the notebook's own folder become relative, the rest gets a name.
+    """
+    named: dict[str, str] = {}
+
+    def add(folder: Path | str | None, name: str) -> None:
+        for form in () if folder is None else (Path(folder).absolute(), Path(folder).resolve()):
+            if len(form.parts) > 1:  # "/" is in every path
+                named.setdefault(str(form), name)
+
+    root = checkout()
+    add(root, ".")
+    for given in os.environ.get("LCNB_DATA", "").split(os.pathsep):
+        add(given or None, "$LCNB_DATA")
+    inside = root is not None and notebook_folder.is_relative_to(root)
+    add(None if inside else notebook_folder, ".")
+    add(out, "$OUT")
+    add(Path.cwd(), ".")
+    add(sys.prefix, "$PREFIX")
+    add(sys.base_prefix, "$PREFIX")
+    add(tempfile.gettempdir(), "$TMP")
+    add(Path.home(), "~")
+    pairs = list(named.items()) + _below_home(named)
+    return sorted(pairs, key=lambda pair: -len(pair[0]))
+
+
+def _below_home(named: dict[str, str]) -> list[tuple[str, str]]:
+    """IPython writes `~/checkout/x.py`: the same folders in that form."""
+    home = str(Path.home())
+    return [(f"~{path.removeprefix(home)}", name) for path, name in named.items() if path.startswith(home + os.sep)]
+
+
+def hider(roots: Sequence[tuple[str, str]]) -> Callable[[str], str]:
+    """A function that writes texts without those folders: `/home/me/project/lcnb/x.py` -> `lcnb/x.py`."""
+    forms = [(form, name) for path, name in roots for form in dict.fromkeys(_spellings(path))]
+    names = dict(forms)
+    alternatives = "|".join(re.escape(form) for form, _ in sorted(forms, key=lambda pair: -len(pair[0])))
+    pattern = re.compile(rf"{BEFORE}({alternatives or '(?!)'})(?![\w-])(?:([/\\]+)(?=\w|\.\w))?", re.MULTILINE)
+
+    def replace(match: re.Match[str]) -> str:
+        before, path, separator = match.groups()
+        name = names[path]
+        return before + ("" if name == "." and separator else name + (separator or ""))
+
+    return lambda text: pattern.sub(replace, KERNEL_FILE.sub("<cell>", text))
+
+
+def _spellings(path: str) -> list[str]:
+    """As Windows writes a path, as Python's repr does, and with forward slashes; all the same elsewhere."""
+    return [path, path.replace("\\", "\\\\"), path.replace("\\", "/")]
+
+
+def walk(value: Any, hide: Callable[[str], str]) -> Any:
+    """The same structure with every text but pictures passed through `hide`."""
+    if isinstance(value, str):
+        return hide(value)
+    if isinstance(value, list):
+        return [walk(v, hide) for v in value]
+    if isinstance(value, dict):
+        return {k: v if _is_picture(k) else walk(v, hide) for k, v in value.items()}
+    return value
+
+
+def _is_picture(key: str) -> bool:
+    """base64, where a match would be chance and a change would be damage."""
+    return key.startswith(("image/", "video/", "audio/")) and key != "image/svg+xml"
+
+
+def _cell(cell: dict[str, Any], number: int, hide: Callable[[str], str]) -> dict[str, Any]:
+    metadata = {k: v for k, v in cell.get("metadata", {}).items() if k not in ("papermill", "execution")}
+    done = {**cell, "metadata": walk(metadata, hide)}
+    tags = metadata.get("tags", [])
+    if {"injected-parameters", "papermill-error-cell-tag"} & set(tags):  # papermill's own: random ids, any value
+        done["id"] = f"{tags[0]}-{number}"
+        done["source"] = walk(cell["source"], hide)
+    if "outputs" in cell:
+        done["outputs"] = [walk(_without_widget(output), hide) for output in cell["outputs"]]
+    return done
+
+
+def _without_widget(output: dict[str, Any]) -> dict[str, Any]:
+    """A widget needs its kernel: say so, instead of leaving a reference to nothing."""
+    if WIDGET not in output.get("data", {}):
+        return output
+    note = {"text/plain": WIDGET_NOTE, "text/html": f'<p class="lcnb-note"><em>{WIDGET_NOTE}</em></p>'}
+    return {**output, "data": note}

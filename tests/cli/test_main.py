@@ -1,0 +1,144 @@
+"""The command itself: help, errors, exit codes, and no torch before it is needed."""
+
+import io
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+
+import lcnb as package
+from lcnb import cli
+from lcnb.cli.console import Live, bar, number, percent, table
+from lcnb.cli.options import UsageError, blamed_on, usable_device
+from tests.cli.conftest import environment, spawn
+
+COMMANDS = ["run", "info", "eval", "train", "data", "weights"]
+PARTS = [["data", "list"], ["data", "show"], ["weights", "list"], ["weights", "show"], ["weights", "pack"]]
+
+
+def test_version(lcnb):
+    assert lcnb("--version") == (0, f"lcnb {package.__version__}\n", "")
+
+
+def test_help_lists_every_command(lcnb):
+    code, out, _ = lcnb("--help")
+    assert code == 0
+    for name in COMMANDS:
+        assert re.search(rf"^    {name} +\w", out, re.MULTILINE)
+
+
+@pytest.mark.parametrize("words", [[c] for c in COMMANDS] + PARTS, ids=" ".join)
+def test_each_command_has_help_with_an_example_that_parses(lcnb, words):
+    code, out, _ = lcnb(*words, "--help")
+    assert code == 0
+    example = re.search(r"^example:\n  lcnb (.+)$", out, re.MULTILINE)[1].split()
+    assert example[: len(words)] == words or words[-1] == example[0]
+    cli.parser().parse_args(example)
+
+
+def test_help_needs_no_torch(tmp_path):
+    (tmp_path / "torch.py").write_text("raise ImportError('torch was imported')")
+    code = "import sys; sys.path.insert(0, '.'); from lcnb.cli import main; main(['run', '--help'])"
+    result = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0, result.stderr
+    assert "usage: lcnb run" in result.stdout
+
+
+@pytest.mark.parametrize("arguments", [[], ["evl"], ["eval"], ["run", "--pofile", "quick"], ["eval", "--weight", "x"]])
+def test_a_wrong_call_is_one_sentence_and_two(lcnb, arguments):
+    code, out, error = lcnb(*arguments)
+    assert (code, out) == (2, "")
+    assert re.fullmatch(r"lcnb: error: .+; see `lcnb.* --help`\n", error)
+
+
+def test_an_error_is_one_sentence_without_traceback(lcnb):
+    code, out, error = lcnb("weights", "show", "nothing")
+    assert (code, out) == (1, "")
+    assert re.fullmatch(r"lcnb: error: no weights named 'nothing'.+\n", error)
+
+
+@pytest.mark.parametrize("arguments", [["--debug", "weights", "show", "x"], ["weights", "show", "x", "--debug"]])
+def test_debug_shows_the_traceback(lcnb, arguments):
+    code, _, error = lcnb(*arguments)
+    assert code == 1
+    assert "Traceback (most recent call last)" in error
+    assert "lcnb: error: no weights named 'x'" in error
+
+
+def raising(monkeypatch, error):
+    def run(_):
+        raise error
+
+    monkeypatch.setattr("lcnb.cli.data.list_all", run)
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "words"),
+    [
+        (KeyboardInterrupt(), 130, "lcnb: stopped\n"),
+        (PermissionError(13, "Permission denied", "/x"), 1, "lcnb: error: /x: Permission denied\n"),
+        (ImportError("No module named 'torch'"), 1, "lcnb: error: No module named 'torch'; `lcnb info` says what"),
+        (KeyError("a\nb"), 1, "lcnb: error: KeyError: 'a\\nb' (this is a defect of lcnb; --debug shows where)\n"),
+    ],
+)
+def test_exit_codes(lcnb, monkeypatch, error, code, words):
+    raising(monkeypatch, error)
+    result = lcnb("data")
+    assert result[0] == code
+    assert result[2].startswith(words)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a pipe breaks in another way")
+def test_a_reader_that_goes_away_is_no_error(home):
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "lcnb", "data", "list"]
+    with os.fdopen(writer, "w") as out:
+        result = subprocess.run(
+            command, stdout=out, stderr=subprocess.PIPE, env=environment(), cwd=home, text=True, check=False
+        )
+    assert result.returncode == 141
+    assert result.stderr == ""
+
+
+def test_module_twin(home):
+    result = spawn("--version", cwd=home)
+    assert (result.returncode, result.stdout) == (0, f"lcnb {package.__version__}\n")
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_live_line_on_a_terminal_only(monkeypatch):
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "10")
+    for stream, shown in ((Terminal(), "\r\x1b[Kabcdefghi\r\x1b[K"), (io.StringIO(), "")):
+        monkeypatch.setattr(sys, "stderr", stream)
+        with Live() as live:
+            live.show("abcdefghijkl")
+            live.show("too soon")
+        assert stream.getvalue() == shown
+
+
+def test_texts():
+    assert table([("a", "bb"), ("ccc", 1)], right=(1,)) == "a    bb\n---  --\nccc   1"
+    assert (bar(1, 4, 8), bar(0, 0, 2)) == ("[##......]", "[..]")
+    assert (number(None), number(0.12345), percent(0.4123), percent(None)) == ("-", "0.123", "41.2 %", "-")
+
+
+def test_devices():
+    assert usable_device("cpu") == "cpu"
+    for name, words in (("cpux", "--device"), ("cuda:99", "has no such device"), ("xpu", "has no such device")):
+        with pytest.raises(UsageError, match=words):
+            usable_device(name)
+
+
+def test_blame_keeps_the_first_line():
+    with pytest.raises(UsageError, match=r"^--x: one$"), blamed_on("--x"):
+        raise ValueError("one\ntwo")

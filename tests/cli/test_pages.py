@@ -1,0 +1,107 @@
+"""Pages that stand alone: formulas, pictures, an index, and nothing fetched from anywhere."""
+
+import base64
+import io
+import re
+
+import pytest
+from PIL import Image
+
+from lcnb.running import Failure, Outcome, find, index
+from lcnb.running.pages import mathml, write_html
+from tests.cli.conftest import write_notebook
+
+FETCHED = re.compile(r"""(?:src|href)\s*=\s*["']?(?:https?:)?//|import\s*\(|url\(\s*["']?(?:https?:)?//|<script""")
+
+
+def png(size=(600, 300)):
+    buffer = io.BytesIO()
+    Image.new("RGBA", size, (200, 0, 0, 128)).save(buffer, "PNG")
+    return base64.b64encode(buffer.getvalue()).decode()
+
+
+def content(*outputs, text="# Title\n\nWhere $c > \\rho$:\n\n$$\\sum_i x_i$$"):
+    code = {"cell_type": "code", "id": "b", "metadata": {}, "source": "1", "outputs": list(outputs)}
+    return {
+        "nbformat": 4,
+        "nbformat_minor": 5,
+        "metadata": {},
+        "cells": [
+            {"cell_type": "markdown", "id": "a", "metadata": {}, "source": text},
+            {**code, "execution_count": 1},
+        ],
+    }
+
+
+def shown(picture):
+    return {"output_type": "display_data", "metadata": {}, "data": picture}
+
+
+def test_a_page_fetches_nothing_and_has_its_formulas(tmp_path):
+    write_html(content(), tmp_path / "x.html", "Title & more", tmp_path)
+    html = (tmp_path / "x.html").read_text(encoding="utf-8")
+    assert not FETCHED.search(html)
+    assert html.count("<math") == 2
+    assert 'display="block"' in html
+    assert "<title>Title &amp; more</title>" in html
+    assert 'href="index.html"' in html
+
+
+def test_relative_pictures_of_the_text_are_embedded(tmp_path):
+    Image.new("RGB", (4, 4)).save(tmp_path / "a.png")
+    write_html(content(text="![alt](a.png)"), tmp_path / "out" / "x.html", "t", tmp_path)
+    html = (tmp_path / "out" / "x.html").read_text(encoding="utf-8")
+    assert '<img alt="alt" src="data:image/png;base64,' in html
+
+
+@pytest.mark.parametrize("tex", ["\\begin{nonsense", "\\frac{", "<b>"])
+def test_odd_formulas_do_not_stop_a_page(tex):
+    assert "<b>" not in mathml(tex, "inline")
+
+
+def entry(tmp_path, name="00_a", failure=None, executed=None):
+    write_notebook(tmp_path / f"{name}.ipynb", title="Easy <pixels>")
+    notebook = find([str(tmp_path / f"{name}.ipynb")])[0]
+    outcome = Outcome(notebook, {}, 12.34, 456.7, failure)
+    return index.entry(outcome, executed or notebook.read(), {"dataset": "streets", "profile": "quick"}, "2020-02-02")
+
+
+def test_index_lists_what_happened(tmp_path):
+    bad = entry(tmp_path, "01_b", Failure("error", "ValueError: <no>"))
+    page = index.write(tmp_path, [entry(tmp_path), bad], {"cpu": "A & B", "cores": 2})
+    html = page.read_text(encoding="utf-8")
+    assert not FETCHED.search(html)
+    assert "prefers-color-scheme: dark" in html
+    for text in ("Easy &lt;pixels&gt;", "First.", "12 s", "457 MB", "streets", "quick", "A &amp; B", "2 cores"):
+        assert text in html
+    assert "failed: ValueError: &lt;no&gt;" in html
+    for link in ('href="00_a.html"', 'href="00_a.ipynb"'):
+        assert link in html
+
+
+def test_index_keeps_earlier_runs_whose_files_are_there(tmp_path):
+    for name in ("00_a", "01_b"):
+        index.write(tmp_path, [entry(tmp_path, name)], {})
+    html = (tmp_path / "index.html").read_text(encoding="utf-8")
+    assert html.index("00_a.html") < html.index("01_b.html")
+    (tmp_path / "00_a.ipynb").unlink()
+    assert "00_a" not in index.write(tmp_path, [], {}).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("record", ["", "[]", '{"notebooks": [{}]}', '{"notebooks": [{"name": "00_a"}]}'])
+def test_a_damaged_record_is_left_behind(tmp_path, record):
+    made = entry(tmp_path)
+    (tmp_path / "run.json").write_text(record)
+    assert "Easy" in index.write(tmp_path, [made], {}).read_text(encoding="utf-8")
+
+
+def test_thumbnail_is_small_and_the_first_picture(tmp_path):
+    inside = shown({"text/html": f'<img src="data:image/png;base64,{png((1600, 1600))}">'})
+    broken = shown({"image/png": "AAAA"})
+    data = index.thumbnail(content(broken, inside, shown({"image/png": [png((10, 10))]})))
+    image = Image.open(io.BytesIO(base64.b64decode(data.removeprefix("data:image/webp;base64,"))))
+    assert image.size == (450, 450)
+    red, green, _ = image.convert("RGB").getpixel((0, 0))
+    assert red > 200
+    assert 100 < green < 160  # half transparent red on white
+    assert index.thumbnail(content()) is None

@@ -1,0 +1,107 @@
+"""No path, time or widget state of this machine survives in an executed notebook."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from lcnb.running.scrub import WIDGET, WIDGET_NOTE, clean, hider, machine_paths
+
+ROOTS = [("/home/me/project/.venv", "$PREFIX"), ("/home/me/project", "."), ("~/project", "."), ("/home/me", "~")]
+
+
+@pytest.mark.parametrize(
+    ("text", "hidden"),
+    [
+        ("/home/me/project/lcnb/x.py", "lcnb/x.py"),
+        ("in '/home/me/project'", "in '.'"),
+        ("/home/me/project/.venv/lib/y.py", "$PREFIX/lib/y.py"),
+        ("File ~/project/lcnb/x.py:3", "File lcnb/x.py:3"),
+        ("(/home/me/data/z)", "(~/data/z)"),
+        ("\x1b[32m/home/me/project/a.py\x1b[0m", "\x1b[32ma.py\x1b[0m"),
+        ("file:///home/me/project/a.png", "file://a.png"),
+        ("/home/me/project:/home/me", ".:~"),
+        ("/home/me/project/", "./"),
+        # not these folders at all
+        ("/home/meadow/x", "/home/meadow/x"),
+        ("/home/me/project-2/x", "~/project-2/x"),
+        ("https://host/home/me/project/x", "https://host/home/me/project/x"),
+        ("/srv/home/me/x", "/srv/home/me/x"),
+        ("/tmp/ipykernel_123/456.py:2: UserWarning", "<cell>:2: UserWarning"),
+    ],
+)
+def test_hides(text, hidden):
+    assert hider(ROOTS)(text) == hidden
+
+
+def test_hides_windows_paths_as_written_and_as_repr():
+    hide = hider([("C:\\Users\\me\\project", "."), ("C:\\Users\\me", "~")])
+    assert hide("C:\\Users\\me\\project\\x.py") == "x.py"
+    assert hide("'C:\\\\Users\\\\me\\\\project\\\\x.py'") == "'x.py'"
+    assert hide("C:/Users/me/y") == "~/y"
+
+
+def test_the_roots_of_this_machine(home, monkeypatch, tmp_path):
+    monkeypatch.setenv("LCNB_DATA", str(tmp_path / "data"))
+    hide = hider(machine_paths(home / "notebooks", tmp_path / "out"))
+    given = [home / "notebooks" / "a", home / "b", tmp_path / "out" / "c", tmp_path / "data" / "d"]
+    assert [hide(str(p)) for p in given] == ["a", "b", "$OUT/c", "$LCNB_DATA/d"]
+    assert hide(f"{sys.prefix}/lib/x.py") == "$PREFIX/lib/x.py"
+    assert hide(str(Path.home() / "e")) == "~/e"
+
+
+def test_no_roots_hide_nothing():
+    assert hider([])("/home/me ~ .") == "/home/me ~ ."
+
+
+def executed():
+    times = {"start_time": "2020", "status": "completed"}
+    png = "AAAA/home/me/project/BBBB"  # chance in base64 must not be touched
+    return {
+        "nbformat": 4,
+        "metadata": {
+            "papermill": {"input_path": "/home/me/x", "start_time": "2020", "parameters": {"photo": "/home/me/p.jpg"}},
+            "widgets": {"state": {}},
+            "language_info": {"name": "python", "version": "3.11.7"},
+        },
+        "cells": [
+            {
+                "cell_type": "code",
+                "id": "random",
+                "metadata": {"tags": ["injected-parameters"], "papermill": times},
+                "source": ['photo = "/home/me/p.jpg"'],
+                "outputs": [],
+            },
+            {
+                "cell_type": "code",
+                "id": "kept",
+                "metadata": {"papermill": times, "execution": {"iopub.status.busy": "2020"}},
+                "source": "open('/home/me/own')",
+                "outputs": [
+                    {"output_type": "stream", "text": ["at /home/me/project/x\n"]},
+                    {"output_type": "display_data", "data": {"image/png": png, "text/html": "<a href='/home/me'>"}},
+                    {"output_type": "display_data", "data": {WIDGET: {"model_id": "1"}, "text/plain": "HBox()"}},
+                    {"output_type": "error", "traceback": ["File /home/me/project/x.py"], "evalue": "/home/me"},
+                ],
+            },
+        ],
+    }
+
+
+def test_cleans_a_notebook():
+    before = executed()
+    after = clean(before, ROOTS)
+    assert before == executed()  # the original is left alone
+    assert after["metadata"] == {"language_info": {"name": "python"}, "papermill": {"parameters": {"photo": "~/p.jpg"}}}
+    injected, cell = after["cells"]
+    assert injected["id"] == "injected-parameters-0"
+    assert injected["source"] == ['photo = "~/p.jpg"']
+    assert cell["id"] == "kept"
+    assert cell["metadata"] == {}
+    assert cell["source"] == "open('/home/me/own')"  # what the author wrote is the author's
+    stream, picture, widget, error = cell["outputs"]
+    assert stream["text"] == ["at x\n"]
+    assert picture["data"] == {"image/png": "AAAA/home/me/project/BBBB", "text/html": "<a href='~'>"}
+    assert widget["data"]["text/plain"] == WIDGET_NOTE
+    assert WIDGET not in widget["data"]
+    assert error == {"output_type": "error", "traceback": ["File x.py"], "evalue": "~"}

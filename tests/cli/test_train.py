@@ -1,0 +1,106 @@
+"""`lcnb train` and `lcnb weights pack`: from nothing to weights that load."""
+
+import json
+from argparse import Namespace
+
+import pytest
+
+import lcnb as package
+from lcnb.cli.train import KNOBS, settings
+from lcnb.training import PRESETS, TrainConfig
+
+TINY = ["--width", "0.05", "--batch", "1", "--crop", "24", "32", "--log-every", "1", "--save-every", "1", "--no-amp"]
+
+
+def options(**given):
+    names = {**dict.fromkeys(KNOBS), "preset": None, "resume": False, "no_amp": False, "out": "none"}
+    return Namespace(**names | given)
+
+
+def test_settings_start_from_a_preset_and_options_change_it():
+    config = settings(options(preset="camvid-small", steps=7, crop=[10, 20], no_amp=True))
+    assert (config.dataset, config.steps, config.crop, config.amp) == ("camvid", 7, (10, 20), False)
+    assert settings(options(preset="camvid-small")) == PRESETS["camvid-small"]
+    assert settings(options(dataset="voc2012", val_every=0)) == TrainConfig(dataset="voc2012")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["--out", "r"], 1, "name a recipe with --preset or a data set with --dataset"),
+        (["--preset", "x", "--out", "r"], 1, "no preset is named 'x'; there are streets-small, camvid-small"),
+        (["--preset", "camvid-small"], 2, "--out"),
+        (["--preset", "streets-small", "--out", "r"], 1, "Streets is not here"),
+        (["--resume", "--out", "r"], 1, "does not exist"),
+        (["--dataset", "camvid", "--out", "r", "--steps", "0"], 1, "steps counts"),
+        (["--dataset", "camvid", "--out", "r", "--width", "9"], 1, "width is a factor"),
+        (["--dataset", "camvid", "--out", "r", "--device", "cuda:9"], 1, "this machine has no such device"),
+    ],
+)
+def test_refuses(lcnb, data, home, arguments, code, words):
+    result = lcnb("train", *arguments)
+    assert result[0] == code
+    assert words in result[2]
+    assert result[2].count("\n") == 1
+
+
+def test_help_lists_the_presets(lcnb):
+    out = lcnb("train", "--help")[1]
+    assert "streets-small   streets, width 0.25, " in out
+
+
+def test_train_resume_pack(lcnb, data, home):
+    code, out, error = lcnb("train", "--dataset", "camvid", "--steps", "2", "--out", "runs/x", *TINY)
+    assert (code, error) == (0, "")
+    assert "step      2 of 2" in out
+    assert "lcnb weights pack runs/x --name NAME" in out
+
+    code, _, error = lcnb("train", "--dataset", "camvid", "--steps", "2", "--out", "runs/x", *TINY)
+    assert code == 1
+    assert "add --resume" in error
+    assert lcnb("train", "--resume", "--out", "runs/x")[0] == 0  # settings from the checkpoint; nothing left to do
+    assert "holds a run with other settings" in lcnb("train", "--resume", "--steps", "3", "--out", "runs/x")[2]
+
+    pack = ["weights", "pack", home / "runs" / "x", "--name", "mine", "--rho", "0.25", "--out", "data/weights"]
+    code, out, error = lcnb(*pack)
+    assert (code, error) == (0, "")
+    assert "data/weights/mine: mIoU 0." in out
+    check_folder(home / "data" / "weights" / "mine")
+
+    assert "holds weights already; --force replaces them" in lcnb(*pack)[2]
+    before = (home / "data/weights/mine/model.safetensors").stat().st_mtime_ns
+    assert lcnb(*pack, "--force", "--licence", "mine alone")[0] == 0
+    assert (home / "data/weights/mine/model.safetensors").stat().st_mtime_ns > before
+    assert package.load("mine").meta["licence"] == "mine alone"
+    assert sorted(p.name for p in (home / "data" / "weights").iterdir()) == ["mine"]
+
+
+def check_folder(folder):
+    assert sorted(p.name for p in folder.iterdir()) == ["README.md", "metrics.json", "model.safetensors"]
+    metrics = json.loads((folder / "metrics.json").read_text())
+    cascade = package.load("mine")
+    assert cascade.meta["metrics"] == metrics
+    assert (cascade.rho, cascade.meta["dataset"], cascade.meta["licence"]) == (0.25, "camvid", "research use")
+    dataset = package.load_dataset("camvid", "val")
+    items = [dataset[i] for i in range(len(dataset))]
+    for key, rho in (("true", 0.25), ("dense", 1.0)):  # the numbers are those of the stored file
+        scores = package.evaluate(cascade, items, classes=dataset.spec.classes, ignore_index=11, rho=rho).as_dict()
+        assert metrics[key]["miou"] == scores["miou"]
+        assert metrics[key]["rho"] == rho
+    assert metrics["stage_miou"][2] == pytest.approx(metrics["dense"]["miou"], abs=1e-3)
+    assert metrics["command"] == "lcnb weights pack runs/x --name mine --rho 0.25 --out data/weights"
+    assert metrics["recipe"]["steps"] == metrics["steps_done"] == 2
+    assert metrics["bytes"] == (folder / "model.safetensors").stat().st_size
+    card = (folder / "README.md").read_text()
+    for text in ("# mine", "research use", "rho = 0.25", f"{metrics['true']['miou']:.3f}", "steps 2", "crop 24 / 32"):
+        assert text in card
+    assert str(folder.parents[2]) not in card + json.dumps(metrics)
+
+
+def test_pack_refuses_what_is_no_run(lcnb, data, home):
+    (home / "empty").mkdir()
+    (home / "bad").mkdir()
+    (home / "bad" / "checkpoint.pt").write_bytes(b"x")
+    assert "does not exist" in lcnb("weights", "pack", "empty", "--name", "a")[2]
+    assert "is damaged or no checkpoint" in lcnb("weights", "pack", "bad", "--name", "a")[2]
+    assert not (home / "data").exists()
