@@ -55,23 +55,32 @@ def stage_losses(
     Returns:
         () float32.
     """
+    wanted = [target] * len(stage_weights)
+    if reached is not None:
+        cells = [*reached, *[torch.zeros_like(reached[0])] * (len(stage_weights) - len(reached))]
+        wanted = [target.masked_fill(~to_pixels(c, target.shape[1:]), ignore_index) for c in cells]
+    counted = torch.stack([_weight_of(t[t != ignore_index], weight) for t in wanted])
+    divisor = _share_of_all(counted).clamp(min=1e-6)  # 0 / 1e-6 where nothing counts
     total = torch.zeros((), device=target.device)
-    for s, (factor, maps) in enumerate(zip(stage_weights, logits, strict=False)):
-        wanted = target
-        if reached is not None:
-            wanted = target.masked_fill(~to_pixels(reached[s], target.shape[1:]), ignore_index)
-        labelled = wanted[wanted != ignore_index]
-        counted = torch.ones_like(labelled, dtype=torch.float32) if weight is None else weight[labelled]
+    for s, maps in enumerate(logits):
         full = F.interpolate(maps.float(), size=target.shape[1:], mode="bilinear", align_corners=False)
-        loss = F.cross_entropy(full, wanted, weight=weight, ignore_index=ignore_index, reduction="sum")
-        total = total + factor * loss / _share_of_all(counted.sum()).clamp(min=1e-6)  # 0 / 1e-6 where none counts
+        loss = F.cross_entropy(full, wanted[s], weight=weight, ignore_index=ignore_index, reduction="sum")
+        total = total + stage_weights[s] * loss / divisor[s]
     return total
 
 
-def _share_of_all(count: Tensor) -> Tensor:
-    """This process's divisor: gradients are averaged over processes, so it is the mean of their counts."""
+def _weight_of(labels: Tensor, weight: Tensor | None) -> Tensor:
+    """() float32: how much these (n,) labels count together."""
+    return torch.tensor(float(labels.numel()), device=labels.device) if weight is None else weight[labels].sum()
+
+
+def _share_of_all(counts: Tensor) -> Tensor:
+    """This process's divisors: gradients are averaged over processes, so they are the means of their counts.
+
+    One exchange for all stages, whether or not a cell of this process reached them: everyone takes part in it.
+    """
     if not (dist.is_available() and dist.is_initialized()):
-        return count
-    count = count.detach().clone()
-    dist.all_reduce(count)
-    return count / dist.get_world_size()
+        return counts
+    counts = counts.detach().clone()
+    dist.all_reduce(counts)
+    return counts / dist.get_world_size()

@@ -9,6 +9,7 @@ writes the files. There is no launcher of our own.
 from __future__ import annotations
 
 import os
+import warnings
 
 import torch
 import torch.distributed as dist
@@ -47,6 +48,8 @@ class Processes:
         """
         if self.count == 1:
             return objective
+        # Kernels of 1x1 are stored channels-last; their gradients need not be, and copying them costs nothing.
+        warnings.filterwarnings("ignore", message="Grad strides do not match bucket view strides")
         devices = [self.device.index or 0] if self.device.type == "cuda" else None
         return DistributedDataParallel(objective, device_ids=devices, find_unused_parameters=True)
 
