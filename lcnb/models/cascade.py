@@ -37,47 +37,33 @@ class StageLogits(list[Tensor]):
         self.size = (int(size[0]), int(size[1]))
 
 
-class LayerCascade(nn.Module):
-    """A network cut into stages with a classifier each.
-
-    Args:
-        stages: S modules; the first takes (B, 3, H, W) normalised images, the others features. All but the
-            first must run on a `RegionTensor`.
-        heads: S modules, features -> (B, K, h, w) logits; all must run on a `RegionTensor`.
-        rho: the threshold used when a call gives none.
-        mean, std: of the RGB input, subtracted and divided inside.
+class CascadeRuns(nn.Module):
+    """What every form of a cascade can do, given its `_walk`.
 
     Attributes:
+        rho: the threshold used when a call gives none; one for all exits or one each.
         meta: what is known about the weights (classes, data set, licence, numbers); empty for a new network.
-
-    Example:
-        >>> cascade = irnet_lc(num_classes=11, width=0.25).eval()
-        >>> with torch.inference_mode():
-        ...     out = cascade(torch.rand(1, 3, 360, 480), rho=0.985)
-        >>> out.labels.shape, out.exits.shape
-        (torch.Size([1, 360, 480]), torch.Size([1, 3]))
+        config: how to build the network again; empty where nothing is known.
     """
 
     mean: Tensor
     std: Tensor
+    rho: float | Sequence[float]
+    meta: dict[str, Any]
+    config: dict[str, Any]
 
-    def __init__(
-        self,
-        stages: Sequence[nn.Module],
-        heads: Sequence[nn.Module],
-        rho: float | Sequence[float] = RHO,
-        mean: Sequence[float] = IMAGENET_MEAN,
-        std: Sequence[float] = IMAGENET_STD,
-    ) -> None:
-        super().__init__()
-        if len(stages) != len(heads) or not stages:
-            raise ValueError(f"a cascade needs one head for each stage, got {len(stages)} stages, {len(heads)} heads")
-        self.stages, self.heads = nn.ModuleList(stages), nn.ModuleList(heads)
-        self.rho = rho
-        self.config: dict[str, Any] = {}
-        self.meta: dict[str, Any] = {}
-        self.register_buffer("mean", torch.tensor(mean).view(1, -1, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(std).view(1, -1, 1, 1), persistent=False)
+    @property
+    def stage_count(self) -> int:
+        """S."""
+        raise NotImplementedError
+
+    def _walk(self, x: Tensor, ledger: ExitLedger, halo: int) -> Iterator[Tensor]:
+        """Run stage after stage on what is still open; yields the (B,) share of the cells that each computed."""
+        raise NotImplementedError
+
+    def all_stages(self, x: Tensor) -> StageLogits:
+        """Every stage on every cell."""
+        raise NotImplementedError
 
     def normalise(self, x: Tensor) -> Tensor:
         """RGB in [0, 1] -> what stage 1 takes, in channels-last memory.
@@ -112,14 +98,78 @@ class LayerCascade(nn.Module):
         Raises:
             ValueError: rho is outside [0, 1], or the input has another shape.
         """
-        limits = thresholds(self.rho if rho is None else rho, len(self.stages) - 1)
+        limits = thresholds(self.rho if rho is None else rho, self.stage_count - 1)
         ledger = ExitLedger(limits, criterion)
         work = list(self._walk(x, ledger, halo))
-        work += [torch.zeros_like(work[0])] * (len(self.stages) - len(work))
+        work += [torch.zeros_like(work[0])] * (self.stage_count - len(work))
         return ledger.close(x.shape[2:], "true", torch.stack(work, dim=1))
 
+    def rethreshold(
+        self,
+        logits: Sequence[Tensor],
+        rho: float | Sequence[float] | None = None,
+        *,
+        criterion: Criterion = max_softmax,
+        size: Sequence[int] | None = None,
+    ) -> CascadeOutput:
+        """The cached view: cut dense stage outputs at rho without running anything again.
+
+        Args:
+            logits: S maps (B, K, h, w), as `all_stages` returns them.
+            rho, criterion: as for a true run.
+            size: (H, W) of `.labels`; by default that of the input to `all_stages`, else 8 h x 8 w.
+
+        Raises:
+            ValueError: rho is outside [0, 1], or there is not one map per stage.
+        """
+        return rethreshold(logits, self.rho if rho is None else rho, criterion=criterion, size=size)
+
+
+class LayerCascade(CascadeRuns):
+    """A network cut into stages with a classifier each.
+
+    Args:
+        stages: S modules; the first takes (B, 3, H, W) normalised images, the others features. All but the
+            first must run on a `RegionTensor`.
+        heads: S modules, features -> (B, K, h, w) logits; all must run on a `RegionTensor`.
+        rho: the threshold used when a call gives none.
+        mean, std: of the RGB input, subtracted and divided inside.
+
+    Attributes:
+        meta: what is known about the weights (classes, data set, licence, numbers); empty for a new network.
+
+    Example:
+        >>> cascade = irnet_lc(num_classes=11, width=0.25).eval()
+        >>> with torch.inference_mode():
+        ...     out = cascade(torch.rand(1, 3, 360, 480), rho=0.985)
+        >>> out.labels.shape, out.exits.shape
+        (torch.Size([1, 360, 480]), torch.Size([1, 3]))
+    """
+
+    def __init__(
+        self,
+        stages: Sequence[nn.Module],
+        heads: Sequence[nn.Module],
+        rho: float | Sequence[float] = RHO,
+        mean: Sequence[float] = IMAGENET_MEAN,
+        std: Sequence[float] = IMAGENET_STD,
+    ) -> None:
+        super().__init__()
+        if len(stages) != len(heads) or not stages:
+            raise ValueError(f"a cascade needs one head for each stage, got {len(stages)} stages, {len(heads)} heads")
+        self.stages, self.heads = nn.ModuleList(stages), nn.ModuleList(heads)
+        self.rho = rho
+        self.config: dict[str, Any] = {}
+        self.meta: dict[str, Any] = {}
+        self.register_buffer("mean", torch.tensor(mean).view(1, -1, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(std).view(1, -1, 1, 1), persistent=False)
+
+    @property
+    def stage_count(self) -> int:
+        """S."""
+        return len(self.stages)
+
     def _walk(self, x: Tensor, ledger: ExitLedger, halo: int) -> Iterator[Tensor]:
-        """Run stage after stage on what is still open; yields the (B,) share of the cells that each computed."""
         features: Any = self.stages[0](self.normalise(x))
         still_open = ledger.accept(self.heads[0](features))
         yield torch.ones(x.shape[0], device=x.device)
@@ -155,6 +205,7 @@ class LayerCascade(nn.Module):
         ledger = ExitLedger(thresholds(rho, len(self.stages) - 1), criterion)
         maps: list[Tensor] = []
         for _ in itertools.islice(self._walk(x, ledger, halo), until):
+            assert ledger.logits is not None
             maps.append(ledger.logits)
             ledger.logits = ledger.logits.detach()
         return StageLogits(maps, x.shape[2:]), ledger.reached
@@ -174,25 +225,20 @@ class LayerCascade(nn.Module):
             maps.append(head(features))
         return StageLogits(maps, x.shape[2:])
 
-    def rethreshold(
-        self,
-        logits: Sequence[Tensor],
-        rho: float | Sequence[float] | None = None,
-        *,
-        criterion: Criterion = max_softmax,
-        size: Sequence[int] | None = None,
-    ) -> CascadeOutput:
-        """The cached view: cut dense stage outputs at rho without running anything again.
+    def for_inference(self, dtype: torch.dtype = torch.float32) -> CascadeRuns:
+        """The same network prepared for inference on a CPU: folded, fused, on packed rows (`lcnb.models.fused`).
+
+        It gives the same answers up to rounding, and does not follow later changes of these weights.
 
         Args:
-            logits: S maps (B, K, h, w), as `all_stages` returns them.
-            rho, criterion: as for a true run.
-            size: (H, W) of `.labels`; by default that of the input to `all_stages`, else 8 h x 8 w.
+            dtype: of weights and features: float32, or bfloat16 where the processor has it.
 
         Raises:
-            ValueError: rho is outside [0, 1], or there is not one map per stage.
+            FusionError: a stage holds a module that has no fused form.
         """
-        return rethreshold(logits, self.rho if rho is None else rho, criterion=criterion, size=size)
+        from lcnb.models.fused import FusedCascade  # it needs this class
+
+        return FusedCascade(self, dtype).eval()
 
 
 def rethreshold(

@@ -136,15 +136,16 @@ class ExitLedger:
         self.rho = rho
         self.criterion = criterion
         self.open: Tensor | None = None
+        self.logits: Tensor | None = None
         self.reached: list[Tensor] = []
 
     def accept(self, logits: Tensor) -> Tensor:
         """Take the next stage's (B, K, h, w) logits (read at open cells only); returns the cells still open."""
         s = len(self.reached)
-        if self.open is None:
+        if self.open is None or self.logits is None:
             self.logits = logits
             self.confidence = self.criterion(logits)
-            self.stage = torch.zeros_like(self.confidence, dtype=torch.int64)
+            self.stage = torch.full_like(self.confidence, s, dtype=torch.int64)
             self.open = torch.ones_like(self.stage, dtype=torch.bool)
         else:
             self.logits = torch.where(self.open[:, None], logits, self.logits)
@@ -155,8 +156,20 @@ class ExitLedger:
         self.open = torch.zeros_like(self.open) if last else self.open & ~leaves(self.confidence, self.rho[s])
         return self.open
 
+    def pass_on(self, shape: Sequence[int], device: torch.device) -> None:
+        """A stage whose threshold is 1 lets nobody go: its logits are not needed, and neither is its classifier.
+
+        Args:
+            shape: (B, h, w).
+            device: of the maps.
+        """
+        if self.open is None:
+            self.open = torch.ones(tuple(shape), dtype=torch.bool, device=device)
+        self.reached.append(self.open)
+
     def close(self, size: Sequence[int], mode: str, work: Tensor | None = None) -> CascadeOutput:
         """The output at (H, W) pixels. Without `work`, each stage is charged with the cells that reached it."""
+        assert self.logits is not None, "no stage has been accepted"
         stages = len(self.rho) + 1
         counts = torch.stack([(self.stage == s).flatten(1).sum(1) for s in range(stages)], dim=1)
         exits = counts.float() / max(1, self.stage[0].numel())

@@ -1,0 +1,191 @@
+"""A cascade prepared for inference: everything behind the stem runs on packed rows, at whatever region.
+
+Shape letters: B images, K classes, h, w the grid, N open cells, S stages.
+
+The stem is strided, so it stays dense, its batch-norm folded. From there on a map is a list of rows, and a
+full map just the region of all cells: on a CPU that is no slower than the dense convolution (and at small
+widths much faster), so there is one way to compute, and the work falls with the region from the first cell
+that leaves.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from lcnb.models.cascade import CascadeRuns, LayerCascade, StageLogits
+from lcnb.models.exits import ExitLedger
+from lcnb.models.irnet import Branches, ConvNorm, Residual
+from lcnb.regions import Region
+from lcnb.regions.rows import Chain, Fork, Gathered, Layer, Maximum, Product, Projected, ResidualSum, pack, with_tail
+
+RowFunction = Callable[[Tensor, Region], Tensor]
+NARROW = 4
+"""A k x k convolution is projected first where it has this many times fewer outputs than inputs."""
+
+
+class FusionError(TypeError):
+    """A module that has no fused form."""
+
+
+class FusedCascade(CascadeRuns):
+    """What `LayerCascade.for_inference` returns: the same answers, sooner.
+
+    Args:
+        cascade: an IRNet cascade; its weights are copied.
+        dtype: of weights and features; float32 or bfloat16. Confidence is always float32.
+
+    Raises:
+        FusionError: a stage holds a module that cannot be fused; the message names it.
+    """
+
+    def __init__(self, cascade: LayerCascade, dtype: torch.dtype = torch.float32) -> None:
+        super().__init__()
+        self.rho, self.meta, self.config = cascade.rho, cascade.meta, cascade.config
+        self.dtype, self.mean, self.std = dtype, cascade.mean, cascade.std
+        if cascade.config.get("network") != "irnet_lc":
+            raise FusionError("only cascades made by irnet_lc have a fused form; run this one as it is")
+        channels = [_conv_of(cast(ConvNorm, head[0])).in_channels for head in cast(list[nn.Sequential], cascade.heads)]
+        stem, *blocks = cast(nn.Sequential, cascade.stages[0])
+        self.stem = _fold(stem, dtype)
+        rest = [nn.Sequential(*blocks), *cascade.stages[1:]]
+        inputs = [cast(Residual, blocks[0]).up.out_channels, *channels[:-1]]
+        self.stages = [_stage(stage, c, dtype) for stage, c in zip(rest, inputs, strict=True)]
+        self.heads = [_chain(head, c, dtype) for head, c in zip(cascade.heads, channels, strict=True)]
+        self._full: dict[tuple[int, ...], Region] = {}
+
+    @property
+    def stage_count(self) -> int:
+        """S."""
+        return len(self.stages)
+
+    def _begin(self, x: Tensor) -> tuple[Tensor, Region]:
+        """The stem's output as rows, and the region of all cells."""
+        features = self.stem(self.normalise(x).to(self.dtype))
+        batch, channels, height, width = features.shape
+        shape = (batch, height, width)
+        if shape not in self._full:
+            self._full = {shape: Region.full(*shape, device=x.device)}  # the last size only: tables take memory
+        rows = with_tail(batch * height * width, channels, features)
+        rows[:-1].view(batch, height, width, channels).copy_(features.permute(0, 2, 3, 1))
+        return rows, self._full[shape]
+
+    def _walk(self, x: Tensor, ledger: ExitLedger, halo: int) -> Iterator[Tensor]:
+        rows, region = self._begin(x)
+        cells = region.mask[0].numel()
+        for s, (stage, head) in enumerate(zip(self.stages, self.heads, strict=True)):
+            if s:
+                wanted = Region(ledger.open)  # type: ignore[arg-type]
+                if len(wanted) == 0:
+                    return
+                grown = wanted.grow(halo)
+                rows, region = pack(rows, region.rows_of(grown)), grown
+            rows = stage(rows, region)
+            if s < len(ledger.rho) and ledger.rho[s] == 1:
+                ledger.pass_on(region.shape, rows.device)  # nobody leaves here, so nobody needs its classifier
+            else:
+                ledger.accept(_to_map(head(rows, region)[:-1], region))
+            yield region.counts() / max(1, cells)
+
+    def all_stages(self, x: Tensor) -> StageLogits:
+        """Every stage on every cell: S maps (B, K, h, w)."""
+        rows, region = self._begin(x)
+        maps = []
+        for stage, head in zip(self.stages, self.heads, strict=True):
+            rows = stage(rows, region)
+            maps.append(_to_map(head(rows, region)[:-1], region))
+        return StageLogits(maps, x.shape[2:])
+
+
+def _to_map(rows: Tensor, region: Region) -> Tensor:
+    """(N, K) -> (B, K, h, w), zero outside the region."""
+    batch, height, width = region.shape
+    cells = rows
+    if len(region) < region.mask.numel():
+        cells = rows.new_zeros(region.mask.numel(), rows.shape[1]).index_copy_(0, region.index, rows)
+    return cells.view(batch, height, width, -1).permute(0, 3, 1, 2)
+
+
+def _fold(module: nn.Module, dtype: torch.dtype) -> nn.Module:
+    """A copy with batch-norm folded into the convolutions, channels-last."""
+    if isinstance(module, ConvNorm):
+        return nn.Sequential(_fused(module, dtype), nn.ReLU(inplace=True))
+    if isinstance(module, Branches):
+        return Branches(*(_fold(b, dtype) for b in module.branches))
+    if isinstance(module, nn.Sequential):
+        return nn.Sequential(*(_fold(m, dtype) for m in module))
+    if isinstance(module, nn.MaxPool2d):
+        return module
+    raise FusionError(f"{type(module).__name__} in the stem has no fused form; run the cascade as it is")
+
+
+def _conv_of(module: ConvNorm) -> nn.Conv2d:
+    return cast(nn.Conv2d, module[0])
+
+
+def _fused(module: ConvNorm, dtype: torch.dtype) -> nn.Conv2d:
+    folded = fuse_conv_bn_eval(_conv_of(module), cast(nn.BatchNorm2d, module[1]))
+    return folded.requires_grad_(False).to(dtype).to(memory_format=torch.channels_last)
+
+
+def _stage(stage: nn.Module, channels: int, dtype: torch.dtype) -> RowFunction:
+    """The blocks of a stage as functions of rows, one after the other."""
+    functions: list[RowFunction] = []
+    for block in stage:  # type: ignore[attr-defined]
+        if isinstance(block, Residual):
+            functions.append(_residual(block, channels, dtype))
+        elif isinstance(block, Branches):
+            fork = Fork([_chain(b, channels, dtype) for b in block.branches])
+            functions.append(fork)
+            channels = fork.outputs
+        else:
+            raise FusionError(f"{type(block).__name__} has no fused form; run the cascade as it is")
+
+    def run(rows: Tensor, region: Region) -> Tensor:
+        for function in functions:
+            rows = function(rows, region)
+        return rows
+
+    return run
+
+
+def _residual(block: Residual, channels: int, dtype: torch.dtype) -> ResidualSum:
+    fork = Fork([_chain(b, channels, dtype) for b in block.branches.branches], spare=1)
+    weight, bias = block.up.weight[:, :, 0, 0].detach(), block.up.bias.detach()  # type: ignore[union-attr]
+    return ResidualSum(fork, (weight * block.scale).to(dtype), (bias * block.scale).to(dtype), relu=True)
+
+
+def _chain(branch: nn.Module, channels: int, dtype: torch.dtype) -> Chain:
+    """A branch or a head as a chain of layers; dropout is none in inference."""
+    parts: Sequence[Any] = [branch] if isinstance(branch, (ConvNorm, nn.MaxPool2d)) else list(branch)  # type: ignore[call-overload]
+    layers: list[Layer] = []
+    for part in parts:
+        if isinstance(part, nn.Dropout):
+            continue
+        layers.append(_layer(part, channels, dtype))
+        channels = layers[-1].outputs
+    return Chain(layers)
+
+
+def _layer(part: nn.Module, channels: int, dtype: torch.dtype) -> Layer:
+    if isinstance(part, nn.MaxPool2d):
+        size, dilation = part.kernel_size, part.dilation
+        return Maximum((size, size), (dilation, dilation), channels)  # type: ignore[arg-type]
+    if isinstance(part, ConvNorm):
+        return _convolution(_fused(part, dtype), relu=True)
+    if isinstance(part, nn.Conv2d):
+        return _convolution(copy.deepcopy(part).to(dtype), relu=False)
+    raise FusionError(f"{type(part).__name__} has no fused form; run the cascade as it is")
+
+
+def _convolution(conv: nn.Conv2d, relu: bool) -> Layer:
+    weight, bias = conv.weight.detach(), conv.bias.detach()  # type: ignore[union-attr]
+    if weight.shape[2:] == (1, 1):
+        return Product(weight[:, :, 0, 0], bias, relu)
+    kind = Projected if weight.shape[0] * NARROW <= weight.shape[1] else Gathered
+    return kind(weight, bias, (conv.dilation[0], conv.dilation[1]), relu)
