@@ -74,7 +74,7 @@ def test_a_failing_true_run_is_a_sentence(small_cascade, picture, monkeypatch):
     def fail(*_, **__):
         raise RuntimeError("no memory <left>")
 
-    monkeypatch.setattr(small_cascade, "forward", fail)
+    monkeypatch.setattr(widget, "fast", fail)
     widget.controls[0].number.value = 0.5
     assert data(widget, "mode") == "error"
     assert "no memory &lt;left&gt;" in widget.readout.value
