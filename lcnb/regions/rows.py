@@ -18,7 +18,7 @@ from torch import Tensor
 from lcnb.regions.region import Pair, Region
 
 BLOCK_ROWS = 512
-"""Rows gathered at a time; their operand stays in a core's second-level cache (the best of 128 to 4096 on two cores of an EPYC)."""
+"""Rows gathered at a time: few enough for their operand to stay in a core's second-level cache."""
 
 
 def with_tail(rows: int, channels: int, like: Tensor) -> Tensor:

@@ -111,14 +111,14 @@ class TrainConfig:
         return self.steps + self.cascade_steps
 
 
-_STREETS = TrainConfig(dataset="streets", steps=2500, cascade_steps=800, val_every=500)
+_STREETS = TrainConfig(dataset="streets", steps=1600, cascade_steps=400, val_every=400)
 _PAPER = TrainConfig(
     width=1.0, batch=10, crop=(512, 512), scale=(0.5, 1.5), steps=20_000, cascade_steps=10_000, lr=1e-3, warmup=1000,
     class_weight=None, ema=0.9995, workers=8, val_every=2500, save_every=500,
 )  # fmt: skip
 PRESETS = {
     "streets-small": _STREETS,
-    "camvid-small": replace(_STREETS, dataset="camvid", steps=4000, cascade_steps=1500),
+    "camvid-small": replace(_STREETS, dataset="camvid", steps=4000, cascade_steps=600, val_every=500),
     "camvid-large": replace(
         _STREETS, dataset="camvid", width=0.45, batch=16, crop=(360, 480), steps=8000, cascade_steps=3000, workers=8,
         val_every=2000,
