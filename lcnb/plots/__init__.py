@@ -20,12 +20,14 @@ from lcnb.plots.difficulty import (
     difficulty_overlay,
     shares_by_class,
 )
+from lcnb.plots.regions import break_even, grids
 from lcnb.plots.style import panels, show
 
 __all__ = [
     "DIFFICULTY",
     "STAGE_LEGEND",
     "boundary_shares",
+    "break_even",
     "class_exits",
     "class_shares",
     "confidence_histogram",
@@ -33,6 +35,7 @@ __all__ = [
     "difficulty_map",
     "difficulty_overlay",
     "exits_over_rho",
+    "grids",
     "label_map",
     "panels",
     "shares_by_class",

@@ -3,5 +3,6 @@
 from lcnb.widgets.explorer import ThresholdExplorer
 from lcnb.widgets.grades import DifficultyExplorer
 from lcnb.widgets.photo import PhotoExplorer, decode_photo
+from lcnb.widgets.regions import RegionExplorer
 
-__all__ = ["DifficultyExplorer", "PhotoExplorer", "ThresholdExplorer", "decode_photo"]
+__all__ = ["DifficultyExplorer", "PhotoExplorer", "RegionExplorer", "ThresholdExplorer", "decode_photo"]

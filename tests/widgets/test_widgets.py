@@ -13,7 +13,7 @@ from PIL import Image
 
 from lcnb.difficulty import difficulty
 from lcnb.errors import DataError
-from lcnb.widgets import DifficultyExplorer, PhotoExplorer, ThresholdExplorer, decode_photo
+from lcnb.widgets import DifficultyExplorer, PhotoExplorer, RegionExplorer, ThresholdExplorer, decode_photo
 from lcnb.widgets.controls import NumberSlider
 from lcnb.widgets.debounce import Debounced
 from tests.conftest import CLASSES
@@ -162,3 +162,29 @@ def test_photo_explorer(small_cascade):
     widget.take([{"name": "street.jpg", "content": memoryview(jpeg_bytes((40, 24)))}])
     assert isinstance(widget.children[2], ThresholdExplorer)
     assert "40x24" in widget.message.value
+
+
+def test_region_explorer_counts_and_measures(picture):
+    ran = []
+    scores = {"ramp": torch.arange(48.0).view(6, 8), "even": torch.zeros(6, 8)}
+    widget = RegionExplorer(picture, scores, ran.append, lambda: ran.append(None), share=0.25)
+    assert data(widget, "mode") == "measured"  # no event loop here: it runs at once
+    assert data(widget, "share") == "0.2500"
+    assert "ratio" in widget.readout.value
+    regions = [r for r in ran if r is not None]
+    assert len(regions) == len(ran) - len(regions) == 6  # taking turns, one round to warm up
+    assert regions[0].mask[0].flatten().nonzero()[:, 0].tolist() == list(range(36, 48))
+    before = widget.picture.value
+    widget.control.number.value = 0.0
+    assert data(widget, "share") == "0.0000"
+    assert widget.picture.value != before
+    assert len(ran[-2]) == 0
+
+
+def test_region_explorer_says_why_a_measurement_failed(picture):
+    def fail(region):
+        raise RuntimeError("too <large>")
+
+    widget = RegionExplorer(picture, {"all": torch.zeros(6, 8)}, fail, lambda: None)
+    assert data(widget, "mode") == "error"
+    assert "too &lt;large&gt;" in widget.readout.value
