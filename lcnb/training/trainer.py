@@ -52,6 +52,8 @@ class Trainer:
             without it an existing checkpoint is an error, never overwritten.
         device: where to train.
         say: called with each line of progress.
+        watch: called with each row of the log (step, phase, loss, lr, images_per_s and, where scored, the mIoUs),
+            for a live curve.
 
     Raises:
         TrainingError: the folder holds a run that differs, is damaged or was not to be resumed.
@@ -66,8 +68,9 @@ class Trainer:
         resume: bool = False,
         device: str = "cpu",
         say: Callable[[str], None] = print,
+        watch: Callable[[dict[str, Any]], None] | None = None,
     ) -> None:
-        self.config, self.folder, self.say = config, Path(folder), say
+        self.config, self.folder, self.say, self.watch = config, Path(folder), say, watch
         self.device = torch.device(device)
         self.processes = Processes(self.device)
         if config.batch % self.processes.count:
@@ -240,6 +243,8 @@ class Trainer:
             line += "  val mIoU " + ", ".join(f"{name.removeprefix('miou_')} {v:.3f}" for name, v in scores.items())
         if self.processes.first:
             append_row(self.folder / LOG, row, len(c.stage_weights))
+            if self.watch is not None:
+                self.watch(row)
         self._tell(line)
 
     def _tell(self, line: str) -> None:

@@ -24,8 +24,8 @@ def quiet(line):
 
 
 def test_a_run_from_start_to_end(small, tmp_path):
-    said = []
-    net = Trainer(small, tmp_path / "run", say=said.append).run()
+    said, watched = [], []
+    net = Trainer(small, tmp_path / "run", say=said.append, watch=watched.append).run()
     state = load_checkpoint(tmp_path / "run" / "checkpoint.pt")
     assert state["step"] == 6
     assert not net.training
@@ -34,6 +34,8 @@ def test_a_run_from_start_to_end(small, tmp_path):
     assert [int(r["step"]) for r in log] == [1, 2, 3, 4, 5, 6]
     assert all(math.isfinite(float(r["loss"])) and float(r["images_per_s"]) > 0 for r in log)
     assert [bool(r["miou_stage3"]) for r in log] == [False] * 5 + [True]
+    assert [(r["step"], r["phase"]) for r in watched] == [(k, "deep") for k in range(1, 7)]
+    assert watched[-1]["miou_true"] == float(log[-1]["miou_true"])
     assert "val mIoU stage1 " in said[-1]
     assert "true " in said[-1]
     assert json.loads((tmp_path / "run" / "config.json").read_text()) == json.loads(
