@@ -22,6 +22,7 @@ from lcnb.plots.difficulty import (
 )
 from lcnb.plots.regions import break_even, grids
 from lcnb.plots.style import panels, show
+from lcnb.plots.training import training_curves, with_intervals
 
 __all__ = [
     "DIFFICULTY",
@@ -43,5 +44,7 @@ __all__ = [
     "stage_overlay",
     "three_regions",
     "to_array",
+    "training_curves",
     "used_classes",
+    "with_intervals",
 ]

@@ -1,8 +1,16 @@
 """Sliders as content: they answer within a tenth of a second, by keyboard too, and say what they show."""
 
+from lcnb.widgets.curve import TrainingCurve
 from lcnb.widgets.explorer import ThresholdExplorer
 from lcnb.widgets.grades import DifficultyExplorer
 from lcnb.widgets.photo import PhotoExplorer, decode_photo
 from lcnb.widgets.regions import RegionExplorer
 
-__all__ = ["DifficultyExplorer", "PhotoExplorer", "RegionExplorer", "ThresholdExplorer", "decode_photo"]
+__all__ = [
+    "DifficultyExplorer",
+    "PhotoExplorer",
+    "RegionExplorer",
+    "ThresholdExplorer",
+    "TrainingCurve",
+    "decode_photo",
+]

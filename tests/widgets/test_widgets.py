@@ -13,7 +13,14 @@ from PIL import Image
 
 from lcnb.difficulty import difficulty
 from lcnb.errors import DataError
-from lcnb.widgets import DifficultyExplorer, PhotoExplorer, RegionExplorer, ThresholdExplorer, decode_photo
+from lcnb.widgets import (
+    DifficultyExplorer,
+    PhotoExplorer,
+    RegionExplorer,
+    ThresholdExplorer,
+    TrainingCurve,
+    decode_photo,
+)
 from lcnb.widgets.controls import NumberSlider
 from lcnb.widgets.debounce import Debounced
 from tests.conftest import CLASSES
@@ -188,3 +195,14 @@ def test_region_explorer_says_why_a_measurement_failed(picture):
     widget = RegionExplorer(picture, {"all": torch.zeros(6, 8)}, fail, lambda: None)
     assert data(widget, "mode") == "error"
     assert "too &lt;large&gt;" in widget.readout.value
+
+
+def test_training_curve_draws_each_row_it_is_given():
+    widget = TrainingCurve()
+    widget.add({"step": 20, "phase": "deep", "loss": 3.0, "images_per_s": 9.0})
+    before = widget.picture.value
+    widget.add({"step": 40, "phase": "deep", "loss": 2.0, "images_per_s": 9.0, "miou_true": 0.3})
+    assert data(widget, "step") == "40"
+    assert "mIoU 0.300" in widget.readout.value
+    assert widget.picture.value != before
+    assert Image.open(io.BytesIO(widget.picture.value)).width > 600

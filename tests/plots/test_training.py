@@ -1,0 +1,34 @@
+"""The training figures show every number they are given."""
+
+import pytest
+
+from lcnb import plots
+
+ROWS = [
+    {"step": 20, "phase": "deep", "loss": 3.0, "images_per_s": 9.0},
+    {"step": 40, "phase": "deep", "loss": 2.0, "images_per_s": 9.0, "miou_stage1": 0.2, "miou_true": 0.3},
+    {"step": 50, "phase": "cascade", "loss": 2.5, "images_per_s": 12.0, "miou_stage1": 0.25, "miou_true": 0.35},
+]
+
+
+def test_curves_of_loss_and_miou_and_where_step_two_begins():
+    left, right = plots.training_curves(ROWS).axes
+    assert list(left.lines[0].get_ydata()) == [3.0, 2.0, 2.5]
+    named = {line.get_label(): list(line.get_ydata()) for line in right.lines}
+    assert named["stage 1 alone"] == [0.2, 0.25]
+    assert named["cascade, true run"] == [0.3, 0.35]
+    assert [list(line.get_xdata()) for line in right.lines][-1] == [40, 40]
+    assert [t.get_text().strip() for t in left.texts] == ["step two"]
+
+
+@pytest.mark.parametrize("rows", [ROWS[:1], []])
+def test_before_the_first_score_there_is_a_figure_too(rows):
+    assert len(plots.training_curves(rows).axes) == 2
+
+
+def test_values_with_their_intervals_first_on_top():
+    axis = plots.with_intervals(["a", "b"], [0.5, 0.6], [(0.4, 0.55), (0.58, 0.61)], "mIoU").axes[0]
+    assert [t.get_text() for t in axis.get_yticklabels()] == ["a", "b"]
+    assert list(axis.get_yticks()) == [1, 0]
+    assert [t.get_text().strip() for t in axis.texts] == ["0.500", "0.600"]
+    assert list(axis.lines[0].get_xdata()) == [0.4, 0.55]
