@@ -48,8 +48,9 @@ def _classes(m: dict[str, Any]) -> str:
 
 def _recipe(m: dict[str, Any]) -> str:
     knobs = ", ".join(f"{name} {_shown(value)}" for name, value in m["recipe"].items())
-    steps = f"{m['steps_done']} of {m['recipe']['steps']} steps"
-    return f"## Recipe\n\n`lcnb train`, {steps}, averaged weights, kernels stored as float16: {knobs}.\n"
+    steps = f"{m['steps_done']} of {m['recipe']['steps']} + {m['recipe']['cascade_steps']} steps"
+    note = f"\n{m['note']}\n" if m.get("note") else ""
+    return f"## Recipe\n\n`lcnb train`, {steps}, averaged weights, kernels stored as float16: {knobs}.\n{note}"
 
 
 def _shown(value: Any) -> str:

@@ -32,6 +32,7 @@ def pack_run(
     device: str,
     force: bool,
     command: str,
+    note: str | None = None,
 ) -> dict[str, Any]:
     """Write the folder of weights: `model.safetensors`, `metrics.json` and `README.md`.
 
@@ -47,6 +48,7 @@ def pack_run(
         device: where to score.
         force: replace weights that are there.
         command: what to record as the command that did this.
+        note: a sentence for the card, such as where the initial weights of the run came from.
 
     Returns:
         The content of `metrics.json`.
@@ -83,6 +85,7 @@ def pack_run(
             "data_licence": spec.licence,
             "bytes": file.stat().st_size,
             "steps_done": state["step"],
+            "note": note,
         }
         scores = _scores(load(file, device), dataset, rho)
         metrics = about | scores | {"recipe": dataclasses.asdict(config), "machine": machine(), "command": command}

@@ -38,6 +38,7 @@ def _pack_options(parser: Parser) -> None:
     parser.add_argument("--rho", type=probability, default=0.985, help="the weights' own threshold (default: 0.985)")
     parser.add_argument("--split", default="val", help="split to score on (default: val)")
     parser.add_argument("--licence", help="of the weights (default: that of the data)")
+    parser.add_argument("--note", help="a sentence for the card, such as where the run's initial weights came from")
     parser.add_argument("--device", default="cpu", help="where to score (default: cpu)")
     parser.add_argument("--force", action="store_true", help="replace weights of that name")
 
@@ -90,6 +91,7 @@ def pack(arguments: argparse.Namespace) -> int:
         device=usable_device(arguments.device),
         force=arguments.force,
         command=repeat(arguments.argv),
+        note=arguments.note,
     )
     print(f"{arguments.out / arguments.name}: mIoU {number(metrics['true']['miou'])} at rho {arguments.rho}, ", end="")
     print(f"{number(metrics['dense']['miou'])} dense, stages {' / '.join(map(number, metrics['stage_miou']))}")

@@ -69,7 +69,8 @@ def test_train_resume_pack(lcnb, data, home):
 
     assert "holds weights already; --force replaces them" in lcnb(*pack)[2]
     before = (home / "data/weights/mine/model.safetensors").stat().st_mtime_ns
-    assert lcnb(*pack, "--force", "--licence", "mine alone")[0] == 0
+    assert lcnb(*pack, "--force", "--licence", "mine alone", "--note", "It began elsewhere.")[0] == 0
+    assert "It began elsewhere." in (home / "data/weights/mine/README.md").read_text()
     assert (home / "data/weights/mine/model.safetensors").stat().st_mtime_ns > before
     assert package.load("mine").meta["licence"] == "mine alone"
     assert sorted(p.name for p in (home / "data" / "weights").iterdir()) == ["mine"]

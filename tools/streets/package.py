@@ -155,7 +155,7 @@ def main():
     p.add_argument("--raw", required=True)
     p.add_argument("--out", required=True)
     p.add_argument("--quality", type=int, default=82, help="WebP quality of the pictures")
-    p.add_argument("--crf", type=int, default=24, help="H.264 quality of the drive")
+    p.add_argument("--crf", type=int, default=28, help="H.264 quality of the drive")
     args = p.parse_args()
     os.makedirs(args.out, exist_ok=True)
     for old in (f"{s}{e}" for s in SPLITS for e in ("", "annot")):
