@@ -46,7 +46,7 @@ def test_refuses(lcnb, data, home, arguments, code, words):
 
 def test_help_lists_the_presets(lcnb):
     out = lcnb("train", "--help")[1]
-    assert "streets-small     streets, width 0.25, 2500 + 800 steps" in out
+    assert "streets-small     streets, width 0.25, 1600 + 400 steps" in out
 
 
 def test_train_resume_pack(lcnb, data, home):
