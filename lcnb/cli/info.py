@@ -46,6 +46,7 @@ def collect() -> dict[str, Any]:
         "torch": _probe("torch", _torch, errors),
         "torchvision": _probe("torchvision", _torchvision, errors),
         "backends": _probe("backends", _backends, errors),
+        "backends_unavailable": _probe("backends_unavailable", _backends_unavailable, errors),
         "datasets": _probe("datasets", _datasets, errors),
         "weights": _probe("weights", _weights, errors),
         "errors": errors,
@@ -78,6 +79,12 @@ def _backends() -> list[str]:
     from lcnb.regions import backends
 
     return backends()
+
+
+def _backends_unavailable() -> dict[str, str]:
+    from lcnb.regions import unavailable
+
+    return unavailable()
 
 
 def _datasets() -> dict[str, Any]:
@@ -186,7 +193,7 @@ def text(found: dict[str, Any]) -> str:
         f"lcnb {found['lcnb']}, {found['checkout'] or 'installed without its source tree'}",
         _versions(found),
         _devices(found),
-        f"region backends: {', '.join(found['backends'] or ['unknown: torch is broken'])}",
+        _backend_list(found),
         _data(found),
         _weight_list(found),
     ]
@@ -207,6 +214,12 @@ def _devices(found: dict[str, Any]) -> str:
     if torch is not None:
         gpus = ", ".join(torch["gpus"]) or "none"
         lines += [f"torch threads: {torch['threads']}", f"cuda: {gpus} (torch built for {torch['cuda'] or 'no CUDA'})"]
+    return "\n".join(lines)
+
+
+def _backend_list(found: dict[str, Any]) -> str:
+    lines = [f"region backends: {', '.join(found['backends'] or ['unknown: torch is broken'])}"]
+    lines += [f"  not {name}: {reason}" for name, reason in (found["backends_unavailable"] or {}).items()]
     return "\n".join(lines)
 
 

@@ -4,8 +4,17 @@
 modules, and a backend does the arithmetic. Nothing here knows about networks or data sets.
 """
 
-from lcnb.regions.backends import Backend, backends, register, use_backend
+from lcnb.regions.backends import Backend, backends, register, unavailable, use_backend
 from lcnb.regions.region import Region
 from lcnb.regions.tensor import RegionOpError, RegionTensor
 
-__all__ = ["Backend", "Region", "RegionOpError", "RegionTensor", "backends", "register", "use_backend"]
+__all__ = [
+    "Backend",
+    "Region",
+    "RegionOpError",
+    "RegionTensor",
+    "backends",
+    "register",
+    "unavailable",
+    "use_backend",
+]

@@ -2,6 +2,8 @@
 
 A backend is an object with a `name`, the `dtypes` it takes, whether it is `grouped` (does groups > 1),
 and the three methods of `Backend`. What a backend does not declare goes to `gather`, which does all.
+
+`triton` is loaded when it is first asked for, so that importing lcnb never imports triton.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from torch import Tensor
 from lcnb.regions.gather import GatherBackend
 from lcnb.regions.reference import ReferenceBackend
 from lcnb.regions.region import Pair, Region
+from lcnb.regions.triton_support import why_not
 
 
 class Backend(Protocol):
@@ -42,12 +45,19 @@ class Backend(Protocol):
 
 _GATHER = GatherBackend()
 _BACKENDS: dict[str, Backend] = {"gather": _GATHER, "reference": ReferenceBackend()}
+TRITON = "triton"
 _chosen: ContextVar[str] = ContextVar("lcnb_backend", default="gather")
 
 
 def backends() -> list[str]:
-    """The names that `use_backend` takes."""
-    return sorted(_BACKENDS)
+    """The names that `use_backend` takes here."""
+    return sorted({*_BACKENDS, TRITON} - unavailable().keys())
+
+
+def unavailable() -> dict[str, str]:
+    """The backends that cannot run here: name -> why, and what to do."""
+    reason = None if TRITON in _BACKENDS else why_not()
+    return {} if reason is None else {TRITON: reason}
 
 
 def register(backend: Backend) -> None:
@@ -60,8 +70,10 @@ def use_backend(name: str) -> Iterator[None]:
     """Run the region operations inside the `with` block on the named backend (default: gather).
 
     Raises:
-        KeyError: no backend has that name.
+        KeyError: no backend has that name, or it cannot run here; the message says why.
     """
+    if name == TRITON:
+        _load_triton()
     if name not in _BACKENDS:
         raise KeyError(f"no region backend named {name!r}; there are {', '.join(backends())}")
     token = _chosen.set(name)
@@ -69,6 +81,15 @@ def use_backend(name: str) -> Iterator[None]:
         yield
     finally:
         _chosen.reset(token)
+
+
+def _load_triton() -> None:
+    if TRITON in unavailable():
+        raise KeyError(f"the region backend {TRITON!r} cannot run here: {unavailable()[TRITON]}")
+    if TRITON not in _BACKENDS:
+        from lcnb.regions.triton_backend import TritonBackend  # imports triton
+
+        register(TritonBackend())
 
 
 def select(dtype: torch.dtype, groups: int = 1) -> Backend:

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import register_flop_formula
 
-from lcnb.regions.triton_kernels import convolve, weight_gradient
+from lcnb.regions.triton_launch import convolve, weight_gradient
 
 _INPUTS = "Tensor features, Tensor weight, Tensor? table, Tensor? bias, Tensor? residual, bool relu"
 # No defaults: torch would leave such arguments out of what the derivative is told about.
