@@ -35,20 +35,37 @@ def _config(cells: int, outputs: int, channels: int, warps: int, stages: int) ->
     return triton.Config(blocks, num_warps=warps, num_stages=stages)
 
 
-# The first of each is the one that the interpreter takes.
 _CONV_CONFIGS = [
     _config(128, 64, 64, 4, 3), _config(64, 64, 32, 4, 4), _config(64, 32, 64, 4, 4), _config(128, 32, 32, 4, 4),
     _config(128, 64, 32, 4, 4), _config(64, 128, 64, 4, 3), _config(128, 128, 32, 8, 4), _config(128, 128, 64, 8, 3),
     _config(128, 256, 64, 8, 3),
 ]  # fmt: skip
 _WEIGHT_CONFIGS = [
-    _config(128, 64, 64, 8, 3), _config(64, 64, 64, 4, 3), _config(32, 64, 64, 4, 4), _config(64, 64, 128, 8, 3),
-    _config(64, 128, 128, 8, 3),
+    _config(128, 64, 64, 8, 3), _config(64, 64, 64, 4, 3), _config(32, 64, 64, 4, 4), _config(64, 32, 32, 4, 4),
+    _config(64, 64, 128, 8, 3), _config(64, 128, 128, 8, 3),
 ]  # fmt: skip
+
+
+def _fitting(configs, arguments, **options):
+    """The configurations worth measuring: no block wider than the layer, no large tile of plain float32 products."""
+    wide = max(32, triton.next_power_of_2(arguments["outputs"]))
+    deep = max(32, triton.next_power_of_2(arguments["channels"]))
+    plain = options["PRECISION"] == "ieee" and arguments["features"].dtype.itemsize > 2
+    tile = 64 * (64 if plain else 512)  # without tensor cores: slow to compile, and out of registers
+
+    def fits(block: dict[str, int]) -> bool:
+        sides = [block["BLOCK_O"], block["BLOCK_C"]]
+        return sides[0] <= wide and sides[1] <= deep and block["BLOCK_N"] * max(sides) <= tile
+
+    return [c for c in configs if fits(c.kwargs)]
+
+
+_PRUNE = {"early_config_prune": _fitting}
 
 
 @triton.autotune(
     _CONV_CONFIGS, key=["bucket", "channels", "outputs", "positions", "PRECISION"], do_bench=_measure,
+    prune_configs_by=_PRUNE,
     restore_value=["out"],  # the residual may be the output itself: measuring must not add it many times
 )  # fmt: skip
 @triton.jit(do_not_specialize=["rows", "bucket"])
@@ -89,7 +106,8 @@ def conv_kernel(
 
 
 @triton.autotune(
-    _WEIGHT_CONFIGS, key=["bucket", "channels", "outputs", "positions", "PRECISION"], do_bench=_measure
+    _WEIGHT_CONFIGS, key=["bucket", "channels", "outputs", "positions", "PRECISION"], do_bench=_measure,
+    prune_configs_by=_PRUNE,
 )  # fmt: skip
 @triton.jit(do_not_specialize=["rows", "bucket", "share"])
 def weight_gradient_kernel(

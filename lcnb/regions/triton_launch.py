@@ -30,7 +30,7 @@ def bucket(rows: int) -> int:
     return size
 
 
-def _arithmetic(dtype: torch.dtype) -> dict[str, Any]:
+def arithmetic(dtype: torch.dtype) -> dict[str, Any]:
     """How a kernel multiplies and adds features of this dtype."""
     return {
         "PRECISION": _precision(dtype),
@@ -85,7 +85,7 @@ def convolve(
             None if bias is None else bias.contiguous(), residual, out,
             rows, channels, outputs, positions, bucket(rows),
             features.stride(0), 0 if residual is None else residual.stride(0), out.stride(0),
-            RELU=relu, **_arithmetic(features.dtype),
+            RELU=relu, **arithmetic(features.dtype),
         )  # fmt: skip
 
 
@@ -117,6 +117,6 @@ def weight_gradient(features: Tensor, slope: Tensor, table: Tensor) -> Tensor:
         weight_gradient_kernel[grid](
             features, slope, table.contiguous(), out, rows, channels, outputs, positions, bucket(rows),
             triton.cdiv(rows, parts), features.stride(0), slope.stride(0),
-            **_arithmetic(features.dtype),
+            **arithmetic(features.dtype),
         )  # fmt: skip
     return out.sum(0)

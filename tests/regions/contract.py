@@ -25,7 +25,9 @@ def same(kernel, dilation):
 
 
 def random_mask(shape, share=0.5, seed=0):
-    return torch.rand(shape, generator=torch.Generator().manual_seed(seed)) < share
+    """The same on every device; it lies on the default one."""
+    drawn = torch.rand(shape, generator=torch.Generator().manual_seed(seed), device="cpu")
+    return (drawn < share).to(torch.get_default_device())
 
 
 def dense_on(mask, x, layer, fill=0.0):
@@ -188,7 +190,8 @@ class BackendContract:
     )  # fmt: skip
     def test_any_shape(self, batch, height, width, channels, kernel, dilation, share, seed):
         generator = torch.Generator().manual_seed(seed)
-        x = torch.randn(batch, channels, height, width, generator=generator)
+        x = torch.randn(batch, channels, height, width, generator=generator, device="cpu")
+        x = x.to(torch.get_default_device())
         mask = random_mask((batch, height, width), share, seed)
         conv = nn.Conv2d(channels, 3, kernel, padding=same(kernel, dilation), dilation=dilation)
         with use_backend(self.backend):
