@@ -19,7 +19,18 @@ if TYPE_CHECKING:
     from lcnb.datasets import load_dataset
     from lcnb.errors import DataError, LcnbError, WeightsError
     from lcnb.evaluation import evaluate
-    from lcnb.models import CascadeOutput, LayerCascade, cascade_cost, irnet_lc, rethreshold
+    from lcnb.models import (
+        CascadeOutput,
+        LayerCascade,
+        SplitError,
+        adaptive_fcn_resnet50,
+        adaptive_fcn_resnet101,
+        cascade_cost,
+        inspect,
+        irnet_lc,
+        rethreshold,
+        split,
+    )
     from lcnb.regions import Region, RegionOpError, RegionTensor, use_backend
     from lcnb.weights import load
 
@@ -33,12 +44,17 @@ _HOMES = {
     "Region": "lcnb.regions",
     "RegionOpError": "lcnb.regions",
     "RegionTensor": "lcnb.regions",
+    "SplitError": "lcnb.models",
+    "adaptive_fcn_resnet50": "lcnb.models",
+    "adaptive_fcn_resnet101": "lcnb.models",
     "cascade_cost": "lcnb.models",
     "evaluate": "lcnb.evaluation",
+    "inspect": "lcnb.models",
     "irnet_lc": "lcnb.models",
     "load": "lcnb.weights",
     "load_dataset": "lcnb.datasets",
     "rethreshold": "lcnb.models",
+    "split": "lcnb.models",
     "use_backend": "lcnb.regions",
 }
 __all__ = [
@@ -49,15 +65,20 @@ __all__ = [
     "Region",
     "RegionOpError",
     "RegionTensor",
+    "SplitError",
     "WeightsError",
+    "adaptive_fcn_resnet50",
+    "adaptive_fcn_resnet101",
     "cascade_cost",
     "datasets",
     "evaluate",
+    "inspect",
     "irnet_lc",
     "load",
     "load_dataset",
     "models",
     "rethreshold",
+    "split",
     "use_backend",
     "weights",
 ]

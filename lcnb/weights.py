@@ -59,7 +59,7 @@ def save(cascade: LayerCascade, folder: Path, meta: dict[str, Any]) -> Path:
         WeightsError: the network does not know how it was built, a value is not finite as it would be stored, or
             `meta` contradicts the network.
     """
-    if not cascade.config:
+    if cascade.config.get("network") != "irnet_lc":
         raise WeightsError("only networks made by irnet_lc can be saved: this one has no config to rebuild it from")
     target = Path(folder) / FILE
     tensors = {name: _stored(value) for name, value in cascade.state_dict().items()}

@@ -1,12 +1,17 @@
-"""Networks: IRNet and the cascade that any staged network becomes."""
+"""Networks: IRNet, the cascade that any staged network becomes, and how to make one of somebody else's."""
 
+from lcnb.models.backbones import ADAPTIVE, adaptive_fcn_resnet50, adaptive_fcn_resnet101
 from lcnb.models.cascade import RHO, CascadeRuns, LayerCascade, StageLogits, irnet_lc, rethreshold
 from lcnb.models.cost import CascadeCost, cascade_cost
+from lcnb.models.cut import SplitError
 from lcnb.models.exits import CRITERIA, CascadeOutput, Criterion, certainty, margin, max_softmax, to_labels, to_pixels
 from lcnb.models.fused import FusedCascade, FusionError
+from lcnb.models.inspect import Inspection, inspect
 from lcnb.models.irnet import IRNetConfig
+from lcnb.models.split import split
 
 __all__ = [
+    "ADAPTIVE",
     "CRITERIA",
     "RHO",
     "CascadeCost",
@@ -16,14 +21,20 @@ __all__ = [
     "FusedCascade",
     "FusionError",
     "IRNetConfig",
+    "Inspection",
     "LayerCascade",
+    "SplitError",
     "StageLogits",
+    "adaptive_fcn_resnet50",
+    "adaptive_fcn_resnet101",
     "cascade_cost",
     "certainty",
+    "inspect",
     "irnet_lc",
     "margin",
     "max_softmax",
     "rethreshold",
+    "split",
     "to_labels",
     "to_pixels",
 ]

@@ -39,16 +39,24 @@ _WAY_OUT = {
     "instance_norm": "its statistics need every cell; replace it by batch-norm, or run it on `x.to_dense()`",
     "mean": "a mean over space needs every cell; reduce `x.features` (N, C) or `x.to_dense()`",
     "adaptive_avg_pool2d": "global pooling needs every cell; run it on `x.to_dense()`",
-    "flatten": "the layout of a RegionTensor is fixed; use `x.features` (N, C) or `x.to_dense()`",
+    "linear": "it looks at the last axis, which is the columns of the grid; a 1x1 convolution looks at the channels",
+    "layer_norm": "its statistics are over the last axes, rows and columns; replace it by batch-norm over the channels",
     "backward": "call backward on a loss computed from `x.features` (N, C)",
 }
+_LAYOUT = "the layout of a RegionTensor is fixed; use `x.features` (N, C) or `x.to_dense()`"
+_WAY_OUT |= dict.fromkeys(("flatten", "unflatten", "view", "reshape", "permute", "transpose", "squeeze"), _LAYOUT)
+_WAY_OUT |= dict.fromkeys(("bmm", "einsum", "baddbmm"), _WAY_OUT["matmul"])
+_WAY_OUT |= dict.fromkeys(("sum", "amax", "var", "std"), _WAY_OUT["mean"].replace("a mean", "a reduction"))
+_WAY_OUT["adaptive_max_pool2d"] = _WAY_OUT["adaptive_avg_pool2d"]
 _DEFAULT_WAY_OUT = "run it on the dense map, `x.to_dense()`, or on the packed features, `x.features` (N, C)"
 
 
 def refuse(name: str, why: str | None = None) -> RegionOpError:
     """The error for an operation that has no meaning on a region."""
     reason = why or _WAY_OUT.get(name, _DEFAULT_WAY_OUT)
-    return RegionOpError(f"{name} cannot run on a RegionTensor: {reason}. See `lcnb.regions.ops` for what can.")
+    error = RegionOpError(f"{name} cannot run on a RegionTensor: {reason}. See `lcnb.regions.ops` for what can.")
+    error.operation, error.reason = name, reason
+    return error
 
 
 def run(func: Callable, args: tuple, kwargs: dict[str, Any]) -> Any:

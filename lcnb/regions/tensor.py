@@ -21,7 +21,15 @@ from lcnb.regions.region import Region
 
 
 class RegionOpError(TypeError):
-    """An operation that cannot run on a region. The message says what to do instead."""
+    """An operation that cannot run on a region. The message says what to do instead.
+
+    Attributes:
+        operation: its name, such as "conv2d"; empty where it is no function.
+        reason: why not, and the way out; empty likewise.
+    """
+
+    operation: str = ""
+    reason: str = ""
 
 
 class RegionTensor:

@@ -1,0 +1,122 @@
+"""Does a module run on a region? It is tried, on a small map: densely, on all cells, and on half of them.
+
+Shape letters: B images, C channels, H, W grid.
+
+What a module does cannot be read off its name: a block may stride, pool over the whole map or reshape in the
+middle of its `forward`. So nothing here knows any module by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from lcnb.models.flow import leaves, map_tensors, tensors
+from lcnb.regions import Region, RegionOpError, RegionTensor
+
+TOLERANCE = {torch.float64: 1e-6, torch.float32: 1e-3}
+"""Largest difference between dense and region, as a share of the largest value; .05 for shorter numbers."""
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """Eval mode and no gradients inside the `with` block; afterwards each module is in the mode it was in."""
+    modes = {module: module.training for module in model.modules()}
+    try:
+        with torch.no_grad():
+            model.eval()
+            yield
+    finally:
+        for module, training in modes.items():
+            module.training = training
+
+
+def refusal(module: nn.Module, *args: Any, **kwargs: Any) -> str | None:
+    """Why a module cannot run on a region.
+
+    Args:
+        module: in eval mode; nothing in it is changed.
+        args, kwargs: of its `forward`, dense; the maps (B, C, H, W) among them are packed for the trial.
+
+    Returns:
+        The operation that refuses and the way out, on one line; None if the module runs and, on all cells, gives
+        what it gives on the dense map.
+    """
+    grid = _grid((args, kwargs))
+    if grid is None:
+        return f"takes {_shapes((args, kwargs))}, not a map (B, C, H, W); a region is a part of a map"
+    try:
+        dense = module(*_clone(args), **_clone(kwargs))
+        whole = module(*_pack(args, grid), **_pack(kwargs, grid))
+        half = module(*_pack(args, _half(grid)), **_pack(kwargs, _half(grid)))
+    except RegionOpError as error:
+        return f"{error.operation}: {error.reason}" if error.reason else str(error)
+    except Exception as error:  # whatever foreign code does with a tensor that is none
+        line = (str(error).strip().splitlines() or ["no message"])[0]
+        return f"{type(error).__name__}: {line:.160}; run it on `x.to_dense()`"
+    return _difference(dense, whole) or _difference(half, half)
+
+
+def _grid(values: Any) -> Region | None:
+    """All cells of the first map among the values."""
+    maps = [v for v in tensors(values) if v.dim() == 4 and v.is_floating_point()]
+    if not maps:
+        return None
+    batch, _, height, width = maps[0].shape
+    return Region.full(batch, height, width, maps[0].device)
+
+
+def _half(full: Region) -> Region:
+    """Every other cell, as on a chess board."""
+    _, height, width = full.shape
+    rows, columns = torch.arange(height, device=full.device), torch.arange(width, device=full.device)
+    return Region(((rows[:, None] + columns) % 2 == 0).expand(full.shape))
+
+
+def _pack(values: Any, region: Region) -> Any:
+    """The maps that lie on the region's grid, packed; everything else as it is."""
+
+    def one(value: Tensor) -> Any:
+        on_grid = value.dim() == 4 and value.is_floating_point()
+        if on_grid and (value.shape[0], *value.shape[2:]) == tuple(region.shape):
+            return RegionTensor.from_dense(value, region)
+        return value
+
+    return map_tensors(one, values)
+
+
+def _clone(values: Any) -> Any:
+    """Copies, since a module may write into what it is given."""
+    return map_tensors(lambda v: v.clone(), values)
+
+
+def _shapes(values: Any) -> str:
+    return " and ".join(str(tuple(v.shape)) for v in tensors(values)) or "no tensor"
+
+
+def _difference(expected: Any, got: Any) -> str | None:
+    """How a result on a region differs from the expected one, which is dense or itself on a region."""
+    pairs = list(zip(leaves(expected), leaves(got), strict=False))
+    if len(leaves(expected)) != len(leaves(got)):
+        return "its result on a region has another structure than the dense one"
+    for dense, packed in pairs:
+        if not isinstance(dense, (Tensor, RegionTensor)):
+            continue
+        if not isinstance(packed, RegionTensor):
+            return "its result is no longer on the region"
+        if packed.shape != dense.shape:
+            return f"its result is {tuple(packed.shape)} on a region and {tuple(dense.shape)} on the dense map"
+        if isinstance(dense, Tensor) and not _close(packed.to_dense(), dense):
+            return "its result on all cells is not that on the dense map; does it look at the memory or at the class?"
+    return None
+
+
+def _close(a: Tensor, b: Tensor) -> bool:
+    known = b.isfinite()
+    scale = float(b[known].abs().max()) if bool(known.any()) else 0.0
+    limit = TOLERANCE.get(b.dtype, 0.05) * max(scale, 1e-12)
+    return bool(((a - b).abs() <= limit)[known].all())
