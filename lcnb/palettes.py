@@ -48,6 +48,15 @@ ACCENT = "#0b6e99"
 MUTED = "#6b7280"
 
 
+def stage_colours(stages: int) -> list[Colour]:
+    """A colour for each of S stages, light to dark: those of `STAGES`, or steps between them where S is above 3."""
+    if stages <= len(STAGES):
+        return STAGES[:stages]
+    places = np.linspace(0, len(STAGES) - 1, stages)
+    scales = [np.interp(places, range(len(STAGES)), channel) for channel in zip(*STAGES, strict=True)]
+    return [(round(r), round(g), round(b)) for r, g, b in zip(*scales, strict=True)]
+
+
 def class_colours(classes: tuple[str, ...] | list[str]) -> list[Colour]:
     """A colour for each class, by index: the street colours for street classes, else searched ones.
 

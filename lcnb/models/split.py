@@ -2,8 +2,8 @@
 
 Shape letters: B images, C channels, K classes, H, W pixels, h, w cells, S stages.
 
-Where it can be cut is the business of `cut.py`. Here the stages get classifiers, and each later stage is tried on a region
-before anybody relies on it.
+Where it can be cut is the business of `cut.py`. Here the stages get classifiers, and each later stage is tried on a
+region before anybody relies on it.
 """
 
 from __future__ import annotations

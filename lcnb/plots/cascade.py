@@ -12,11 +12,19 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from lcnb.models import CascadeOutput
-from lcnb.palettes import ACCENT, IGNORED, STAGES, UNKNOWN, Colour, blend, class_colours, colourise, hexadecimal
+from lcnb.palettes import (
+    ACCENT, IGNORED, UNKNOWN, Colour, blend, class_colours, colourise, hexadecimal, stage_colours,
+)  # fmt: skip
 from lcnb.plots.style import figure, panels
 
-STAGE_NAMES = ("left at stage 1", "left at stage 2", "left at stage 3")
-STAGE_LEGEND = dict(zip(STAGE_NAMES, STAGES, strict=True))
+
+def stage_legend(stages: int) -> dict[str, Colour]:
+    """Name and colour of each of S stages."""
+    return {f"left at stage {s + 1}": colour for s, colour in enumerate(stage_colours(stages))}
+
+
+STAGE_LEGEND = stage_legend(3)
+STAGE_NAMES = tuple(STAGE_LEGEND)
 
 
 def to_array(image: Tensor) -> np.ndarray:
@@ -27,7 +35,8 @@ def to_array(image: Tensor) -> np.ndarray:
 
 def stage_overlay(image: np.ndarray, out: CascadeOutput, alpha: float = 0.6) -> np.ndarray:
     """The picture with the stage each pixel left at laid over it: (H, W, 3) uint8."""
-    return blend(image, colourise(out.pixel_stage()[0].cpu().numpy(), STAGES), alpha)
+    colours = stage_colours(out.exits.shape[1])
+    return blend(image, colourise(out.pixel_stage()[0].cpu().numpy(), colours), alpha)
 
 
 def label_map(labels: Tensor, classes: Sequence[str]) -> np.ndarray:
@@ -46,7 +55,8 @@ def three_regions(image: Tensor, out: CascadeOutput, classes: Sequence[str]) -> 
     picture = to_array(image)
     row = [picture, stage_overlay(picture, out), label_map(out.labels[0], classes)]
     shares = out.exits[0].tolist()
-    legend = {f"stage {s + 1}: {share:.0%} of the cells": STAGES[s] for s, share in enumerate(shares)}
+    colours = stage_colours(len(shares))
+    legend = {f"stage {s + 1}: {share:.0%} of the cells": colours[s] for s, share in enumerate(shares)}
     return panels([row], ["input", "where each cell leaves", "labels"], legend=legend)
 
 
@@ -70,7 +80,9 @@ def exits_over_rho(rhos: Sequence[float], exits: np.ndarray, rho: float | None =
     fig, axes = figure(6.4, 3.0)
     axis = axes[0, 0]
     positions = np.arange(len(rhos))
-    axis.stackplot(positions, exits.T, colors=[hexadecimal(c) for c in STAGES], labels=STAGE_NAMES, linewidth=0)
+    legend = stage_legend(exits.shape[1])
+    colours = [hexadecimal(c) for c in legend.values()]
+    axis.stackplot(positions, exits.T, colors=colours, labels=list(legend), linewidth=0)
     axis.set_xticks(positions, [f"{r:g}" for r in rhos])
     axis.set(xlim=(0, len(rhos) - 1), ylim=(0, 1), xlabel="threshold ρ", ylabel="share of cells")
     axis.yaxis.set_major_formatter(lambda v, _: f"{v:.0%}")
@@ -92,19 +104,19 @@ def class_exits(by_class: np.ndarray, entering: np.ndarray, classes: Sequence[st
     fig, axes = figure(9.6, 0.55 + 0.28 * len(order), 1, 2, sharey=True)
     left, right = axes[0]
     start = np.zeros(len(order))
-    for s in range(by_class.shape[1]):
-        left.barh(range(len(order)), by_class[order, s], left=start, color=hexadecimal(STAGES[s]), label=STAGE_NAMES[s])
+    legend = stage_legend(by_class.shape[1])
+    for s, (name, colour) in enumerate(legend.items()):
+        left.barh(range(len(order)), by_class[order, s], left=start, color=hexadecimal(colour), label=name)
         start += by_class[order, s]
     left.set_yticks(range(len(order)), [classes[k] for k in order])
     left.set_title("where the pixels of a class leave", loc="left")
     left.set(xlim=(0, 1))
     left.xaxis.set_major_formatter(lambda v, _: f"{v:.0%}")
     left.grid(axis="y", visible=False)
+    colours = [hexadecimal(c) for c in legend.values()]
     for s in range(1, entering.shape[1]):
-        marker = "os^"[s]
-        right.plot(
-            entering[order, s], range(len(order)), marker, color=hexadecimal(STAGES[s]), label=f"entering stage {s + 1}"
-        )
+        marker = "os^Dv"[s % 5]
+        right.plot(entering[order, s], range(len(order)), marker, color=colours[s], label=f"entering stage {s + 1}")
     right.axvline(1, color="#6b7280", linewidth=1)
     right.set_title("its share there over its share in the image", loc="left")
     right.legend(loc="best", fontsize=9)

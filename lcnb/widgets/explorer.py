@@ -21,7 +21,7 @@ from torch import Tensor
 
 from lcnb.evaluation import ConfusionMatrix
 from lcnb.models import CascadeOutput, CascadeRuns, FusionError, LayerCascade, cascade_cost
-from lcnb.palettes import STAGES, UNKNOWN, class_colours, colourise, hexadecimal
+from lcnb.palettes import UNKNOWN, class_colours, colourise, hexadecimal, stage_colours
 from lcnb.plots.cascade import label_map, stage_overlay, to_array
 from lcnb.widgets.controls import NumberSlider, picture, readout, swatch
 from lcnb.widgets.debounce import Debounced
@@ -141,10 +141,12 @@ class ThresholdExplorer(ipw.VBox):
         """The read-out: text, so that it can be selected, searched and read aloud."""
         exits = out.exits[0].tolist()
         saved = 1 - float(self.cost.of(out.work)[0]) / self.cost.dense
+        colours = stage_colours(len(exits))
         stages = " &nbsp; ".join(
-            f"{swatch(hexadecimal(STAGES[s]))} stage {s + 1}: <b>{v:.1%}</b>" for s, v in enumerate(exits)
+            f"{swatch(hexadecimal(colours[s]))} stage {s + 1}: <b>{v:.1%}</b>" for s, v in enumerate(exits)
         )
-        shown = "dense outputs re-thresholded" if out.mode == "cached" else "stages 2 and 3 really ran on regions"
+        later = "stages 2 and 3" if len(exits) == 3 else "the later stages"
+        shown = "dense outputs re-thresholded" if out.mode == "cached" else f"{later} really ran on regions"
         parts = [f"<b>{out.mode}</b> ({shown})", f"multiply-adds saved: <b>{saved:.0%}</b>"]
         if seconds is not None:
             parts.append(f"{seconds * 1e3:.0f} ms")
