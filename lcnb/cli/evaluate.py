@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lcnb.cli.console import Live, bar, number, percent, table
-from lcnb.cli.options import UsageError, blamed_on, command, count, probability, usable_device
+from lcnb.cli.options import Parser, UsageError, blamed_on, command, count, probability, usable_device
 from lcnb.errors import DataError
+
+ADAPTIVE = ("fcn_resnet101", "fcn_resnet50")
+"""The keys of `lcnb.models.ADAPTIVE`, known before torch is imported."""
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -29,9 +32,7 @@ def add(commands: Any) -> None:
         "score weights on a data set",
         "lcnb eval --weights camvid-small --dataset camvid --split val --rho 0.985 --json build/camvid.json",
     )
-    parser.add_argument("--weights", required=True, metavar="NAME", help="name, folder or file of the weights")
-    parser.add_argument("--dataset", help="data set to score on (default: the one the weights were trained on)")
-    parser.add_argument("--split", default="val", help="split to score on (default: val)")
+    add_subject(parser)
     parser.add_argument(
         "--rho", type=probability, nargs="+", metavar="R",
         help="threshold in [0, 1], one for all exits or one each (default: the weights' own)",
@@ -40,6 +41,19 @@ def add(commands: Any) -> None:
         "--mode", choices=("true", "cached"), default="true",
         help="true: later stages run on regions; cached: dense stage outputs, re-thresholded (default: true)",
     )  # fmt: skip
+
+
+def add_subject(parser: Parser) -> None:
+    """What is scored, on what and where: the options that `eval` and `sweep` share."""
+    network = parser.add_mutually_exclusive_group(required=True)
+    network.add_argument("--weights", metavar="NAME", help="name, folder or file of the weights")
+    network.add_argument(
+        "--model",
+        choices=ADAPTIVE,
+        help="torchvision's pretrained network as a cascade of two stages (VOC)",
+    )
+    parser.add_argument("--dataset", help="data set to score on (default: the one the weights were trained on)")
+    parser.add_argument("--split", default="val", help="split to score on (default: val)")
     parser.add_argument("--limit", type=count, metavar="N", help="score the first N images only")
     parser.add_argument("--classes", choices=("all", "covered7"), default="all", help="covered7 is for voc2012")
     parser.add_argument("--device", default="cpu", help="where to run (default: cpu)")
@@ -48,25 +62,55 @@ def add(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Score and report."""
+    cascade, dataset = subject(arguments)
+    scores = score(cascade, dataset, rho=arguments.rho, mode=arguments.mode, limit=arguments.limit)
+    return publish(arguments, report, cascade, dataset, scores)
+
+
+def subject(arguments: argparse.Namespace) -> tuple[LayerCascade, SegmentationDataset]:
+    """The network and the data set that the options name.
+
+    Raises:
+        UsageError: no data set is named, and the weights do not say one.
+        WeightsError, DataError: they are not here, or do not fit each other.
+    """
     import lcnb
+    from lcnb import models
+
+    device = usable_device(arguments.device)
+    if arguments.model is not None:
+        dataset = _dataset(arguments, arguments.dataset or "voc2012")  # first: the weights may have to be fetched
+        cascade = models.ADAPTIVE[arguments.model]().to(device)
+    else:
+        cascade = lcnb.load(arguments.weights, device)
+        name = arguments.dataset or cascade.meta.get("dataset")
+        if name is None:
+            raise UsageError(f"{arguments.weights} does not say what it was trained on; name a data set with --dataset")
+        dataset = _dataset(arguments, name)
+    check_classes(cascade, dataset.spec)
+    return cascade, dataset
+
+
+def _dataset(arguments: argparse.Namespace, name: str) -> SegmentationDataset:
+    from lcnb.datasets import load_dataset
+
+    return load_dataset(name, arguments.split, classes=arguments.classes)
+
+
+def publish(
+    arguments: argparse.Namespace,
+    text: Callable[[dict[str, Any]], str],
+    cascade: LayerCascade,
+    dataset: SegmentationDataset,
+    numbers: dict[str, Any],
+) -> int:
+    """Print a result as text and, where `--json` says so, write it with its provenance."""
     from lcnb.machine import command as repeat
     from lcnb.machine import machine
 
-    cascade = lcnb.load(arguments.weights, usable_device(arguments.device))
-    name = arguments.dataset or cascade.meta.get("dataset")
-    if name is None:
-        raise UsageError(f"{arguments.weights} does not say what it was trained on; name a data set with --dataset")
-    dataset = lcnb.load_dataset(name, arguments.split, classes=arguments.classes)
-    check_classes(cascade, dataset.spec)
-    result = {
-        "dataset": name,
-        "split": arguments.split,
-        "weights": cascade.meta["name"],
-        **score(cascade, dataset, rho=arguments.rho, mode=arguments.mode, limit=arguments.limit),
-        "machine": machine(),
-        "command": repeat(arguments.argv),
-    }
-    print(report(result))
+    about = {"dataset": dataset.spec.name, "split": dataset.split, "weights": cascade.meta["name"]}
+    result = about | numbers | {"machine": machine(), "command": repeat(arguments.argv)}
+    print(text(result))
     if arguments.json is not None:
         write_json(arguments.json, result)
         print(f"\nwritten to {arguments.json}")
@@ -121,6 +165,14 @@ def score(
 
     limits = cascade.rho if rho is None else rho
     limits = limits[0] if isinstance(limits, Sequence) and len(limits) == 1 else limits
+    scores = over_images(evaluate, cascade, dataset, limit, rho=limits, mode=mode)
+    return {"rho": limits, "mode": mode, **scores.as_dict()}
+
+
+def over_images(
+    function: Callable, cascade: LayerCascade, dataset: SegmentationDataset, limit: int | None, **options: Any
+) -> Any:
+    """Call `evaluate` or `sweep` on a data set or its first images, with a live line on a terminal."""
     total = len(dataset) if limit is None else min(limit, len(dataset))
     spec = dataset.spec
     with Live() as live, blamed_on("--rho"):
@@ -128,11 +180,10 @@ def score(
         def progress(done: int) -> None:
             live.show(f"{bar(done, total)} image {done} of {total}")
 
-        scores = evaluate(
-            cascade, first(dataset, total), classes=spec.classes, ignore_index=spec.ignore_index, rho=limits, mode=mode,
-            progress=progress,
-        )  # fmt: skip
-    return {"rho": limits, "mode": mode, **scores.as_dict()}
+        items = first(dataset, total)
+        return function(
+            cascade, items, classes=spec.classes, ignore_index=spec.ignore_index, progress=progress, **options
+        )
 
 
 def first(dataset: SegmentationDataset, total: int) -> Iterator[tuple[Tensor, Tensor]]:
@@ -160,13 +211,18 @@ def report(result: dict[str, Any]) -> str:
         ("mIoU", number(result["miou"])),
         ("pixel accuracy", number(result["pixel_accuracy"])),
         (f"boundary F ({result['boundary_tolerance_px']} px)", number(result["boundary_f"])),
-        ("cells left at stage 1 / 2 / 3", " / ".join(map(percent, result["exits"]))),
+        (f"cells left at stage {stage_numbers(result['exits'])}", " / ".join(map(percent, result["exits"]))),
         ("GMAC an image", number(result["gmacs_per_image"], 2)),
         ("ms an image (median / p95)", f"{number(times['p50'], 1)} / {number(times['p95'], 1)}"),
     ]
     width = max(len(name) for name, _ in facts)
     lines = [f"{name.ljust(width)}  {value}" for name, value in facts]
     return "\n".join([head, "", *lines, "", _by_class(result)])
+
+
+def stage_numbers(exits: Sequence[Any]) -> str:
+    """ "1 / 2 / 3" for three stages."""
+    return " / ".join(str(s + 1) for s in range(len(exits)))
 
 
 def _by_class(result: dict[str, Any]) -> str:

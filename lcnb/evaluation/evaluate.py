@@ -5,6 +5,7 @@ Shape letters: B images (1 here: sizes may differ), K classes, H, W pixels, h, w
 
 from __future__ import annotations
 
+import functools
 import math
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -15,7 +16,7 @@ import torch
 from torch import Tensor
 
 from lcnb.evaluation.metrics import BoundaryF, ConfusionMatrix, ExitCounts
-from lcnb.models import CascadeOutput, Criterion, LayerCascade, cascade_cost, max_softmax
+from lcnb.models import CascadeCost, CascadeOutput, Criterion, LayerCascade, cascade_cost, max_softmax
 from lcnb.models.exits import thresholds, to_labels
 
 TOLERANCE = 3
@@ -30,12 +31,13 @@ class Scores:
         confusion: of the final label map.
         by_stage: of the cumulative map after each stage, on the pixels decided so far (paper, figure 4).
         decided: (S,) share of the labelled pixels decided after each stage.
+        tolerance: pixels, of the boundary F-score, which takes longest; None leaves it out.
     """
 
     classes: Sequence[str]
     ignore_index: int
     stages: int
-    tolerance: int = TOLERANCE
+    tolerance: int | None = TOLERANCE
     images: int = 0
     macs: float = 0.0
     seconds: list[float] = field(default_factory=list)
@@ -43,7 +45,7 @@ class Scores:
     def __post_init__(self) -> None:
         k, ignored = len(self.classes), self.ignore_index
         self.confusion = ConfusionMatrix(k, ignored)
-        self.boundary = BoundaryF(k, ignored, self.tolerance)
+        self.boundary = None if self.tolerance is None else BoundaryF(k, ignored, self.tolerance)
         self.exits = ExitCounts(k, ignored, self.stages)
         self.by_stage = [ConfusionMatrix(k, ignored) for _ in range(self.stages)]
 
@@ -51,7 +53,8 @@ class Scores:
         """Add one image: its output and its (H, W) true classes."""
         labels, stage = out.labels[0], out.pixel_stage()[0]
         self.confusion.update(labels, target)
-        self.boundary.update(labels, target)
+        if self.boundary is not None:
+            self.boundary.update(labels, target)
         self.exits.update(stage, out.stage[0], target)
         for s, confusion in enumerate(self.by_stage):
             confusion.update(labels, target, where=stage <= s)
@@ -75,7 +78,7 @@ class Scores:
             "iou": dict(zip(names, map(_number, self.confusion.iou.tolist()), strict=True)),
             "absent_classes": [names[k] for k in self.confusion.absent],
             "pixel_accuracy": _number(self.confusion.pixel_accuracy),
-            "boundary_f": _number(self.boundary.score),
+            "boundary_f": None if self.boundary is None else _number(self.boundary.score),
             "boundary_tolerance_px": self.tolerance,
             "exits": [_number(v) for v in self.exits.exits.tolist()],
             "exits_by_class": {
@@ -98,18 +101,22 @@ def _quantile(values: Tensor, q: float) -> float:
     return float(values.quantile(q)) if values.numel() else float("nan")
 
 
-class _Costs:
+class Costs:
     """The dense cost by image size, counted once each."""
 
     def __init__(self, cascade: LayerCascade) -> None:
         self.cascade = cascade
-        self.known: dict[tuple[int, int], Any] = {}
+        self.known: dict[tuple[int, int], CascadeCost] = {}
+
+    def at(self, height: int, width: int) -> CascadeCost:
+        """Of an image of that size."""
+        if (height, width) not in self.known:
+            self.known[height, width] = cascade_cost(self.cascade, height, width)
+        return self.known[height, width]
 
     def of(self, out: CascadeOutput) -> float:
-        size = (out.labels.shape[1], out.labels.shape[2])
-        if size not in self.known:
-            self.known[size] = cascade_cost(self.cascade, *size)
-        return float(self.known[size].of(out.work).sum())
+        """Multiply-accumulates of a run."""
+        return float(self.at(out.labels.shape[1], out.labels.shape[2]).of(out.work).sum())
 
 
 @torch.inference_mode()
@@ -144,24 +151,28 @@ def evaluate(
     device = next(cascade.parameters()).device
     cascade.eval()
     limits = thresholds(cascade.rho if rho is None else rho, len(cascade.stages) - 1)
-    scores, costs = Scores(classes, ignore_index, len(cascade.stages)), _Costs(cascade)
+    scores, costs = Scores(classes, ignore_index, len(cascade.stages)), Costs(cascade)
+
+    def cached(x: Tensor, rho: Sequence[float]) -> CascadeOutput:
+        return cascade.rethreshold(cascade.all_stages(x), rho, criterion=criterion)
+
+    run = functools.partial(cascade, criterion=criterion, halo=halo) if mode == "true" else cached
     for image, target in dataset:
         x = image[None].to(device).float() / 255
-        start = time.perf_counter()
-        if mode == "true":
-            out = cascade(x, limits, criterion=criterion, halo=halo)
-        else:
-            out = cascade.rethreshold(cascade.all_stages(x), limits, criterion=criterion)
-        _wait(device)
-        scores.update(out, target.to(device), costs.of(out), time.perf_counter() - start)
+        out, seconds = timed(device, run, x, limits)
+        scores.update(out, target.to(device), costs.of(out), seconds)
         if progress is not None:
             progress(scores.images)
     return scores
 
 
-def _wait(device: torch.device) -> None:
+def timed(device: torch.device, run: Callable, *args: Any, **kwargs: Any) -> tuple[Any, float]:
+    """What a call returns, and the seconds until the device is done."""
+    start = time.perf_counter()
+    result = run(*args, **kwargs)
     if device.type == "cuda":
         torch.cuda.synchronize(device)
+    return result, time.perf_counter() - start
 
 
 @torch.inference_mode()

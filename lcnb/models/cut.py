@@ -92,19 +92,26 @@ def _between(graph: fx.Graph, start: fx.Node | None, end: fx.Node) -> fx.Graph:
     copies: dict[fx.Node, fx.Node] = {}
     if start is not None:
         copies[start] = part.placeholder("features")
+        _refuse_bypass(needed, start, order)
     for node in graph.nodes:
         if node in needed:
-            _refuse_bypass(node, start, order)
             copies[node] = part.node_copy(node, lambda n: copies[n])
     part.output(copies[end])
     return part
 
 
-def _refuse_bypass(node: fx.Node, start: fx.Node | None, order: dict[fx.Node, int]) -> None:
-    """A later stage gets the map of the cut and nothing else."""
-    if start is not None and order[node] < order[start] and node.op != "get_attr":
-        what = "the network's input" if node.op == "placeholder" else f"the result of {node.target!s}"
-        raise SplitError(
-            f"behind {start.target!r} more than one map is needed: {what} is used there too (a skip connection); cut "
-            "where one map passes, such as between blocks"
-        )
+def _refuse_bypass(needed: set[fx.Node], start: fx.Node, order: dict[fx.Node, int]) -> None:
+    """A later stage gets the map of the cut and nothing else that comes of the network's input."""
+    if not any(node.op == "placeholder" for node in needed):
+        return  # what is used again, if anything, is made of weights alone
+    around = [n for n in needed if order[n] < order[start] and any(order[u] > order[start] for u in n.users)]
+    last = max(around, key=lambda n: order[n])
+    what = (
+        "the network's input"
+        if last.op == "placeholder"
+        else f"the result of {last.target if last.op == 'call_module' else last.name}"
+    )
+    raise SplitError(
+        f"behind {start.target!r} more than one map is needed: {what} is used there too (a skip connection); cut where "
+        "one map passes, such as between blocks"
+    )

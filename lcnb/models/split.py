@@ -63,7 +63,7 @@ def split(
     example = example.to(first)
     maps = _maps(stages, example)
     if heads is None:
-        heads = [fcn_head(m.shape[1], num_classes or 1).to(first) for m in maps]
+        heads = [fcn_head(m.shape[1], num_classes or 1).to(first).train(model.training) for m in maps]
     classes = _check_heads(heads, maps)
     _check_stages(stages, heads, maps, names)
     cascade = LayerCascade(stages, heads, rho, mean, std).to(first.device)

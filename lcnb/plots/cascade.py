@@ -13,8 +13,16 @@ from torch import Tensor
 
 from lcnb.models import CascadeOutput
 from lcnb.palettes import (
-    ACCENT, IGNORED, UNKNOWN, Colour, blend, class_colours, colourise, hexadecimal, stage_colours,
-)  # fmt: skip
+    ACCENT,
+    IGNORED,
+    UNKNOWN,
+    Colour,
+    blend,
+    class_colours,
+    colourise,
+    hexadecimal,
+    stage_colours,
+)
 from lcnb.plots.style import figure, panels
 
 

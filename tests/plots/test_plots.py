@@ -10,7 +10,8 @@ from PIL import Image
 from lcnb import plots
 from lcnb.difficulty import DifficultyCounts, difficulty
 from lcnb.evaluation import ExitCounts
-from lcnb.palettes import STAGES, UNKNOWN, class_colours
+from lcnb.models import rethreshold
+from lcnb.palettes import STAGES, UNKNOWN, class_colours, stage_colours
 from lcnb.plots.style import encode, figure
 from tests.conftest import CLASSES
 
@@ -74,6 +75,27 @@ def test_figures_draw_without_warnings_and_stay_small(name, picture, truth, out)
         assert len(data) < 120_000
         assert decoded(data).size[0] > 300
     assert (np.asarray(decoded(encode(drawn, False)).convert("RGB")) < 128).any(axis=2).mean() > 0.001  # not blank
+
+
+@pytest.mark.parametrize("stages", [2, 4])
+def test_figures_of_another_number_of_stages(stages, picture, truth):
+    logits = [torch.randn(1, 4, 6, 8) * 3 for _ in range(stages)]
+    drawn_out = rethreshold(logits, 0.7)
+    counts = ExitCounts(len(CLASSES), 11, stages)
+    counts.update(drawn_out.pixel_stage()[0], drawn_out.stage[0], truth)
+    exits = drawn_out.exits.expand(3, stages).numpy()
+    figures = [
+        plots.three_regions(picture, drawn_out, CLASSES),
+        plots.cumulative_stages([picture], [drawn_out], [truth], CLASSES),
+        plots.exits_over_rho([0.5, 0.9, 1], exits),
+        plots.class_exits(counts.by_class.numpy(), counts.entering_ratio.numpy(), CLASSES),
+    ]
+    assert all(len(encode(f, False)) > 1000 for f in figures)
+    assert len(figures[1].axes) == stages + 2
+    names = [t.get_text() for t in figures[2].axes[0].get_legend().get_texts()]
+    assert names == [f"left at stage {s + 1}" for s in reversed(range(stages))]
+    assert len(set(stage_colours(stages))) == stages
+    assert stage_colours(3) == STAGES
 
 
 def test_difficulty_overlay_leaves_unlabelled_bare(picture, truth):

@@ -13,6 +13,7 @@ from PIL import Image
 
 from lcnb.difficulty import difficulty
 from lcnb.errors import DataError
+from lcnb.models import split
 from lcnb.widgets import (
     DifficultyExplorer,
     PhotoExplorer,
@@ -47,6 +48,16 @@ def test_number_and_slider_follow_each_other():
     assert seen == [0.5, 0.87]
     control.number.value = 7  # clamped by the widget
     assert control.value == 1
+
+
+def test_explorer_of_a_cascade_of_two_stages(picture, truth):
+    torch.manual_seed(0)
+    net = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 8, 8), torch.nn.Conv2d(8, 8, 3, padding=1))
+    cascade = split(net, ["0", "1"], num_classes=len(CLASSES)).eval()
+    widget = ThresholdExplorer(cascade, [picture], CLASSES, 0.3, masks=[truth], ignore_index=11, per_exit=True)
+    assert (len(widget.controls), data(widget, "mode")) == (1, "true")
+    assert len(data(widget, "exits").split()) == 2
+    assert "the later stages really ran on regions" in widget.readout.value
 
 
 def test_explorer_shows_the_true_run_of_the_threshold(small_cascade, picture, truth):

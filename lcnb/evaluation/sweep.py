@@ -1,0 +1,135 @@
+"""Many thresholds in one pass over a data set: what each saves, and what it costs in mIoU.
+
+Shape letters: B images (1 here: sizes may differ), K classes, H, W pixels, S stages, R thresholds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from lcnb.evaluation.evaluate import Costs, Scores, timed
+from lcnb.models import Criterion, LayerCascade, max_softmax
+from lcnb.models.exits import thresholds
+
+KEPT = ("miou", "pixel_accuracy", "exits", "gmacs_per_image", "ms_per_image", "iou")
+"""What `Sweep.as_dict` takes of the scores of a run."""
+
+
+@dataclass
+class Sweep:
+    """Scores by threshold.
+
+    Attributes:
+        rhos: R thresholds, one for all exits.
+        cached, true: R scores each: dense stage outputs re-thresholded, and later stages really run on regions.
+        dense: multiply-accumulates of all images at rho = 1: every stage and classifier on every cell.
+        one_head: the same for the plain network, with the last classifier only.
+    """
+
+    rhos: tuple[float, ...]
+    cached: list[Scores]
+    true: list[Scores]
+    dense: float = 0.0
+    one_head: float = 0.0
+    images: int = 0
+
+    def as_dict(self) -> dict[str, Any]:
+        """The numbers as JSON takes them.
+
+        Returns:
+            images, gmacs_per_image_dense, gmacs_per_image_one_head, and `points`, one for each threshold: rho, cached
+            and true, each with its scores and `reduction`, how many times fewer multiply-adds than at rho = 1.
+        """
+        number = max(1, self.images) * 1e9
+        return {
+            "images": self.images,
+            "gmacs_per_image_dense": round(self.dense / number, 6),
+            "gmacs_per_image_one_head": round(self.one_head / number, 6),
+            "points": [
+                {"rho": rho, "cached": self._numbers(cached), "true": self._numbers(true)}
+                for rho, cached, true in zip(self.rhos, self.cached, self.true, strict=True)
+            ],
+        }
+
+    def _numbers(self, scores: Scores) -> dict[str, Any]:
+        found = scores.as_dict()
+        reduction = round(self.dense / scores.macs, 4) if scores.macs else None
+        return {name: found[name] for name in KEPT} | {"reduction": reduction}
+
+
+@torch.inference_mode()
+def sweep(
+    cascade: LayerCascade,
+    dataset: Iterable[tuple[Tensor, Tensor]],
+    rhos: Sequence[float],
+    *,
+    classes: Sequence[str],
+    ignore_index: int,
+    criterion: Criterion = max_softmax,
+    progress: Callable[[int], None] | None = None,
+) -> Sweep:
+    """Score many thresholds, cached and true, with the numbers that `evaluate` gives for each.
+
+    An image is read once. The cached view takes one dense run of it for all thresholds; the true view takes stage 1 once
+    and the later stages for each threshold, and a time is the sum of the two.
+
+    Args:
+        cascade: put into eval mode here.
+        dataset: yields an image (3, H, W) uint8 and a mask (H, W) of class indices.
+        rhos: thresholds in [0, 1], one for all exits each.
+        classes, ignore_index, criterion, progress: as for `evaluate`.
+
+    Raises:
+        ValueError: a rho is outside [0, 1].
+    """
+    for rho in rhos:
+        thresholds(rho, 1)
+    device = next(cascade.parameters()).device
+    stages, costs = cascade.eval().stage_count, Costs(cascade)
+    cached_scores, true_scores = (
+        [Scores(classes, ignore_index, stages, tolerance=None) for _ in rhos] for _ in ("cached", "true")
+    )
+    found = Sweep(tuple(rhos), cached_scores, true_scores)
+    first, later = _shared(cascade)
+    for image, mask in dataset:
+        x, target = image[None].to(device).float() / 255, mask.to(device)
+        logits, dense_seconds = timed(device, cascade.all_stages, x)
+        first_seconds = timed(device, first.renew, cascade.normalise(x))[1]
+        for rho, cached, true in zip(rhos, cached_scores, true_scores, strict=True):
+            out, seconds = timed(device, cascade.rethreshold, logits, rho, criterion=criterion)
+            cached.update(out, target, costs.of(out), dense_seconds + seconds)
+            out, seconds = timed(device, later, x, rho, criterion=criterion)
+            true.update(out, target, costs.of(out), first_seconds + seconds)
+        cost = costs.at(x.shape[2], x.shape[3])
+        found.dense, found.one_head = found.dense + cost.dense, found.one_head + cost.single_head
+        found.images += 1
+        if progress is not None:
+            progress(found.images)
+    return found
+
+
+class _Once(nn.Module):
+    """Stage 1, run once for an image and then remembered."""
+
+    def __init__(self, stage: nn.Module) -> None:
+        super().__init__()
+        self.stage = stage
+
+    def renew(self, x: Tensor) -> None:
+        self.kept = self.stage(x)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.kept.clone()  # whoever is next may write into it
+
+
+def _shared(cascade: LayerCascade) -> tuple[_Once, LayerCascade]:
+    """The same cascade around a stage 1 that remembers."""
+    first = _Once(cascade.stages[0])
+    mean, std = cascade.mean.flatten().tolist(), cascade.std.flatten().tolist()
+    again = LayerCascade([first, *cascade.stages[1:]], list(cascade.heads), cascade.rho, mean, std)
+    return first, again.to(cascade.mean.device).eval()
