@@ -75,8 +75,8 @@ def sweep(
 ) -> Sweep:
     """Score many thresholds, cached and true, with the numbers that `evaluate` gives for each.
 
-    An image is read once. The cached view takes one dense run of it for all thresholds; the true view takes stage 1 once
-    and the later stages for each threshold, and a time is the sum of the two.
+    An image is read once. The cached view takes one dense run of it for all thresholds; the true view runs stage 1 once
+    and the later stages for each threshold, and its times are the sum of the two.
 
     Args:
         cascade: put into eval mode here.

@@ -7,7 +7,7 @@ from lcnb.evaluation import evaluate, sweep
 from lcnb.models import cascade_cost
 from tests.conftest import CLASSES
 
-RHOS = (1.0, 0.6, 0.3, 0.0)
+RHOS = (1.0, 0.6, 0.0)
 
 
 @pytest.fixture
