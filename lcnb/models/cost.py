@@ -63,6 +63,17 @@ def cascade_cost(cascade: LayerCascade, height: int, width: int) -> CascadeCost:
     return CascadeCost(tuple(stages), tuple(heads))
 
 
+def count_macs(module: torch.nn.Module, x: Tensor) -> int:
+    """Multiply-accumulates of one call, counted on a copy without computing anything.
+
+    Args:
+        module: any; not changed.
+        x: of the shape it takes, on the meta device.
+    """
+    with torch.inference_mode():
+        return _count(copy.deepcopy(module).to("meta").eval(), x)[1]
+
+
 def _count(module: torch.nn.Module, x: Tensor) -> tuple[Tensor, int]:
     with FlopCounterMode(display=False) as counter:
         out = module(x)

@@ -189,3 +189,24 @@ def _convolution(conv: nn.Conv2d, relu: bool) -> Layer:
         return Product(weight[:, :, 0, 0], bias, relu)
     kind = Projected if weight.shape[0] * NARROW <= weight.shape[1] else Gathered
     return kind(weight, bias, (conv.dilation[0], conv.dilation[1]), relu)
+
+
+def on_rows(module: nn.Module, channels: int, dtype: torch.dtype = torch.float32) -> RowFunction:
+    """One block, head or layer of IRNet as a function of packed rows, for trying it apart from its network.
+
+    Args:
+        module: in evaluation mode; its weights are copied.
+        channels: that it takes.
+        dtype: of weights and features.
+
+    Returns:
+        ((N + 1, C) rows, region) -> (N + 1, O) rows; a residual block overwrites the rows it is given.
+
+    Raises:
+        FusionError: the module has no fused form.
+    """
+    if isinstance(module, Residual):
+        return _residual(module, channels, dtype)
+    if isinstance(module, Branches):
+        return Fork([_chain(b, channels, dtype) for b in module.branches])
+    return _chain(nn.Sequential(module) if isinstance(module, nn.Conv2d) else module, channels, dtype)

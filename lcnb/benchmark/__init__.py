@@ -1,0 +1,23 @@
+"""What a speed is, and how it is measured: the logic of `lcnb bench`.
+
+`protocol.py` says how times are taken, `load.py` whether this machine is quiet enough, `masks.py` which cells are
+open; `ops.py`, `model.py` and `systems.py` are the three benchmarks, `document.py` the file they write.
+"""
+
+from lcnb.benchmark.document import SCHEMA, document
+from lcnb.benchmark.load import BusyError, Load, LoadWatch
+from lcnb.benchmark.protocol import Opponent, Protocol, Stopwatch, Times, measure, stopwatch_for
+
+__all__ = [
+    "SCHEMA",
+    "BusyError",
+    "Load",
+    "LoadWatch",
+    "Opponent",
+    "Protocol",
+    "Stopwatch",
+    "Times",
+    "document",
+    "measure",
+    "stopwatch_for",
+]

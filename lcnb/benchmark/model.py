@@ -1,0 +1,189 @@
+"""`lcnb bench model`: a whole cascade against the dense forms of the same network.
+
+Shape letters: B images, S stages.
+
+Opponents, in turns on the same pictures: the cascade at its exits; plain one-head IRNet (batch-norm folded,
+channels-last, eager: oneDNN's or cuDNN's own convolutions), perhaps compiled; one-head IRNet as packed rows on all
+cells; and all stages with their heads. The speed-up is over the fastest dense form; the one over the plain form stands
+apart. Time by stage (paper, figure 7b) and by kind of work come from rounds of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lcnb.benchmark.inputs import Inputs
+from lcnb.benchmark.parts import time_parts
+from lcnb.benchmark.protocol import Opponent, Protocol, Stopwatch, Times, measure, stopwatch_for
+from lcnb.benchmark.runners import (
+    PLANNED_RHO,
+    PlannedExits,
+    compiled,
+    labels_of,
+    marked_run,
+    plain,
+    prepared,
+)
+from lcnb.models import Criterion, LayerCascade, cascade_cost, max_softmax
+
+CASCADE, PLAIN, COMPILED, PACKED, ALL = "cascade", "plain", "compiled", "packed", "all stages"
+DENSE_ONE_HEAD = (PLAIN, COMPILED, PACKED)
+
+
+@dataclass(frozen=True)
+class ModelSettings:
+    """How the cascade is run.
+
+    Attributes:
+        rho: threshold of a true run; ignored where exits are planned.
+        still_open: for planned exits, the (B, h, w) bool masks of the cells open behind each; None for true masks.
+        dtype: of weights and features.
+        path: "fused", or the name of a region backend.
+        compile: also time `torch.compile` of the plain form.
+    """
+
+    rho: float | Sequence[float] = 0.985
+    still_open: tuple[Tensor, ...] | None = None
+    dtype: torch.dtype = torch.float32
+    path: str = "fused"
+    compile: bool = False
+
+
+@dataclass
+class _Runs:
+    """The cascade's runs at these settings; planned masks lie on the device."""
+
+    cascade: Any
+    inputs: Inputs
+    settings: ModelSettings
+    watch: Stopwatch
+    masks: list[Tensor] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        planned = self.settings.still_open
+        self.masks = [] if planned is None else [m.to(self.inputs.device) for m in planned]
+
+    @property
+    def rho(self) -> float | Sequence[float]:
+        return PLANNED_RHO if self.masks else self.settings.rho
+
+    def criterion(self) -> Criterion:
+        """Of one run."""
+        return PlannedExits(self.masks) if self.masks else max_softmax
+
+    def once(self, turn: int) -> Any:
+        """A true run on the round's pictures."""
+        return self.cascade(self.inputs[turn], self.rho, criterion=self.criterion())
+
+    def stages(self, turn: int) -> list[float]:
+        """Seconds of each of the S stages and of the labels."""
+        worked = marked_run(self.cascade, self.inputs[turn], self.rho, self.criterion(), self.watch.mark)
+        laps = self.watch.laps()
+        return [*laps[:worked], *[0.0] * (self.cascade.stage_count - worked), laps[-1]]
+
+
+def bench_model(
+    cascade: LayerCascade,
+    inputs: Inputs,
+    settings: ModelSettings,
+    protocol: Protocol,
+    progress: Callable[[int, int], None] | None = None,
+) -> tuple[dict[str, Any], list[Times]]:
+    """Measure one cascade on one device.
+
+    Args:
+        cascade: in eval mode, on the inputs' device.
+        inputs: the pictures; round n takes batch n.
+        settings: how.
+        protocol: rounds; see that there are as many as there are batches.
+        progress: called with rounds done and rounds in all.
+
+    Returns:
+        The result as JSON takes it, and all times.
+    """
+    device = str(inputs.device)
+    watch = stopwatch_for(device)
+    runs = _Runs(prepared(cascade, settings.dtype, device, settings.path), inputs, settings, watch)
+    times = measure(_opponents(cascade, runs, settings, device), protocol, watch, progress)
+    with torch.inference_mode():
+        outputs = [runs.once(turn) for turn in range(len(inputs))]
+        by_stage = _by_stage(runs, protocol)
+        parts = time_parts(runs.cascade, runs.once, watch)
+    height, width = outputs[0].labels.shape[1:]
+    gmac = _gmacs(cascade, outputs)
+    result = {
+        "device": device,
+        "batch": int(outputs[0].labels.shape[0]),
+        "size": [int(height), int(width)],
+        "batches": len(inputs),
+        "exits": _mean([o.exits for o in outputs]),
+        "work": _mean([o.work for o in outputs]),
+        "gmac": gmac,
+        "ms": {name: t.as_ms() for name, t in times.items()},
+        "stages_ms": by_stage,
+        "parts_ms": {**parts, "sum": round(sum(parts.values()), 4)},
+        "speedup": _speedup(times, gmac),
+    }
+    return result, list(times.values())
+
+
+def _opponents(cascade: LayerCascade, runs: _Runs, settings: ModelSettings, device: str) -> list[Opponent]:
+    """All who take part."""
+    inputs, dtype = runs.inputs, settings.dtype
+    fused = runs.cascade if settings.path == "fused" else prepared(cascade, dtype, device)
+    forms: dict[str, Callable[[Tensor], Any]] = {PLAIN: plain(cascade, dtype, device)}
+    if settings.compile:
+        forms[COMPILED] = compiled(cascade, dtype, device)
+    forms[PACKED] = lambda x: fused(x, 1.0).labels
+    forms[ALL] = labels_of(lambda x: fused.all_stages(x)[-1])
+    dense = [Opponent(name, _on(form, inputs), steady=inputs.one_size) for name, form in forms.items()]
+    # With true masks, pictures differ in their work.
+    return [Opponent(CASCADE, runs.once, steady=len(inputs) == 1), *dense]
+
+
+def _on(form: Callable[[Tensor], Any], inputs: Inputs) -> Callable[[int], Any]:
+    return lambda turn: form(inputs[turn])
+
+
+def _by_stage(runs: _Runs, protocol: Protocol) -> dict[str, Any]:
+    """Medians of each stage over rounds of their own: the marks stand between stages, not inside them."""
+    taken = [runs.stages(turn) for turn in range(protocol.warmup + protocol.repeats)][protocol.warmup :]
+    names = [*(f"stage {s + 1}" for s in range(runs.cascade.stage_count)), "labels"]
+    return {name: Times(column).as_ms() for name, column in zip(names, zip(*taken, strict=True), strict=True)}
+
+
+def _mean(shares: Sequence[Tensor]) -> list[float]:
+    """Over images: (B, S) each -> S numbers."""
+    return [round(float(v), 6) for v in torch.cat([s.cpu().double() for s in shares]).mean(0)]
+
+
+def _gmacs(cascade: LayerCascade, outputs: Sequence[Any]) -> dict[str, float]:
+    """Of an image: the cascade's by the cells each stage computed, and the dense forms'."""
+    spent, one, every, images = 0.0, 0.0, 0.0, 0
+    for output in outputs:
+        cost = cascade_cost(cascade, *output.labels.shape[1:])
+        batch = output.labels.shape[0]
+        spent += float(cost.of(output.work).sum())
+        one, every, images = one + batch * cost.single_head, every + batch * cost.dense, images + batch
+    return {name: round(v / images / 1e9, 6) for name, v in (("cascade", spent), ("one head", one), (ALL, every))}
+
+
+def _speedup(times: dict[str, Times], gmac: dict[str, float]) -> dict[str, Any]:
+    """Ratios of medians, and of multiply-adds beside them."""
+    medians = {name: t.p50 for name, t in times.items()}
+    own = medians[CASCADE]
+    rivals = {name: m for name, m in medians.items() if name in DENSE_ONE_HEAD}
+    fastest = min(rivals, key=lambda name: rivals[name])
+    return {
+        "fastest_dense": fastest,
+        "over_fastest_dense": round(rivals[fastest] / own, 4),
+        "over_plain": round(medians[PLAIN] / own, 4),
+        "over_all_stages": round(medians[ALL] / own, 4),
+        "multiply_adds_one_head": round(gmac["one head"] / gmac["cascade"], 4),
+        "multiply_adds_all_stages": round(gmac[ALL] / gmac["cascade"], 4),
+    }

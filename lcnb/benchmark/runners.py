@@ -1,0 +1,157 @@
+"""The networks that take part, each as one call from pictures to labels.
+
+Shape letters: B images, K classes, h, w the 1/8 grid, H, W pixels, S stages.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from lcnb.models import CascadeRuns, Criterion, LayerCascade, max_softmax, to_labels
+from lcnb.models.exits import ExitLedger, thresholds
+from lcnb.models.folding import folded
+from lcnb.regions import use_backend
+
+Labeller = Callable[[Tensor], Tensor]
+"""(B, 3, H, W) RGB float32 in [0, 1], on the network's device -> (B, H, W) int64."""
+
+
+class PlannedExits:
+    """A criterion that sends out the cells it was told to, at the price of the real one.
+
+    Args:
+        still_open: (B, h, w) bool for each exit, the cells that stay open behind it.
+
+    It serves one run: its first call is for stage 1, its second for stage 2. Any rho between 0 and 1 will do.
+    """
+
+    def __init__(self, still_open: Sequence[Tensor]) -> None:
+        self.still_open = iter(still_open)
+
+    def __call__(self, logits: Tensor) -> Tensor:
+        """(B, K, h, w) -> (B, h, w) float32: 0 where a cell stays, 1 where it leaves."""
+        confidence = max_softmax(logits)
+        keep = next(self.still_open, None)
+        return confidence if keep is None else torch.where(keep, 0.0, 1.0)
+
+
+PLANNED_RHO = 0.5
+"""Any value strictly between 0 and 1 separates the planned confidences."""
+
+
+class OneHead(nn.Module):
+    """Plain IRNet: all stages on all cells and the last head only. What a cascade has to beat.
+
+    Args:
+        cascade: whose stages and last head are run.
+    """
+
+    def __init__(self, cascade: LayerCascade) -> None:
+        super().__init__()
+        self.cascade = cascade
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, 3, H, W) RGB in [0, 1] -> (B, K, h, w) logits."""
+        features = self.cascade.normalise(x).to(next(self.parameters()).dtype)
+        for stage in self.cascade.stages:
+            features = stage(features)
+        return self.cascade.heads[-1](features)
+
+
+class Normalised(nn.Module):
+    """A baseline with the price of IRNet's input normalisation, so that all are timed alike."""
+
+    def __init__(self, network: nn.Module, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.network, self.dtype = network, dtype
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, 3, H, W) RGB in [0, 1] -> logits."""
+        return self.network(((x - 0.5) / 0.25).to(self.dtype).contiguous(memory_format=torch.channels_last))
+
+
+def labels_of(network: Callable[[Tensor], Tensor]) -> Labeller:
+    """A network of logits as one of labels, at the input's size."""
+    return lambda x: to_labels(network(x), x.shape[2:])
+
+
+def plain(cascade: LayerCascade, dtype: torch.dtype, device: str) -> Labeller:
+    """One-head IRNet: batch-norm folded, channels-last, eager. cuDNN's or oneDNN's own convolutions."""
+    return labels_of(folded(OneHead(cascade), dtype).to(device))
+
+
+def compiled(cascade: LayerCascade, dtype: torch.dtype, device: str) -> Labeller:
+    """The same through `torch.compile`."""
+    network: Any = torch.compile(folded(OneHead(cascade), dtype).to(device), dynamic=False)
+    return labels_of(network)
+
+
+def prepared(cascade: LayerCascade, dtype: torch.dtype, device: str, path: str = "fused") -> CascadeRuns:
+    """The cascade as it is run.
+
+    Args:
+        cascade: not changed.
+        dtype: of weights and features.
+        device: where to.
+        path: "fused" (packed rows, `for_inference`), or a region backend's name: the modules on it, folded.
+    """
+    if path == "fused":
+        return cascade.to(device).for_inference(dtype)
+    return OnBackend(folded(cascade, dtype).to(device), path)
+
+
+class OnBackend(CascadeRuns):
+    """A cascade's modules whose region operations run on one backend.
+
+    Args:
+        cascade: folded, of the dtype wanted.
+        backend: name of the backend.
+    """
+
+    def __init__(self, cascade: LayerCascade, backend: str) -> None:
+        super().__init__()
+        self.cascade, self.backend, self.rho = cascade, backend, cascade.rho
+        self.dtype = next(cascade.parameters()).dtype
+        self.stages, self.heads = cascade.stages, cascade.heads
+
+    @property
+    def stage_count(self) -> int:
+        """S."""
+        return self.cascade.stage_count
+
+    def _walk(self, x: Tensor, ledger: ExitLedger, halo: int) -> Iterator[Tensor]:
+        walk = self.cascade._walk(x.to(self.dtype), ledger, halo)
+        while True:  # the backend is chosen while a stage runs, not while the generator waits
+            with use_backend(self.backend):
+                work = next(walk, None)
+            if work is None:
+                return
+            yield work
+
+    def all_stages(self, x: Tensor) -> Any:
+        """Every stage on every cell, dense."""
+        return self.cascade.all_stages(x.to(self.dtype))
+
+
+def marked_run(
+    cascade: CascadeRuns, x: Tensor, rho: float | Sequence[float], criterion: Criterion, mark: Callable[[], None]
+) -> int:
+    """A true run that calls `mark` at its start, behind each stage that had work, and behind the labels.
+
+    Returns:
+        How many stages had work.
+    """
+    ledger = ExitLedger(thresholds(rho, cascade.stage_count - 1), criterion)
+    mark()
+    stages = 0
+    for _ in itertools.islice(cascade._walk(x, ledger, 0), cascade.stage_count):
+        mark()
+        stages += 1
+    ledger.close(x.shape[2:], "true")
+    mark()
+    return stages

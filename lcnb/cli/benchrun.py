@@ -1,0 +1,161 @@
+"""Running `lcnb bench`: every device and batch in turn, with the protocol stated and the machine watched."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from lcnb.cli.benchinput import dtype_of, inputs_of, load_cascade, load_images, rho_of, settings_of
+from lcnb.cli.benchtext import model_text
+from lcnb.cli.console import Live, bar, table
+from lcnb.cli.options import UsageError, blamed_on, usable_device
+
+if TYPE_CHECKING:
+    from lcnb.benchmark.protocol import Protocol, Times
+
+REPEATS = 10
+Measured = tuple[list[dict[str, Any]], list["Times"]]
+
+
+def run_ops(arguments: argparse.Namespace) -> int:
+    """Blocks and layers."""
+    from lcnb.benchmark import ops
+    from lcnb.regions import backends
+
+    unknown = [p for p in arguments.path if p != ops.ROWS and p not in backends()]
+    if unknown:
+        raise UsageError(f"--path: no path is named {unknown[0]!r}; there are {', '.join([ops.ROWS, *backends()])}")
+
+    def measured(device: str, batch: int, protocol: Protocol, live: Live) -> Measured:
+        settings = ops.OpsSettings(
+            tuple(arguments.size), arguments.width, tuple(arguments.level), tuple(arguments.share),
+            tuple(arguments.mask), tuple(arguments.path), batch, dtype_of(arguments), arguments.seed,
+            tuple(arguments.only),
+        )  # fmt: skip
+        found = list(ops.bench_ops(settings, device, protocol, live.show))
+        return [result for result, _ in found], [t for _, times in found for t in times]
+
+    chosen = {k: getattr(arguments, k) for k in ("level", "only", "share", "mask", "path", "width")}
+    return _bench(arguments, "ops", chosen, measured, lambda results: table(ops.rows_of_table(results), range(5, 9)))
+
+
+def run_model(arguments: argparse.Namespace) -> int:
+    """One cascade."""
+    from lcnb.benchmark import model
+
+    cascade = load_cascade(arguments)
+    images = load_images(arguments, cascade)
+    rho = rho_of(arguments, cascade)
+    arguments.repeats = arguments.repeats or max(REPEATS, len(images or ()))
+
+    def measured(device: str, batch: int, protocol: Protocol, live: Live) -> Measured:
+        inputs = inputs_of(arguments, images, batch, device)
+        settings = settings_of(arguments, cascade, batch, rho)
+        if len(inputs) > protocol.repeats:
+            raise UsageError(
+                f"--repeats {protocol.repeats} is less than {len(inputs)} batches of pictures; see --limit"
+            )
+        with blamed_on("--rho"):
+            result, times = model.bench_model(cascade.to(device), inputs, settings, protocol, _bar(live))
+        return [result], times
+
+    from lcnb.regions import backends
+
+    if arguments.path not in ("fused", *backends()):
+        raise UsageError(f"--path: no path is named {arguments.path!r}; there are fused, {', '.join(backends())}")
+    planned = arguments.exits is not None
+    chosen: dict[str, Any] = {"path": arguments.path, "masks": f"planned, {arguments.mask}" if planned else "true"}
+    chosen |= {"exits": arguments.exits} if planned else {"rho": rho}
+    chosen |= {"width": cascade.config.get("width"), "classes": cascade.config.get("num_classes")}
+    if arguments.weights is not None:
+        chosen["weights"] = cascade.meta["name"]
+    if images is not None:
+        chosen |= {"dataset": arguments.dataset, "split": arguments.split, "images": len(images), "size": "native"}
+    return _bench(arguments, "model", chosen, measured, model_text)
+
+
+def run_systems(arguments: argparse.Namespace) -> int:
+    """The table of the talk."""
+    from lcnb.benchmark import systems
+
+    def measured(device: str, batch: int, protocol: Protocol, live: Live) -> Measured:
+        settings = systems.SystemsSettings(
+            tuple(arguments.system or systems.SYSTEMS), tuple(arguments.size), arguments.width, arguments.classes,
+            arguments.exits, arguments.mask, batch, dtype_of(arguments), arguments.seed,
+        )  # fmt: skip
+        with blamed_on("--system"):
+            settings.all_names()
+        inputs = inputs_of(arguments, None, batch, device)
+        return systems.bench_systems(settings, inputs, protocol, _bar(live))
+
+    chosen = {k: getattr(arguments, k) for k in ("system", "exits", "mask", "width", "classes")}
+    chosen["weights"] = "random: for cost and speed only"
+    return _bench(
+        arguments, "systems", chosen, measured, lambda results: table(systems.rows_of_table(results), range(3, 8))
+    )
+
+
+def _bench(
+    arguments: argparse.Namespace,
+    kind: str,
+    chosen: dict[str, Any],
+    measured: Callable[[str, int, Protocol, Live], Measured],
+    text: Callable[[list[dict[str, Any]]], str],
+) -> int:
+    """Watch the machine, measure every device and batch, report."""
+    from lcnb.benchmark import LoadWatch, Protocol, document
+    from lcnb.benchmark.document import stated
+    from lcnb.cli.evaluate import write_json
+
+    _prepare(arguments)
+    devices = _devices(arguments)
+    with blamed_on("--warmup"):
+        protocol = Protocol(arguments.warmup, arguments.repeats or REPEATS)
+    watch = LoadWatch(arguments.even_if_busy)
+    results: list[dict[str, Any]] = []
+    times: list[Times] = []
+    with Live() as live:
+        for device in devices:
+            for batch in arguments.batch:
+                found, taken = measured(device, batch, protocol, live)
+                results, times = results + found, times + taken
+    settings = {"size": arguments.size, "batch": arguments.batch, "dtype": arguments.dtype, "seed": arguments.seed}
+    result = document(
+        kind, settings=settings | chosen, protocol=protocol, devices=devices, timed=_timed(arguments, kind, devices),
+        load=watch.end(times), results=results, argv=arguments.argv,
+    )  # fmt: skip
+    print(f"{stated(result)}\n\n{text(results)}")
+    if arguments.json is not None:
+        write_json(arguments.json, result)
+        print(f"\nwritten to {arguments.json}")
+    return 0
+
+
+def _prepare(arguments: argparse.Namespace) -> None:
+    """Threads and TF32, for the whole process."""
+    import torch
+
+    if arguments.threads is not None:
+        torch.set_num_threads(arguments.threads)
+    if arguments.tf32 is not None:
+        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = arguments.tf32 == "on"
+
+
+def _devices(arguments: argparse.Namespace) -> list[str]:
+    import torch
+
+    if arguments.device:
+        return [usable_device(name) for name in arguments.device]
+    return ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"]
+
+
+def _timed(arguments: argparse.Namespace, kind: str, devices: list[str]) -> dict[str, list[str]]:
+    from lcnb.benchmark.inputs import timed
+    from lcnb.benchmark.ops import TIMED
+
+    return TIMED if kind == "ops" else timed(any(d.startswith("cuda") for d in devices), arguments.resident)
+
+
+def _bar(live: Live) -> Callable[[int, int], None]:
+    return lambda done, total: live.show(f"{bar(done, total)} round {done} of {total}")

@@ -1,0 +1,55 @@
+"""The result of `lcnb bench model` for people."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lcnb.cli.console import percent, table
+
+
+def model_text(results: list[dict[str, Any]]) -> str:
+    """One paragraph a device and batch."""
+    return "\n\n".join(map(_one, results))
+
+
+def _one(r: dict[str, Any]) -> str:
+    height, width = r["size"]
+    head = (
+        f"{r['device']}, batch {r['batch']}, {height}x{width}, {r['batches']} batch{'es' * (r['batches'] > 1)}; "
+        f"left at stage 1 / 2 / 3: {' / '.join(map(percent, r['exits']))}"
+    )
+    return "\n\n".join([head, _times(r), _speedups(r["speedup"]), _stages(r), _parts(r)])
+
+
+def _times(r: dict[str, Any]) -> str:
+    gmac = {"cascade": r["gmac"]["cascade"], "all stages": r["gmac"]["all stages"]}
+    rows: list[tuple[object, ...]] = [("run", "GMAC an image", "ms p50", "p95")]
+    for name, ms in r["ms"].items():
+        rows.append((name, f"{gmac.get(name, r['gmac']['one head']):.2f}", f"{ms['p50']:.2f}", f"{ms['p95']:.2f}"))
+    return table(rows, range(1, 4))
+
+
+def _speedups(s: dict[str, Any]) -> str:
+    return (
+        f"{s['over_fastest_dense']:.2f} x the speed of the fastest dense form ({s['fastest_dense']}), "
+        f"{s['multiply_adds_one_head']:.2f} by multiply-adds\n"
+        f"{s['over_plain']:.2f} x the plain one (oneDNN or cuDNN); "
+        f"{s['over_all_stages']:.2f} x all stages, {s['multiply_adds_all_stages']:.2f} by multiply-adds"
+    )
+
+
+def _stages(r: dict[str, Any]) -> str:
+    rows: list[tuple[object, ...]] = [("by stage", "ms p50", "p95")]
+    rows += [(name, f"{ms['p50']:.2f}", f"{ms['p95']:.2f}") for name, ms in r["stages_ms"].items()]
+    return table(rows, (1, 2))
+
+
+def _parts(r: dict[str, Any]) -> str:
+    parts = {name: ms for name, ms in r["parts_ms"].items() if name != "sum"}
+    total = r["parts_ms"]["sum"]
+    rows: list[tuple[object, ...]] = [("where it goes", "ms", "share")]
+    rows += [(name, f"{ms:.3f}", percent(ms / total if total else None)) for name, ms in parts.items()]
+    note = (
+        f"operations one by one, a pass of its own: {total:.2f} ms in all, against {r['ms']['cascade']['p50']:.2f} ms"
+    )
+    return f"{table(rows, (1, 2))}\n{note}"

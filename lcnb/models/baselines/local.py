@@ -1,0 +1,92 @@
+"""A locally connected layer whose filters come from the picture: DPN's layer b12 as one custom operator.
+
+Shape letters: B images, K classes, H, W pixels, R the window's side.
+
+Every pixel has a filter of its own, R x R weights shared by all classes, which say how alike the neighbours' colours
+are. The weights of a whole picture would take gigabytes, so tiles of pixels are done one after the other: a tile's
+weights against the window around it are one matrix, zero outside each pixel's own R x R. That matrix is larger than
+what the layer means (1.7 times at R = 50), so the operator tells `FlopCounterMode` what the layer means: R * R
+multiply-adds for each pixel and class. What the weights themselves cost is not counted, as for any activation.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.utils.flop_counter import register_flop_formula
+
+TILE = 16
+"""Pixels to a tile's side."""
+FALL_OFF = 3.0
+"""Colours in [0, 1] whose squared distance is above 1 / this have weight 0 (ours; the paper learns its weights)."""
+FAR = -1e4
+"""Makes a weight negative, so zero after the ReLU, wherever a cell is outside a pixel's window."""
+
+
+@torch.library.custom_op("lcnb::local_product", mutates_args=())
+def local_product(scores: Tensor, picture: Tensor, window: int) -> Tensor:
+    """Average of the scores around each pixel, weighted by likeness of colour.
+
+    Args:
+        scores: (B, K, H, W).
+        picture: (B, 3, H, W) in [0, 1], of the same dtype.
+        window: R; pixel y sees y - R // 2 ... y - R // 2 + R - 1.
+
+    Returns:
+        (B, K, H, W): the weighted sum over the window, divided by R * R. Beyond the border counts as zero.
+    """
+    height, width = scores.shape[2:]
+    before, after = window // 2, window - 1 - window // 2
+    margins = (before, after + -width % TILE, before, after + -height % TILE)
+    scores_around, picture_around = F.pad(scores, margins), F.pad(picture, margins)
+    window_only = _window_only(window, scores)
+    out = scores.new_empty(scores.shape)
+    for top in range(0, height, TILE):
+        for left in range(0, width, TILE):
+            reach = (
+                slice(None),
+                slice(None),
+                slice(top, top + TILE + window - 1),
+                slice(left, left + TILE + window - 1),
+            )
+            tile = _tile(scores_around[reach], picture_around[reach], window_only, window)
+            target = out[:, :, top : top + TILE, left : left + TILE]
+            target.copy_(tile[:, :, : target.shape[2], : target.shape[3]])
+    return out
+
+
+def _window_only(window: int, like: Tensor) -> Tensor:
+    """(TILE * TILE, side * side): 0 where a cell of the surroundings lies in the pixel's window, else `FAR`."""
+    pixel, cell = torch.arange(TILE, device=like.device), torch.arange(TILE + window - 1, device=like.device)
+    near = (cell[None] >= pixel[:, None]) & (cell[None] < pixel[:, None] + window)
+    both = near[:, None, :, None] & near[None, :, None, :]
+    return torch.where(both.reshape(TILE * TILE, -1), 0.0, FAR).to(like.dtype)
+
+
+def _tile(scores: Tensor, picture: Tensor, window_only: Tensor, window: int) -> Tensor:
+    """(B, K, side, side) surroundings -> (B, K, TILE, TILE)."""
+    before = window // 2
+    own = picture[:, :, before : before + TILE, before : before + TILE].flatten(2).transpose(1, 2)
+    around = picture.flatten(2)
+    # 1 - FALL_OFF * |own - around|^2 as one product of five columns and five rows.
+    ones = own.new_ones(own.shape[0], own.shape[1], 1)
+    left = torch.cat([2 * FALL_OFF * own, -FALL_OFF * own.square().sum(2, keepdim=True), ones], dim=2)
+    right = torch.cat([around, torch.ones_like(around[:, :1]), 1 - FALL_OFF * around.square().sum(1, keepdim=True)], 1)
+    weights = torch.baddbmm(window_only.expand(len(own), -1, -1), left, right).relu_()
+    done = scores.flatten(2) @ weights.transpose(1, 2)
+    return done.view(*scores.shape[:2], TILE, TILE).div_(window * window)
+
+
+@local_product.register_fake
+def _(scores: Tensor, picture: Tensor, window: int) -> Tensor:
+    return torch.empty_like(scores, memory_format=torch.contiguous_format)
+
+
+@register_flop_formula(torch.ops.lcnb.local_product)
+def _flops(scores_shape: Any, picture_shape: Any, window: int, *_: Any, out_shape: Any = None, **__: Any) -> int:
+    """Twice the multiply-adds, as the counter wants it."""
+    batch, classes, height, width = scores_shape
+    return 2 * batch * classes * height * width * window * window
