@@ -100,15 +100,15 @@ class LoadWatch:
 
     Args:
         even_if_busy: go on, and mark the result, instead of refusing.
-        look: seconds to watch before we begin; 0 where nobody asks.
+        look: seconds to watch before we begin; `LOOK` if None.
 
     Raises:
         BusyError: the machine is not idle enough.
     """
 
-    def __init__(self, even_if_busy: bool = False, look: float = LOOK) -> None:
+    def __init__(self, even_if_busy: bool = False, look: float | None = None) -> None:
         first = usage()
-        time.sleep(look if first is not None else 0)
+        time.sleep((LOOK if look is None else look) if first is not None else 0)
         self._start = usage()
         self.idle = idle_share(first, self._start)
         if self.idle is not None and self.idle < IDLE_NEEDED and not even_if_busy:

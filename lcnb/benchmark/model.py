@@ -107,9 +107,9 @@ def bench_model(
         The result as JSON takes it, and all times.
     """
     device = str(inputs.device)
-    watch = stopwatch_for(device)
+    watch, failed = stopwatch_for(device), dict[str, str]()
     runs = _Runs(prepared(cascade, settings.dtype, device, settings.path), inputs, settings, watch)
-    times = measure(_opponents(cascade, runs, settings, device), protocol, watch, progress)
+    times = measure(_opponents(cascade, runs, failed), protocol, watch, progress)
     with torch.inference_mode():
         outputs = [runs.once(turn) for turn in range(len(inputs))]
         by_stage = _by_stage(runs, protocol)
@@ -128,22 +128,33 @@ def bench_model(
         "stages_ms": by_stage,
         "parts_ms": {**parts, "sum": round(sum(parts.values()), 4)},
         "speedup": _speedup(times, gmac),
+        "failed": failed,
     }
     return result, list(times.values())
 
 
-def _opponents(cascade: LayerCascade, runs: _Runs, settings: ModelSettings, device: str) -> list[Opponent]:
-    """All who take part."""
-    inputs, dtype = runs.inputs, settings.dtype
-    fused = runs.cascade if settings.path == "fused" else prepared(cascade, dtype, device)
-    forms: dict[str, Callable[[Tensor], Any]] = {PLAIN: plain(cascade, dtype, device)}
+def _opponents(cascade: LayerCascade, runs: _Runs, failed: dict[str, str]) -> list[Opponent]:
+    """All who take part; who cannot is noted in `failed`, with the reason."""
+    inputs, settings, device = runs.inputs, runs.settings, str(runs.inputs.device)
+    fused = runs.cascade if settings.path == "fused" else prepared(cascade, settings.dtype, device)
+    forms: dict[str, Callable[[Tensor], Any]] = {PLAIN: plain(cascade, settings.dtype, device)}
     if settings.compile:
-        forms[COMPILED] = compiled(cascade, dtype, device)
+        try:
+            forms[COMPILED] = _tried(compiled(cascade, settings.dtype, device), inputs)
+        except (RuntimeError, ImportError, OSError) as error:  # no compiler, or one that cannot do it
+            failed[COMPILED] = f"{type(error).__name__}: {str(error).strip().splitlines()[0]}"
     forms[PACKED] = lambda x: fused(x, 1.0).labels
     forms[ALL] = labels_of(lambda x: fused.all_stages(x)[-1])
     dense = [Opponent(name, _on(form, inputs), steady=inputs.one_size) for name, form in forms.items()]
     # With true masks, pictures differ in their work.
     return [Opponent(CASCADE, runs.once, steady=len(inputs) == 1), *dense]
+
+
+@torch.inference_mode()
+def _tried(form: Callable[[Tensor], Any], inputs: Inputs) -> Callable[[Tensor], Any]:
+    """The form, once it has run: it compiles here."""
+    form(inputs[0])
+    return form
 
 
 def _on(form: Callable[[Tensor], Any], inputs: Inputs) -> Callable[[int], Any]:

@@ -20,6 +20,8 @@ Measured = tuple[list[dict[str, Any]], list["Times"]]
 
 def run_ops(arguments: argparse.Namespace) -> int:
     """Blocks and layers."""
+    import torch
+
     from lcnb.benchmark import ops
     from lcnb.regions import backends
 
@@ -33,6 +35,8 @@ def run_ops(arguments: argparse.Namespace) -> int:
             tuple(arguments.mask), tuple(arguments.path), batch, dtype_of(arguments), arguments.seed,
             tuple(arguments.only),
         )  # fmt: skip
+        with blamed_on("--only"), torch.device("meta"):
+            ops.pieces(settings)
         found = list(ops.bench_ops(settings, device, protocol, live.show))
         return [result for result, _ in found], [t for _, times in found for t in times]
 

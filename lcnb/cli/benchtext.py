@@ -18,7 +18,8 @@ def _one(r: dict[str, Any]) -> str:
         f"{r['device']}, batch {r['batch']}, {height}x{width}, {r['batches']} batch{'es' * (r['batches'] > 1)}; "
         f"left at stage 1 / 2 / 3: {' / '.join(map(percent, r['exits']))}"
     )
-    return "\n\n".join([head, _times(r), _speedups(r["speedup"]), _stages(r), _parts(r)])
+    failed = [f"{name} was not measured: {why}" for name, why in r["failed"].items()]
+    return "\n\n".join([head, _times(r), *failed, _speedups(r["speedup"]), _stages(r), _parts(r)])
 
 
 def _times(r: dict[str, Any]) -> str:

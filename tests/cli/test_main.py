@@ -14,8 +14,9 @@ from lcnb.cli.console import Live, bar, number, percent, table
 from lcnb.cli.options import UsageError, blamed_on, usable_device
 from tests.cli.conftest import environment, spawn
 
-COMMANDS = ["run", "info", "eval", "train", "data", "weights"]
+COMMANDS = ["run", "info", "eval", "train", "bench", "data", "weights"]
 PARTS = [["data", "list"], ["data", "show"], ["weights", "list"], ["weights", "show"], ["weights", "pack"]]
+PARTS += [["bench", "ops"], ["bench", "model"], ["bench", "systems"]]
 
 
 def test_version(lcnb):

@@ -1,0 +1,189 @@
+"""A cascade against its dense forms: all give the same labels, exits are those planned, parts add up."""
+
+import itertools
+
+import pytest
+import torch
+
+from lcnb.benchmark import Protocol
+from lcnb.benchmark.inputs import Inputs, noise, pictures, timed
+from lcnb.benchmark.masks import open_after
+from lcnb.benchmark.model import ModelSettings, bench_model
+from lcnb.benchmark.parts import PARTS, Recorder, part_of, time_parts, watched
+from lcnb.benchmark.protocol import Stopwatch
+from lcnb.benchmark.runners import PLANNED_RHO, PlannedExits, labels_of, marked_run, plain, prepared
+from lcnb.models import max_softmax, to_labels
+from lcnb.models.exits import ExitLedger
+from lcnb.regions import Region
+
+GRID = (2, 6, 8)
+
+
+@pytest.fixture(autouse=True)
+def _no_grad():
+    with torch.inference_mode():
+        yield
+
+
+@pytest.fixture(scope="module")
+def x():
+    return noise(2, 48, 64, seed=4)
+
+
+@pytest.mark.parametrize("path", ["fused", "gather", "reference"])
+@pytest.mark.parametrize("exits", [(0.25, 0.25), (0, 1), (1, 0), (0, 0)])
+def test_planned_exits_are_kept(small_cascade, x, path, exits):
+    cascade = prepared(small_cascade, torch.float32, "cpu", path)
+    out = cascade(x, PLANNED_RHO, criterion=PlannedExits(open_after(exits, GRID)))
+    assert out.exits.tolist() == [[*exits, 1 - sum(exits)]] * 2
+    assert out.mode == "true"
+
+
+@pytest.mark.parametrize("path", ["gather", "reference"])
+def test_paths_agree_with_the_modules(small_cascade, x, path):
+    found, expected = prepared(small_cascade, torch.float32, "cpu", path)(x, 0.6), small_cascade(x, 0.6)
+    assert found.stage.equal(expected.stage)
+    assert found.labels.equal(expected.labels)
+
+
+def test_dense_forms_agree(small_cascade, x):
+    fused = prepared(small_cascade, torch.float32, "cpu")
+    expected = to_labels(small_cascade.all_stages(x)[-1], (48, 64))
+    for form in (plain(small_cascade, torch.float32, "cpu"), labels_of(lambda x: fused.all_stages(x)[-1])):
+        assert (form(x) == expected).float().mean() > 0.999
+    assert fused(x, 1.0).labels.eq(expected).float().mean() > 0.999
+
+
+def test_bfloat16_runs(small_cascade, x):
+    for path in ("fused", "gather"):
+        assert prepared(small_cascade, torch.bfloat16, "cpu", path)(x, 0.6).labels.shape == (2, 48, 64)
+    assert plain(small_cascade, torch.bfloat16, "cpu")(x).shape == (2, 48, 64)
+
+
+@pytest.mark.parametrize(("exits", "stages"), [((1, 0), 1), ((0.5, 0.5), 2), ((0.2, 0.2), 3)])
+def test_marks_stand_between_the_stages(small_cascade, x, exits, stages):
+    marks = itertools.count()
+    criterion = PlannedExits(open_after(exits, GRID))
+    fused = small_cascade.for_inference()
+    assert marked_run(fused, x, PLANNED_RHO, criterion, lambda: next(marks)) == stages
+    assert next(marks) == stages + 2
+
+
+def test_result(small_cascade, x):
+    settings = ModelSettings(still_open=tuple(open_after((0.25, 0.25), GRID)))
+    result, times = bench_model(small_cascade, Inputs([x], "cpu"), settings, Protocol(0, 2))
+    assert len(times) == 4
+    assert result["exits"] == [0.25, 0.25, 0.5]
+    assert result["work"] == [1, 0.75, 0.5]
+    assert set(result["ms"]) == {"cascade", "plain", "packed", "all stages"}
+    assert list(result["stages_ms"]) == ["stage 1", "stage 2", "stage 3", "labels"]
+    speed, gmac = result["speedup"], result["gmac"]
+    assert speed["multiply_adds_one_head"] == pytest.approx(gmac["one head"] / gmac["cascade"], rel=1e-3)
+    assert speed["fastest_dense"] in ("plain", "packed")
+    fastest = result["ms"][speed["fastest_dense"]]["p50"]
+    assert speed["over_fastest_dense"] == pytest.approx(fastest / result["ms"]["cascade"]["p50"], rel=1e-2)
+    assert speed["over_plain"] >= speed["over_fastest_dense"]
+    parts = result["parts_ms"]
+    assert parts.pop("sum") == pytest.approx(sum(parts.values()), abs=1e-2)
+
+
+def test_what_cannot_be_compiled_is_left_out_and_said(small_cascade, x, monkeypatch):
+    def no_compiler(*_):
+        raise RuntimeError("no C++ compiler\nfound")
+
+    monkeypatch.setattr("lcnb.benchmark.model.compiled", lambda *_: no_compiler)
+    result, _ = bench_model(small_cascade, Inputs([x], "cpu"), ModelSettings(0.6, compile=True), Protocol(0, 1))
+    assert result["failed"] == {"compiled": "RuntimeError: no C++ compiler"}
+    assert "compiled" not in result["ms"]
+
+
+def test_compiled_takes_part(small_cascade, x, monkeypatch):
+    monkeypatch.setattr("lcnb.benchmark.model.compiled", plain)
+    result, _ = bench_model(small_cascade, Inputs([x], "cpu"), ModelSettings(0.6, compile=True), Protocol(0, 1))
+    assert result["failed"] == {}
+    assert set(result["ms"]) == {"cascade", "plain", "compiled", "packed", "all stages"}
+
+
+def test_true_masks_over_pictures(small_cascade):
+    inputs = Inputs([noise(1, 48, 64, seed=s) for s in range(3)], "cpu")
+    result, times = bench_model(small_cascade, inputs, ModelSettings(rho=0.6), Protocol(0, 3))
+    expected = torch.cat([small_cascade(inputs[i], 0.6).exits for i in range(3)]).mean(0)
+    assert result["exits"] == pytest.approx(expected.tolist(), abs=1e-5)
+    assert result["batches"] == 3
+    assert [t.steady for t in times] == [False, True, True, True]
+
+
+@pytest.mark.parametrize("path", ["fused", "gather"])
+def test_parts_are_found_and_all_is_put_back(small_cascade, x, path):
+    cascade = prepared(small_cascade, torch.float32, "cpu", path)
+    heads, methods = list(cascade.heads), (vars(Region)["__init__"], vars(ExitLedger)["close"])
+
+    def run(turn):
+        cascade(x, PLANNED_RHO, criterion=PlannedExits(open_after((0.25, 0.25), GRID)))
+
+    parts = time_parts(cascade, run, Stopwatch(), repeats=1)
+    assert tuple(parts) == PARTS
+    assert all(parts[p] > 0 for p in PARTS)
+    assert list(cascade.heads) == heads
+    assert (vars(Region)["__init__"], vars(ExitLedger)["close"]) == methods
+    assert "forward" not in vars(heads[0])
+
+
+def test_put_back_after_an_error(small_cascade):
+    before = vars(Region)["__init__"]
+    fused = small_cascade.for_inference()
+    heads = list(fused.heads)
+    with pytest.raises(RuntimeError, match="stop"), watched(fused, Recorder(Stopwatch())):
+        raise RuntimeError("stop")
+    assert vars(Region)["__init__"] is before
+    assert fused.heads == heads
+
+
+@pytest.mark.parametrize(
+    ("operation", "part"),
+    [
+        ("aten::index_select.out", "gather"),
+        ("aten::index.Tensor", "gather"),
+        ("aten::_embedding_bag.", "gather"),
+        ("aten::convolution.default", "product"),
+        ("mkldnn::_linear_pointwise.", "product"),
+        ("aten::addmm_.default", "product"),
+        ("lcnb::region_conv.default", "product"),
+        ("aten::index_copy_.default", "scatter"),
+        ("aten::relu_.default", "other"),
+    ],
+)
+def test_part_of(operation, part):
+    assert part_of(operation) == part
+
+
+def test_planned_exits_pay_for_the_softmax(monkeypatch, x):
+    called = []
+    monkeypatch.setattr("lcnb.benchmark.runners.max_softmax", lambda v: called.append(1) or max_softmax(v))
+    keep = torch.tensor([[[True, False]]])
+    planned = PlannedExits([keep])
+    logits = torch.randn(1, 3, 1, 2)
+    assert planned(logits).tolist() == [[[0, 1]]]
+    assert planned(logits).equal(max_softmax(logits))
+    assert len(called) == 2
+
+
+def test_pictures():
+    images = [torch.full((3, 4, 5), v, dtype=torch.uint8) for v in (0, 255, 51)]
+    (batch,) = pictures(images, 2)
+    assert batch.shape == (2, 3, 4, 5)
+    assert batch.amax() == 1
+    assert len(pictures(images, 1)) == 3
+    with pytest.raises(ValueError, match="several sizes"):
+        pictures([images[0], torch.zeros(3, 5, 5, dtype=torch.uint8)], 2)
+    with pytest.raises(ValueError, match="3 images make no batch of 4"):
+        pictures(images, 4)
+    with pytest.raises(ValueError, match="at least one picture"):
+        Inputs([], "cpu")
+
+
+def test_what_is_timed():
+    copy = "host-to-device copy of float32 pictures (CUDA)"
+    assert copy in timed(cuda=True, resident=False)["inside"]
+    assert copy in timed(cuda=True, resident=True)["outside"]
+    assert copy not in str(timed(cuda=False, resident=False))

@@ -1,0 +1,184 @@
+"""`lcnb bench`: tiny runs, what they print, and JSON whose fields stay."""
+
+import json
+
+import pytest
+import torch
+
+from lcnb.benchmark import load
+from lcnb.benchmark.load import Usage
+
+TINY = ["--repeats", "1", "--warmup", "0"]
+TOP = {
+    "schema", "kind", "settings", "protocol", "load", "results", "not_measured", "machine", "versions", "command",
+}  # fmt: skip
+TIMES = {"p50", "p95", "min", "spread", "n"}
+
+
+@pytest.fixture(autouse=True)
+def quiet(monkeypatch):
+    """A machine on which nobody else computes."""
+    clock = iter(range(1000))
+    monkeypatch.setattr(load, "LOOK", 0)
+    monkeypatch.setattr(load, "usage", lambda: Usage(now := 10.0 * next(clock), now * 0.99, 0.0))
+
+
+def bench(lcnb, home, *arguments):
+    """Run on the CPU; returns the JSON and what was printed."""
+    code, out, error = lcnb("bench", *arguments, "--device", "cpu", "--json", "out/x.json", *TINY)
+    assert (code, error) == (0, "")
+    found = json.loads((home / "out" / "x.json").read_text())
+    assert set(found) == TOP
+    assert found["schema"] == "lcnb-bench-1"
+    assert found["kind"] == arguments[0]
+    assert found["command"].startswith(f"lcnb bench {arguments[0]} ")
+    assert {"cpu", "cores", "threads", "torch", "date"} <= found["machine"].keys()
+    assert found["versions"]["torch"].startswith(torch.__version__.split("+")[0])
+    assert found["protocol"].keys() == {
+        "warmup_rounds", "timed_rounds", "order", "statistic", "clock", "threads", "tf32", "inside", "outside",
+    }  # fmt: skip
+    assert {"size", "batch", "dtype", "seed"} <= found["settings"].keys()
+    assert found["load"]["busy"] is False
+    assert "machine: quiet" in out
+    assert "inside the time: " in out
+    return found, out
+
+
+def test_ops(lcnb, home):
+    arguments = ["--width", "0.05", "--size", "32", "40", "--level", "blocks", "--only", "C", "--share", "1", "0.5"]
+    found, out = bench(lcnb, home, "ops", *arguments, "--mask", "random")
+    assert [(r["op"], r["share"], r["mask"]) for r in found["results"]] == [("C", 1, "random"), ("C", 0.5, "random")]
+    first = found["results"][0]
+    assert first.keys() == {
+        "op", "level", "in_network", "device", "batch", "mask", "share", "cells", "gmac", "dense", "tables", "paths",
+    }  # fmt: skip
+    assert first["paths"].keys() == {"rows", "gather"}
+    assert first["paths"]["rows"].keys() == {"ms", "over_dense", "over_dense_x_share", "gmac_per_s"}
+    assert first["dense"]["ms"].keys() == TIMES
+    assert "/ (dense x share)" in out
+
+
+def test_model_with_planned_exits(lcnb, home):
+    arguments = ["--width", "0.05", "--size", "32", "64", "--exits", ".25,.25", "--batch", "1", "2"]
+    found, out = bench(lcnb, home, "model", *arguments)
+    assert [r["batch"] for r in found["results"]] == [1, 2]
+    for r in found["results"]:
+        assert r.keys() == {
+            "device", "batch", "size", "batches", "exits", "work", "gmac", "ms", "stages_ms", "parts_ms", "speedup",
+            "failed",
+        }  # fmt: skip
+        assert r["exits"] == [0.25, 0.25, 0.5]
+        assert r["speedup"].keys() == {
+            "fastest_dense", "over_fastest_dense", "over_plain", "over_all_stages", "multiply_adds_one_head",
+            "multiply_adds_all_stages",
+        }  # fmt: skip
+    assert found["settings"]["masks"] == "planned, blobs"
+    for words in ("by stage", "where it goes", "25.0 % / 25.0 % / 50.0 %", "fastest dense form", "by multiply-adds"):
+        assert words in out
+
+
+def test_model_with_weights_on_pictures(lcnb, home, data):
+    found, _ = bench(lcnb, home, "model", "--weights", "tiny", "--limit", "1", "--rho", "0.3", "--path", "gather")
+    (result,) = found["results"]
+    assert found["settings"]["weights"] == "tiny"
+    assert (found["settings"]["dataset"], found["settings"]["images"], found["settings"]["rho"]) == ("camvid", 1, 0.3)
+    assert result["size"] == [48, 64]
+    assert sum(result["exits"]) == pytest.approx(1, abs=1e-5)
+
+
+def test_every_picture_has_its_round(lcnb, home, data):
+    code, _, _ = lcnb("bench", "model", "--weights", "tiny", "--device", "cpu", "--warmup", "0", "--json", "x.json")
+    assert code == 0
+    found = json.loads((home / "x.json").read_text())
+    assert (found["results"][0]["batches"], found["protocol"]["timed_rounds"]) == (2, 10)
+
+
+def test_systems(lcnb, home):
+    arguments = ["--width", "0.02", "--size", "32", "32", "--classes", "3", "--system", "segnet", "lc"]
+    found, out = bench(lcnb, home, "systems", *arguments, "--exits", ".5,.3")
+    assert [r["system"] for r in found["results"]] == ["segnet", "deeplab-v2", "lc", "lc-exits"]
+    for r in found["results"]:
+        assert r.keys() == {
+            "system", "title", "device", "batch", "exits", "gmac", "ms", "images_per_s", "speed_over_deeplab_v2",
+            "multiply_adds_below_deeplab_v2", "printed",
+        }  # fmt: skip
+    assert found["settings"]["weights"].startswith("random")
+    assert "deck 14.7 FPS (2.07 x)" in out
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine can measure CUDA")
+def test_what_was_not_measured_has_its_command(lcnb, home):
+    small = ["--system", "segnet", "--width", "0.02", "--size", "16", "16"]
+    found, out = bench(lcnb, home, "systems", *small)
+    (missing,) = found["not_measured"]
+    assert missing["why"] == "not measured: this machine has no CUDA device"
+    assert missing["command"] == f"lcnb bench systems {' '.join([*small, *TINY])} --device cuda"
+    assert missing["command"] in out
+
+
+def test_a_busy_machine_is_refused_or_marked(lcnb, home, monkeypatch):
+    arguments = [
+        "bench",
+        "systems",
+        "--system",
+        "lc",
+        "--width",
+        "0.02",
+        "--size",
+        "16",
+        "16",
+        "--device",
+        "cpu",
+        *TINY,
+    ]
+    now = iter(range(100))
+    monkeypatch.setattr(load, "usage", lambda: Usage(10.0 * next(now), 0.0, 0.0))
+    code, out, error = lcnb(*arguments, "--json", "x.json")
+    assert (code, out) == (1, "")
+    assert "this machine is busy" in error
+    assert not (home / "x.json").exists()
+    code, out, _ = lcnb(*arguments, "--even-if-busy", "--json", "x.json")
+    assert code == 0
+    assert "BUSY, these times mean little" in out
+    found = json.loads((home / "x.json").read_text())["load"]
+    assert found["busy"] is True
+    assert len(found["reasons"]) == 2
+
+
+def test_threads_are_set_and_stated(lcnb, home):
+    one = ["--level", "layers", "--only", "C 1x3", "--width", "0.02", "--size", "16", "16", "--share", "1"]
+    found, _ = bench(lcnb, home, "ops", *one, "--mask", "random", "--threads", "2")
+    assert found["protocol"]["threads"] == found["machine"]["threads"] == 2
+
+
+def test_without_a_part_it_shows_its_help(lcnb):
+    code, out, _ = lcnb("bench")
+    assert code == 0
+    assert "usage: lcnb bench" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["ops", "--path", "cudnn"], 1, "--path: no path is named 'cudnn'; there are rows, gather, reference"),
+        (["ops", "--only", "D"], 1, "--only: nothing begins with D; there are A, "),
+        (["ops", "--share", "2"], 2, "2 is no number between 0 and 1"),
+        (["ops", "--warmup", "-1"], 1, "--warmup: warmup is at least 0"),
+        (["model", "--exits", ".5"], 2, ".5: 2 shares of all cells are needed"),
+        (["model", "--exits", ".6,.6"], 2, "together at most 1"),
+        (["model", "--rho", ".5"], 1, "need --weights"),
+        (["model", "--weights", "tiny", "--exits", ".1,.1", "--rho", ".5"], 1, "takes neither --dataset nor --rho"),
+        (["model", "--weights", "tiny", "--rho", ".1", ".2", ".3"], 1, "--rho: rho needs one value"),
+        (["model", "--weights", "tiny", "--batch", "3"], 1, "--batch: 2 images make no batch of 3"),
+        (["model", "--weights", "tiny", "--repeats", "1"], 1, "--repeats 1 is less than 2 batches"),
+        (["model", "--path", "magic"], 1, "no path is named 'magic'; there are fused, gather"),
+        (["systems", "--system", "unet"], 1, "--system: no system is named 'unet'"),
+        (["systems", "--device", "cuda:9"], 1, "this machine has no such device"),
+        (["systems", "--width", "0"], 2, "0 is no number above 0"),
+    ],
+)
+def test_refuses(lcnb, data, arguments, code, words):
+    result = lcnb("bench", *arguments)
+    assert result[:2] == (code, "")
+    assert words in result[2]
+    assert result[2].count("\n") == 1
