@@ -22,6 +22,8 @@ SPREAD_ALLOWED = 0.15
 """Width of the middle half of an opponent's times, over their median."""
 SPREAD_FROM = 1e-3
 """Seconds that a run has to take for its spread to count; shorter ones jitter on a quiet machine too."""
+MOST = 0.9
+"""Share of the opponents whose spread has to be within that: among hundreds, a few are unlucky on any machine."""
 LOOK = 1.0
 """Seconds for which we watch before we begin."""
 
@@ -37,7 +39,7 @@ class Load:
     Attributes:
         idle_before: share of the processors' time, or None where it is not known.
         others_during: share of the processors' time that other processes used, or None.
-        spread: the largest among steady opponents.
+        spread: below this are the spreads of nine in ten steady opponents.
         reasons: why the machine counts as busy; empty if it does not.
     """
 
@@ -124,7 +126,8 @@ class LoadWatch:
             times: all that were taken; only steady ones of more than a moment are looked at.
         """
         others = others_share(self._start, usage())
-        spread = max((t.spread for t in times if t.steady and t.p50 >= SPREAD_FROM and len(t.seconds) > 3), default=0.0)
+        apart = [t.spread for t in times if t.steady and t.p50 >= SPREAD_FROM and len(t.seconds) > 3]
+        spread = Times(tuple(apart)).quantile(MOST) if apart else 0.0
         return Load(self.idle, others, spread, reasons(self.idle, others, spread))
 
 

@@ -50,6 +50,12 @@ def test_repeats_far_apart(monkeypatch, times, busy):
     assert bool(LoadWatch().end([times]).reasons) is busy
 
 
+def test_one_unlucky_opponent_in_many_is_forgiven(monkeypatch):
+    script(monkeypatch, START, QUIET, Usage(130, 79, 10.2))
+    calm, wild = Times((0.010, 0.010, 0.010, 0.010)), Times((0.010, 0.020, 0.030, 0.040))
+    assert LoadWatch().end([*[calm] * 20, wild]).reasons == []
+
+
 def test_without_psutil(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "psutil", None)
     assert load.usage() is None
