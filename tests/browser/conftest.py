@@ -54,7 +54,7 @@ def open_notebook(lab, browser, request):
     def open_one(name):
         page = browser.new_page()
         pages.append(page)
-        return Notebook(page, lab.format(f"{name}.ipynb"))
+        return Notebook(page, lab.format(name))
 
     yield open_one
     SHOTS.mkdir(parents=True, exist_ok=True)

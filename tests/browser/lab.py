@@ -33,7 +33,10 @@ def chromium() -> str | None:
 
 @contextlib.contextmanager
 def jupyterlab(folder: Path) -> Iterator[str]:
-    """JupyterLab over `folder`; yields its address, token included."""
+    """JupyterLab over `folder`; yields the address of a notebook, to be formatted with its name.
+
+    Each notebook has a workspace of its own: Lab would open the earlier ones beside it.
+    """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -54,7 +57,7 @@ def jupyterlab(folder: Path) -> Iterator[str]:
         process = subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT)
     try:
         _wait_for(f"http://127.0.0.1:{port}/api?token={token}", process, folder / ".lab.log")
-        yield f"http://127.0.0.1:{port}/lab/tree/{{}}?token={token}"
+        yield f"http://127.0.0.1:{port}/lab/workspaces/{{0}}/tree/{{0}}.ipynb?token={token}"
     finally:
         process.terminate()
         with contextlib.suppress(subprocess.TimeoutExpired):
