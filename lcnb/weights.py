@@ -18,6 +18,7 @@ from torch import Tensor
 
 from lcnb.errors import WeightsError
 from lcnb.models import IRNetConfig, LayerCascade, irnet_lc
+from lcnb.models.cascade import VARIANTS
 from lcnb.models.exits import thresholds
 from lcnb.paths import REPOSITORY, absolute, data_roots, searched, written_whole
 
@@ -59,7 +60,7 @@ def save(cascade: LayerCascade, folder: Path, meta: dict[str, Any]) -> Path:
         WeightsError: the network does not know how it was built, a value is not finite as it would be stored, or
             `meta` contradicts the network.
     """
-    if cascade.config.get("network") != "irnet_lc":
+    if cascade.config.get("network") not in {variant.name for variant in VARIANTS.values()}:
         raise WeightsError("only networks made by irnet_lc can be saved: this one has no config to rebuild it from")
     target = Path(folder) / FILE
     tensors = {name: _stored(value) for name, value in cascade.state_dict().items()}
@@ -137,13 +138,16 @@ def _outline(header: dict[str, str], file: Path) -> LayerCascade:
     """
     config = _parsed(header.get("config"), f"{file} describes no network")
     network = config.pop("network", None)
-    if network != "irnet_lc":
-        raise WeightsError(f"{file} describes a network {network!r}; this version builds 'irnet_lc' only")
+    variants = {variant.name: key for key, variant in VARIANTS.items()}
+    if network not in variants:
+        raise WeightsError(
+            f"{file} describes a network {network!r:.60}; this version builds {', '.join(variants)} only"
+        )
     for name, value in config.items():
         _check_knob(name, value, file)
     knobs: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in config.items()}
     with torch.device("meta"):
-        return irnet_lc(**knobs)
+        return irnet_lc(variant=variants[network], **knobs)
 
 
 def _check_knob(name: str, value: Any, file: Path) -> None:
@@ -197,7 +201,8 @@ def _filled(outline: LayerCascade, tensors: dict[str, Tensor]) -> LayerCascade:
     values = {name: tensors[name].to(value.dtype, copy=True) for name, value in wanted.items()}
     outline.load_state_dict(values, assign=True)
     # Built anew around the same modules: the input's mean and standard deviation are not stored, so still "meta".
-    cascade = LayerCascade(list(outline.stages), list(outline.heads))
+    variant = next(v for v in VARIANTS.values() if v.name == outline.config["network"])
+    cascade = LayerCascade(list(outline.stages), list(outline.heads), mean=variant.mean, std=variant.std)
     cascade.config = outline.config
     return cascade.to(memory_format=torch.channels_last)
 

@@ -207,7 +207,7 @@ def test_a_pickle_is_not_run(folder, tmp_path):
         ({"config": "{"}, "describes no network"),
         ({"config": "[1]"}, "describes no network"),
         ({"config": "[" * 9999}, "describes no network"),
-        ({"config": "{}"}, "a network None; this version builds 'irnet_lc' only"),
+        ({"config": "{}"}, "a network None; this version builds irnet_lc, irnet_lc-timm only"),
         ({"config": '{"network": "os.system"}'}, "a network 'os.system'"),
         ({"meta": "{"}, "has a damaged description"),
         ({"meta": "[]"}, "has a damaged description"),

@@ -18,7 +18,11 @@ KNOBS: dict[str, dict[str, Any]] = {
     "val_split": {"help": "split to score on"},
     "width": {"type": positive, "help": "factor on IRNet's channels"},
     "arm": {"help": "what the second step trains on: lc (the cascade), dsn, dsn-dropout, irnet, mc or hard"},
-    "init": {"help": "weights to start from: a name or a path"},
+    "variant": {"help": "of IRNet: paper, or timm (the one that public ImageNet weights fit, at --width 1)"},
+    "init": {
+        "help": "weights to start from: a name or a path; with --variant timm also a checkpoint of timm's "
+        "inception_resnet_v2 (.safetensors, or .pth)"
+    },
     "steps": {"type": int, "help": "optimiser steps of the initial training"},
     "cascade_steps": {"type": int, "help": "optimiser steps of cascade training"},
     "batch": {"type": count, "help": "images a step"},

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from lcnb.models.cascade import CascadeRuns, LayerCascade, StageLogits
+from lcnb.models.cascade import VARIANTS, CascadeRuns, LayerCascade, StageLogits
 from lcnb.models.exits import ExitLedger
 from lcnb.models.irnet import Branches, ConvNorm, Residual
 from lcnb.regions import Region
@@ -48,7 +48,7 @@ class FusedCascade(CascadeRuns):
         super().__init__()
         self.rho, self.meta, self.config = cascade.rho, cascade.meta, cascade.config
         self.dtype, self.mean, self.std = dtype, cascade.mean, cascade.std
-        if cascade.config.get("network") != "irnet_lc":
+        if cascade.config.get("network") not in {variant.name for variant in VARIANTS.values()}:
             raise FusionError("only cascades made by irnet_lc have a fused form; run this one as it is")
         channels = [_conv_of(cast(ConvNorm, head[0])).in_channels for head in cast(list[nn.Sequential], cascade.heads)]
         stem, *blocks = cast(nn.Sequential, cascade.stages[0])
@@ -119,7 +119,7 @@ def _fold(module: nn.Module, dtype: torch.dtype) -> nn.Module:
         return Branches(*(_fold(b, dtype) for b in module.branches))
     if isinstance(module, nn.Sequential):
         return nn.Sequential(*(_fold(m, dtype) for m in module))
-    if isinstance(module, nn.MaxPool2d):
+    if isinstance(module, (nn.MaxPool2d, nn.AvgPool2d)):
         return module
     raise FusionError(f"{type(module).__name__} in the stem has no fused form; run the cascade as it is")
 
@@ -143,6 +143,9 @@ def _stage(stage: nn.Module, channels: int, dtype: torch.dtype) -> RowFunction:
             fork = Fork([_chain(b, channels, dtype) for b in block.branches])
             functions.append(fork)
             channels = fork.outputs
+        elif isinstance(block, ConvNorm):
+            functions.append(chain := _chain(block, channels, dtype))
+            channels = chain.outputs
         else:
             raise FusionError(f"{type(block).__name__} has no fused form; run the cascade as it is")
 
@@ -157,7 +160,8 @@ def _stage(stage: nn.Module, channels: int, dtype: torch.dtype) -> RowFunction:
 def _residual(block: Residual, channels: int, dtype: torch.dtype) -> ResidualSum:
     fork = Fork([_chain(b, channels, dtype) for b in block.branches.branches], spare=1)
     weight, bias = block.up.weight[:, :, 0, 0].detach(), block.up.bias.detach()  # type: ignore[union-attr]
-    return ResidualSum(fork, (weight * block.scale).to(dtype), (bias * block.scale).to(dtype), relu=True)
+    rectified = isinstance(block.relu, nn.ReLU)
+    return ResidualSum(fork, (weight * block.scale).to(dtype), (bias * block.scale).to(dtype), rectified)
 
 
 def _chain(branch: nn.Module, channels: int, dtype: torch.dtype) -> Chain:

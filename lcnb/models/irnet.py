@@ -15,6 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 
@@ -52,13 +53,19 @@ class IRNetConfig:
 
 
 class ConvNorm(nn.Sequential):
-    """Convolution, batch-norm, ReLU; "SAME" padding, no bias of its own."""
+    """Convolution, batch-norm, ReLU; padded to ceil(size / stride) unless `same` is False (no padding), no own bias."""
 
     def __init__(
-        self, inputs: int, outputs: int, kernel: int | tuple[int, int] = 1, stride: int = 1, dilation: int = 1
+        self,
+        inputs: int,
+        outputs: int,
+        kernel: int | tuple[int, int] = 1,
+        stride: int = 1,
+        dilation: int = 1,
+        same: bool = True,
     ):
         kh, kw = (kernel, kernel) if isinstance(kernel, int) else kernel
-        padding = (dilation * (kh // 2), dilation * (kw // 2))
+        padding = (dilation * (kh // 2), dilation * (kw // 2)) if same else (0, 0)
         super().__init__(
             nn.Conv2d(inputs, outputs, (kh, kw), stride, padding, dilation, bias=False),
             nn.BatchNorm2d(outputs, eps=1e-3),
@@ -80,12 +87,12 @@ class Branches(nn.Module):
 class Residual(nn.Module):
     """h(x) = relu(x + scale * up(branches(x))): blocks A, B and C differ in their branches only."""
 
-    def __init__(self, channels: int, branches: Branches, joined: int, scale: float) -> None:
+    def __init__(self, channels: int, branches: Branches, joined: int, scale: float, rectified: bool = True) -> None:
         super().__init__()
         self.branches = branches
         self.up = nn.Conv2d(joined, channels, 1)
         self.scale = scale
-        self.relu = nn.ReLU(inplace=True)
+        self.relu: nn.Module = nn.ReLU(inplace=True) if rectified else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
         return self.relu(torch.add(x, self.up(self.branches(x)), alpha=self.scale))
@@ -137,8 +144,9 @@ def block_b(channels: int, config: IRNetConfig) -> Residual:
     return Residual(channels, branches, 2 * c(192), config.residual_scale[1])
 
 
-def block_c(channels: int, config: IRNetConfig) -> Residual:
-    """1x1 | 1x1, 1x3, 3x1 on 2144 channels."""
+def block_c(channels: int, config: IRNetConfig, last: bool = False) -> Residual:
+    """1x1 | 1x1, 1x3, 3x1 on 2144 channels; as the last of the public Inception-ResNet-v2 it is neither scaled nor
+    rectified (IRNet's is like the others)."""
     c, d = config.channels, config.dilation[2]
     branches = Branches(
         ConvNorm(channels, c(192)),
@@ -148,28 +156,57 @@ def block_c(channels: int, config: IRNetConfig) -> Residual:
             ConvNorm(c(224), c(256), (3, 1), dilation=d),
         ),
     )
-    return Residual(channels, branches, c(192) + c(256), config.residual_scale[2])
+    return Residual(channels, branches, c(192) + c(256), 1.0 if last else config.residual_scale[2], not last)
 
 
-def reduction_a(channels: int, config: IRNetConfig) -> tuple[Branches, int]:
+class DilatedPool(nn.MaxPool2d):
+    """A stride-1 max-pool with the padding that its dilation needs: PyTorch's own takes at most half a kernel.
+
+    A `RegionTensor` knows no such limit, and no padding either: what lies outside is left out of the maximum.
+    """
+
+    def __init__(self, kernel: int, dilation: int) -> None:
+        super().__init__(kernel, 1, dilation * (kernel // 2), dilation)
+        self.rim = [dilation * (kernel // 2)] * 4
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not isinstance(x, Tensor):
+            return super().forward(x)
+        return F.max_pool2d(F.pad(x, self.rim, value=float("-inf")), self.kernel_size, 1, 0, self.dilation)
+
+
+def pool(stride: int = 1, dilation: int = 1, same: bool = True) -> nn.MaxPool2d:
+    """A 3x3 max-pool, padded to ceil(size / stride) or not at all."""
+    return DilatedPool(3, dilation) if dilation > 1 else nn.MaxPool2d(3, stride, int(same))
+
+
+def reduction_a(channels: int, config: IRNetConfig, stride: int = 1, same: bool = True) -> tuple[Branches, int]:
     """384 -> 1152 channels; its stride is 1 here, so nothing but the channels is reduced or grown."""
     c = config.channels
     branches = Branches(
-        ConvNorm(channels, c(384), 3),
-        nn.Sequential(ConvNorm(channels, c(256)), ConvNorm(c(256), c(256), 3), ConvNorm(c(256), c(384), 3)),
-        nn.MaxPool2d(3, 1, 1),
+        ConvNorm(channels, c(384), 3, stride, same=same),
+        nn.Sequential(
+            ConvNorm(channels, c(256)), ConvNorm(c(256), c(256), 3), ConvNorm(c(256), c(384), 3, stride, same=same)
+        ),
+        pool(stride, same=same),
     )
     return branches, 2 * c(384) + channels
 
 
-def reduction_b(channels: int, config: IRNetConfig) -> tuple[Branches, int]:
+def reduction_b(
+    channels: int, config: IRNetConfig, stride: int = 1, same: bool = True, dilation: int = 1
+) -> tuple[Branches, int]:
     """1152 -> 2144 channels at stride 1."""
-    c = config.channels
+    c, d = config.channels, dilation
     branches = Branches(
-        nn.Sequential(ConvNorm(channels, c(256)), ConvNorm(c(256), c(384), 3)),
-        nn.Sequential(ConvNorm(channels, c(256)), ConvNorm(c(256), c(288), 3)),
-        nn.Sequential(ConvNorm(channels, c(256)), ConvNorm(c(256), c(288), 3), ConvNorm(c(288), c(320), 3)),
-        nn.MaxPool2d(3, 1, 1),
+        nn.Sequential(ConvNorm(channels, c(256)), ConvNorm(c(256), c(384), 3, stride, d, same)),
+        nn.Sequential(ConvNorm(channels, c(256)), ConvNorm(c(256), c(288), 3, stride, d, same)),
+        nn.Sequential(
+            ConvNorm(channels, c(256)),
+            ConvNorm(c(256), c(288), 3, dilation=d),
+            ConvNorm(c(288), c(320), 3, stride, d, same),
+        ),
+        pool(stride, d, same),
     )
     return branches, c(384) + c(288) + c(320) + channels
 

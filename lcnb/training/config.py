@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, replace
 
 from lcnb.errors import LcnbError
+from lcnb.models.cascade import VARIANTS
 
 
 class TrainingError(LcnbError):
@@ -30,8 +31,10 @@ class TrainConfig:
     Attributes:
         dataset, classes, split, val_split: what to train and to score on.
         width: of IRNet.
+        variant: of IRNet: "paper", or "timm", the network that public ImageNet weights fit (`lcnb.models.inception`).
         arm: one of `ARMS`.
-        init: weights (a name or a path) to start from; new ones if None.
+        init: what to start from; a new network if None. Weights of this project (a name or a path), or, with
+            variant "timm" at width 1, a checkpoint file of timm's inception_resnet_v2 (.safetensors, .pth).
         steps: optimiser steps of the initial training (the paper's first step).
         cascade_steps: of the second step.
         batch: images a step over all processes, B.
@@ -54,6 +57,7 @@ class TrainConfig:
     split: str = "train"
     val_split: str = "val"
     width: float = 0.25
+    variant: str = "paper"
     arm: str = "lc"
     init: str | None = None
     steps: int = 2000
@@ -87,6 +91,7 @@ class TrainConfig:
             self._refuse_unless(getattr(self, name) >= 0, name, "is at least 0")
         self._refuse_unless(self.total_steps >= 1, "steps", "counts, so at least 1 with cascade_steps")
         self._refuse_unless(self.arm in ARMS, "arm", f"is one of {', '.join(ARMS)}")
+        self._refuse_unless(self.variant in VARIANTS, "variant", f"is one of {', '.join(VARIANTS)}")
         self._refuse_unless(0 < self.width <= 4, "width", "is a factor on the channels, in (0, 4]")
         self._refuse_unless(len(self.crop) == 2 and min(self.crop) >= 1, "crop", "is height and width, each at least 1")
         range_of_two = len(self.scale) == 2 and 0 < self.scale[0] <= self.scale[1] <= 8

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
+from lcnb import imagenet
 from lcnb.datasets import load_dataset
 from lcnb.errors import DataError
 from lcnb.evaluation import evaluate, stage_miou
@@ -276,17 +277,20 @@ def new_network(config: TrainConfig, classes: int) -> LayerCascade:
     """IRNet with this run's knobs: new, or with the weights that `init` names.
 
     Raises:
-        WeightsError: there are no such weights.
+        WeightsError: there are no such weights, or they are damaged.
         TrainingError: they are of another network.
     """
     dropout = config.dropout or (0.5 if config.arm == "dsn-dropout" else 0.0)
-    network = irnet_lc(classes, config.width, dropout=dropout)
-    if config.init is not None:
+    network = irnet_lc(classes, config.width, variant=config.variant, dropout=dropout)
+    if config.init is not None and imagenet.is_checkpoint(config.init):
+        imagenet.start(network, config.init)
+    elif config.init is not None:
         try:
             network.load_state_dict(load(config.init).state_dict())
         except RuntimeError:
             raise TrainingError(
-                f"the weights {config.init} are of another network than {classes} classes at width {config.width:g}"
+                f"the weights {config.init} are of another network than {classes} classes at width {config.width:g}, "
+                f"variant {config.variant}"
             ) from None
     return network
 
