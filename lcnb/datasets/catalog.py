@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -20,15 +20,16 @@ class _Entry:
     splits: Callable[[Path], list[str]]
     pairs: Callable[[Path, str], list[tuple[Path, Path]]]
     relabel: torch.Tensor | None = None
+    how_to_get_split: dict[str, str] = field(default_factory=dict)
 
 
 _CATALOG = {
     "streets": _Entry(streets.SPEC, streets.splits, streets.pairs),
     "camvid": _Entry(camvid.SPEC, camvid.splits, camvid.pairs),
-    "voc2012": _Entry(voc.SPEC, voc.splits, voc.pairs),
+    "voc2012": _Entry(voc.SPEC, voc.splits, voc.pairs, None, voc.HOW_TO_GET_SPLIT),
     "cityscapes": _Entry(cityscapes.SPEC, cityscapes.splits, cityscapes.pairs, cityscapes.relabel_ids()),
 }
-_COVERED7 = _Entry(voc.SPEC_COVERED7, voc.splits, voc.pairs, voc.relabel_covered7())
+_COVERED7 = _Entry(voc.SPEC_COVERED7, voc.splits, voc.pairs, voc.relabel_covered7(), voc.HOW_TO_GET_SPLIT)
 
 
 def names() -> list[str]:
@@ -94,7 +95,8 @@ def load_dataset(
     if not found:
         raise DataError(f"{entry.spec.title} in {folder} is incomplete: it needs {entry.spec.layout}")
     if split not in found:
-        raise DataError(f"{entry.spec.title} in {folder} has no split {split!r}; it has {', '.join(found)}")
+        way = f". To have it, {entry.how_to_get_split[split]}" if split in entry.how_to_get_split else ""
+        raise DataError(f"{entry.spec.title} in {folder} has no split {split!r}; it has {', '.join(found)}{way}")
     return SegmentationDataset(entry.spec, split, entry.pairs(folder, split), entry.relabel, transform)
 
 

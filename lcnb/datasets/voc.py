@@ -2,10 +2,14 @@
 
 `classes="all"` has the 21 classes. `classes="covered7"` has background and the six classes that a small
 subset of mostly animals and people covers well, numbered 0 to 6; every other label is ignored.
+
+The split `trainaug` is VOC's train with the images that SBD labelled (Hariharan et al., ICCV 2011): 10,582 with those
+masks in `SegmentationClassAug/`, as the paper's field trains on.
 """
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +17,7 @@ import torch
 
 from lcnb.datasets.base import DatasetSpec
 from lcnb.datasets.pairing import paired, read_list
+from lcnb.errors import DataError
 
 CLASSES = (
     "background", "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow", "table", "dog",
@@ -31,6 +36,13 @@ SPEC = DatasetSpec(
     layout="JPEGImages/, SegmentationClass/ and ImageSets/Segmentation/*.txt, directly or under VOCdevkit/VOC2012/",
     folder="voc2012",
 )
+AUGMENTED = "trainaug"
+HOW_TO_GET_SPLIT = {
+    AUGMENTED: "get SBD (benchmark.tgz of home.bharathh.info/pubs/codes/SBD), write its masks (dataset/cls/*.mat) and "
+    "VOC's own of train as index PNGs into SegmentationClassAug/, and list VOC's train and all of SBD but VOC's val "
+    "(10,582 images) in ImageSets/Segmentation/trainaug.txt; or train on the split 'train'"
+}
+"""Half a sentence for the error of a split that the official archive does not have: "To have it, ..."."""
 SPEC_COVERED7 = replace(SPEC, classes=COVERED7, title="PASCAL VOC 2012 (7 classes)")
 
 
@@ -50,17 +62,27 @@ def splits(folder: Path) -> list[str]:
 
 
 def pairs(folder: Path, split: str) -> list[tuple[Path, Path]]:
-    """(image, mask) of every item of a split; `trainaug` takes SBD's masks where they are there.
+    """(image, mask) of every item of a split; `trainaug` takes SBD's mask of an image where it is there.
+
+    A list holds the stem of an image on each line, or its path (and that of its mask), as DeepLab's authors wrote them.
 
     Raises:
         DataError: a listed file does not exist, or the list is empty or no text.
     """
     root = root_of(folder)
     listed = root / "ImageSets" / "Segmentation" / f"{split}.txt"
-    stems = read_list(listed)
-    augmented = split == "trainaug" and (root / "SegmentationClassAug").is_dir()
-    masks = root / ("SegmentationClassAug" if augmented else "SegmentationClass")
-    return paired([root / "JPEGImages" / f"{s}.jpg" for s in stems], [masks / f"{s}.png" for s in stems], listed)
+    stems = [Path(line.split()[0]).stem for line in read_list(listed)]
+    masks = [root / "SegmentationClass" / f"{s}.png" for s in stems]
+    if split == AUGMENTED:
+        augmented = [root / "SegmentationClassAug" / m.name for m in masks]
+        masks = [a if os.path.isfile(a) else m for a, m in zip(augmented, masks, strict=True)]
+        lost = [m for m in masks if not os.path.isfile(m)]
+        if lost:
+            raise DataError(
+                f"{listed} names {lost[0].stem}, whose mask is neither in SegmentationClassAug/ nor in "
+                f"SegmentationClass/ ({len(lost)} such). To have it, {HOW_TO_GET_SPLIT[AUGMENTED]}"
+            )
+    return paired([root / "JPEGImages" / f"{s}.jpg" for s in stems], masks, listed)
 
 
 def relabel_covered7() -> torch.Tensor:

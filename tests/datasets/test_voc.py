@@ -54,6 +54,32 @@ def test_trainaug_takes_the_masks_of_sbd_where_they_are(root):
     assert load_dataset("voc2012", "val").pairs[0][1].parent.name == "SegmentationClass"
 
 
+def test_trainaug_mixes_both_folders_and_reads_lists_of_paths(root):
+    """As published: an image of SBD has no mask of VOC's, and the lists hold paths."""
+    folder = trees.voc(root / "voc2012", {"trainaug": 3})
+    (folder / "SegmentationClassAug").mkdir()
+    for k in (1, 2):
+        name = f"2007_trainaug_{k:06}.png"
+        (folder / "SegmentationClass" / name).rename(folder / "SegmentationClassAug" / name)
+    lines = [f"/JPEGImages/2007_trainaug_{k:06}.jpg /SegmentationClassAug/2007_trainaug_{k:06}.png" for k in range(3)]
+    (folder / "ImageSets/Segmentation/trainaug.txt").write_text("\n".join(lines))
+    data = load_dataset("voc2012", "trainaug")
+    kinds = ["SegmentationClass", "SegmentationClassAug", "SegmentationClassAug"]
+    assert [mask.parent.name for _, mask in data.pairs] == kinds
+    assert torch.equal(data[2][1], torch.from_numpy(trees.labels([*range(21), 255], 2)))
+
+
+def test_without_sbd_the_error_says_how_to_get_it(root):
+    folder = trees.voc(root / "voc2012", {"train": 1, "val": 1})
+    ways = r"To have it, get SBD .*SegmentationClassAug/.*trainaug\.txt; or train on the split 'train'$"
+    for classes in ("all", "covered7"):
+        with pytest.raises(DataError, match=rf"has no split 'trainaug'; it has train, val\. {ways}"):
+            load_dataset("voc2012", "trainaug", classes=classes)
+    (folder / "ImageSets/Segmentation/trainaug.txt").write_text("2007_train_000000\n2007_val_000000\n2010_000001\n")
+    with pytest.raises(DataError, match=rf"names 2010_000001, whose mask is neither .* \(1 such\)\. {ways}"):
+        load_dataset("voc2012", "trainaug")
+
+
 @pytest.mark.parametrize(
     ("gone", "text"),
     [
