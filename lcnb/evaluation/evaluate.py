@@ -32,12 +32,14 @@ class Scores:
         by_stage: of the cumulative map after each stage, on the pixels decided so far (paper, figure 4).
         decided: (S,) share of the labelled pixels decided after each stage.
         tolerance: pixels, of the boundary F-score, which takes longest; None leaves it out.
+        keep_counts: whether the confusion counts of each image are kept, for `lcnb.evaluation.bootstrap`.
     """
 
     classes: Sequence[str]
     ignore_index: int
     stages: int
     tolerance: int | None = TOLERANCE
+    keep_counts: bool = False
     images: int = 0
     macs: float = 0.0
     seconds: list[float] = field(default_factory=list)
@@ -48,11 +50,15 @@ class Scores:
         self.boundary = None if self.tolerance is None else BoundaryF(k, ignored, self.tolerance)
         self.exits = ExitCounts(k, ignored, self.stages)
         self.by_stage = [ConfusionMatrix(k, ignored) for _ in range(self.stages)]
+        self._each: list[Tensor] = []
 
     def update(self, out: CascadeOutput, target: Tensor, macs: float = 0.0, seconds: float | None = None) -> None:
         """Add one image: its output and its (H, W) true classes."""
         labels, stage = out.labels[0], out.pixel_stage()[0]
+        before = self.confusion.counts.clone()
         self.confusion.update(labels, target)
+        if self.keep_counts:
+            self._each.append(self.confusion.counts - before)
         if self.boundary is not None:
             self.boundary.update(labels, target)
         self.exits.update(stage, out.stage[0], target)
@@ -62,6 +68,18 @@ class Scores:
         self.macs += macs
         if seconds is not None:
             self.seconds.append(seconds)
+
+    @property
+    def counts_by_image(self) -> Tensor:
+        """(N, K, K) int64: the confusion counts of each image, in order.
+
+        Raises:
+            ValueError: they were not kept.
+        """
+        if not self.keep_counts:
+            raise ValueError("the counts of each image were not kept: evaluate(..., keep_counts=True) does")
+        k = len(self.classes)
+        return torch.stack(self._each) if self._each else torch.zeros(0, k, k, dtype=torch.int64)
 
     @property
     def decided(self) -> list[float]:
@@ -130,6 +148,7 @@ def evaluate(
     mode: str = "true",
     criterion: Criterion = max_softmax,
     halo: int = 0,
+    keep_counts: bool = False,
     progress: Callable[[int], None] | None = None,
 ) -> Scores:
     """Score one threshold.
@@ -141,6 +160,7 @@ def evaluate(
         ignore_index: mask value that counts for nothing.
         rho: the cascade's own if None.
         mode: "true" (later stages on regions) or "cached" (dense outputs re-thresholded; `halo` has no meaning).
+        keep_counts: keep the confusion counts of each image, `Scores.counts_by_image`.
         progress: called with the number of images done.
 
     Raises:
@@ -151,7 +171,8 @@ def evaluate(
     device = next(cascade.parameters()).device
     cascade.eval()
     limits = thresholds(cascade.rho if rho is None else rho, len(cascade.stages) - 1)
-    scores, costs = Scores(classes, ignore_index, len(cascade.stages)), Costs(cascade)
+    scores = Scores(classes, ignore_index, len(cascade.stages), keep_counts=keep_counts)
+    costs = Costs(cascade)
 
     def cached(x: Tensor, rho: Sequence[float]) -> CascadeOutput:
         return cascade.rethreshold(cascade.all_stages(x), rho, criterion=criterion)

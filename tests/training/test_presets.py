@@ -59,6 +59,7 @@ def test_every_preset_is_run_here():
     assert CHANGED.keys() == PRESETS.keys()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", [pytest.param(n, marks=[pytest.mark.real] * (p.dataset in REAL)) for n, p in PRESETS.items()]
 )
