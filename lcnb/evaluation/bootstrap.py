@@ -53,7 +53,7 @@ class Interval:
 
 
 def miou(counts: Tensor) -> Tensor:
-    """(..., K, K) counts, row = true class -> (...) float64: mean IoU over the classes that occur (`ConfusionMatrix`)."""
+    """(..., K, K) counts, row = true class -> (...) float64: mean IoU of the classes that occur (`ConfusionMatrix`)."""
     counts = counts.double()
     inside = counts.diagonal(dim1=-2, dim2=-1)
     union = counts.sum(-1) + counts.sum(-2) - inside

@@ -191,9 +191,14 @@ def timed(device: torch.device, run: Callable, *args: Any, **kwargs: Any) -> tup
     """What a call returns, and the seconds until the device is done."""
     start = time.perf_counter()
     result = run(*args, **kwargs)
+    wait(device)
+    return result, time.perf_counter() - start
+
+
+def wait(device: torch.device) -> None:
+    """For the work that a device has been given, so that a clock read next includes it."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
-    return result, time.perf_counter() - start
 
 
 @torch.inference_mode()

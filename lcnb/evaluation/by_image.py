@@ -1,0 +1,130 @@
+"""What one image gives at many thresholds, kept as counts: parts of a sweep that can be stored and added up later.
+
+Shape letters: N images, R thresholds, K classes, S stages, H, W pixels.
+
+`lcnb.evaluation.sweep` is the whole of a data set in one go, with every score. Here each image stays apart, so that a
+sweep of hours resumes where it stopped, a bootstrap can draw images, and every stage has its time (paper, figure 7).
+An image is run at all thresholds before the next one, so a machine that gets slower meanwhile does so for all of them.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lcnb.evaluation.bootstrap import bootstrap_miou, miou
+from lcnb.evaluation.evaluate import Costs, wait
+from lcnb.evaluation.metrics import ConfusionMatrix
+from lcnb.models import CascadeOutput, Criterion, max_softmax
+from lcnb.models.cascade import CascadeRuns
+from lcnb.models.exits import ExitLedger, thresholds
+
+RHOS = (1.0, 0.995, 0.985, 0.97, 0.95, 0.93, 0.9, 0.8)
+"""The thresholds of the paper's table 1."""
+
+
+@torch.inference_mode()
+def measured(
+    runs: CascadeRuns,
+    costs: Costs,
+    image: Tensor,
+    target: Tensor,
+    rhos: Sequence[float],
+    classes: int,
+    ignore_index: int,
+    *,
+    halo: int = 0,
+    criterion: Criterion = max_softmax,
+) -> dict[str, Tensor]:
+    """What one image gives.
+
+    Args:
+        runs: the cascade as it is, or prepared for inference.
+        costs: of the cascade.
+        image, target: (3, H, W) uint8 and (H, W).
+
+    Returns:
+        "true", "cached": (R, K, K) int64 confusion counts. "true_cells", "cached_cells": (R, S) int64, cells that left
+        at each stage. "true_macs", "cached_macs": (R,) float64. "ms": (R, S + 1) float64, time of each stage of the
+        true run and of what follows it (labels).
+    """
+    x = image[None].to(runs.mean.device).float() / 255
+    target = target.to(x.device)
+    dense = runs.all_stages(x)
+    found: dict[str, list[Tensor]] = {}
+    for rho in rhos:
+        out, ms = stage_times(runs, x, rho, halo=halo, criterion=criterion)
+        found.setdefault("ms", []).append(ms)
+        for mode, result in (("true", out), ("cached", runs.rethreshold(dense, rho, criterion=criterion))):
+            confusion = ConfusionMatrix(classes, ignore_index)
+            confusion.update(result.labels[0], target)
+            cells = torch.bincount(result.stage.flatten().cpu(), minlength=runs.stage_count)
+            found.setdefault(mode, []).append(confusion.counts)
+            found.setdefault(f"{mode}_cells", []).append(cells)
+            found.setdefault(f"{mode}_macs", []).append(torch.tensor(costs.of(result), dtype=torch.float64))
+    return {name: torch.stack(values) for name, values in found.items()}
+
+
+def stage_times(
+    runs: CascadeRuns, x: Tensor, rho: float, *, halo: int = 0, criterion: Criterion = max_softmax
+) -> tuple[CascadeOutput, Tensor]:
+    """A true run of (B, 3, H, W), and the (S + 1,) float64 milliseconds of its stages and of the labels behind them."""
+    stages = runs.stage_count
+    ledger = ExitLedger(thresholds(rho, stages - 1), criterion)
+    marks, work = [_now(x)], []
+    for share in runs._walk(x, ledger, halo):
+        work.append(share)
+        marks.append(_now(x))
+    work += [torch.zeros_like(work[0])] * (stages - len(work))
+    marks += [marks[-1]] * (stages + 1 - len(marks))
+    out = ledger.close(x.shape[2:], "true", torch.stack(work, dim=1))
+    return out, torch.tensor([*marks, _now(x)], dtype=torch.float64).diff() * 1e3
+
+
+def _now(x: Tensor) -> float:
+    wait(x.device)
+    return time.perf_counter()
+
+
+def summary(rhos: Sequence[float], parts: dict[str, Tensor], block: int = 1) -> list[dict[str, Any]]:
+    """The rows of table 1.
+
+    Args:
+        rhos: R thresholds.
+        parts: what `measured` gives, stacked to (N, R, ...).
+        block: of the bootstrap.
+
+    Returns:
+        One dict a threshold: rho; images; miou_true and miou_cached; exits_true and exits_cached, share of the cells
+        that left at each stage; gmacs_true and gmacs_cached, of an image; ms_stages and ms, medians over the images of
+        each stage's time and of the whole. Where rho = 1 was run too: saved, the share of its multiply-adds that the
+        true run saved, and true_minus_dense, the interval of the difference of the mIoUs (None for a single image).
+    """
+    rows: list[dict[str, Any]] = []
+    for r, rho in enumerate(rhos):
+        row: dict[str, Any] = {"rho": rho, "images": len(parts["true"])}
+        for mode in ("true", "cached"):
+            cells = parts[f"{mode}_cells"][:, r].sum(0).double()
+            row[f"miou_{mode}"] = round(float(miou(parts[mode][:, r].sum(0))), 6)
+            row[f"exits_{mode}"] = [round(v, 6) for v in (cells / cells.sum()).tolist()]
+            row[f"gmacs_{mode}"] = round(float(parts[f"{mode}_macs"][:, r].mean()) / 1e9, 6)
+        ms = parts["ms"][:, r]
+        row["ms_stages"] = [round(v, 4) for v in ms[:, :-1].quantile(0.5, dim=0).tolist()]
+        row["ms"] = round(float(ms.sum(1).quantile(0.5)), 4)
+        rows.append(row)
+    if 1 in rhos:
+        _compare(rows, parts["true"], list(rhos).index(1), block)
+    return rows
+
+
+def _compare(rows: list[dict[str, Any]], counts: Tensor, dense: int, block: int) -> None:
+    """Add what each threshold saves and costs against rho = 1."""
+    for r, row in enumerate(rows):
+        row["saved"] = round(1 - row["gmacs_true"] / rows[dense]["gmacs_true"], 6)
+        possible = len(counts) >= 2 * block
+        interval = bootstrap_miou(counts[:, r], counts[:, dense], block=block) if possible else None
+        row["true_minus_dense"] = None if interval is None else interval.as_dict()
