@@ -17,7 +17,6 @@ from lcnb.machine import machine
 if TYPE_CHECKING:
     from lcnb.datasets import SegmentationDataset
     from lcnb.models import LayerCascade
-    from lcnb.training import TrainConfig
 
 CARD = "README.md"
 
@@ -61,6 +60,7 @@ def pack_run(
     from lcnb.datasets import load_dataset
     from lcnb.training import config_of, load_checkpoint
     from lcnb.training.checkpoint import CHECKPOINT
+    from lcnb.training.trainer import averaged
     from lcnb.weights import FILE, METRICS, load, save
 
     if (target / FILE).exists() and not force:
@@ -93,23 +93,6 @@ def pack_run(
         (folder / CARD).write_text(card(metrics), encoding="utf-8")
         _move(folder, target, (FILE, METRICS, CARD))
     return metrics
-
-
-def averaged(average: dict[str, Any], classes: int, config: TrainConfig) -> LayerCascade:
-    """The network that a run evaluates and keeps, from its checkpoint.
-
-    Raises:
-        WeightsError: the checkpoint's tensors do not fit its settings.
-    """
-    from lcnb.training.trainer import new_network
-
-    network = new_network(dataclasses.replace(config, init=None), classes)
-    try:
-        network.load_state_dict(average)
-    except RuntimeError as error:
-        first_line = str(error).splitlines()[0]
-        raise WeightsError(f"the checkpoint does not fit its own settings ({first_line})") from None
-    return network.eval()
 
 
 def _scores(cascade: LayerCascade, dataset: SegmentationDataset, rho: float) -> dict[str, Any]:

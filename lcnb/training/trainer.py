@@ -19,7 +19,7 @@ from torch.utils.data import DataLoader
 
 from lcnb import imagenet
 from lcnb.datasets import load_dataset
-from lcnb.errors import DataError
+from lcnb.errors import DataError, WeightsError
 from lcnb.evaluation import evaluate, stage_miou
 from lcnb.models import LayerCascade, irnet_lc
 from lcnb.paths import written_whole
@@ -293,6 +293,21 @@ def new_network(config: TrainConfig, classes: int) -> LayerCascade:
                 f"variant {config.variant}"
             ) from None
     return network
+
+
+def averaged(average: dict[str, Any], classes: int, config: TrainConfig) -> LayerCascade:
+    """The network that a run evaluates and keeps, from its checkpoint.
+
+    Raises:
+        WeightsError: the checkpoint's tensors do not fit its settings.
+    """
+    network = new_network(replace(config, init=None), classes)
+    try:
+        network.load_state_dict(average)
+    except RuntimeError as error:
+        first_line = str(error).splitlines()[0]
+        raise WeightsError(f"the checkpoint does not fit its own settings ({first_line})") from None
+    return network.eval()
 
 
 def _groups(model: nn.Module, decay: float) -> list[dict[str, Any]]:

@@ -1,0 +1,192 @@
+"""`lcnb reproduce`: measure a table of the paper with your data; one that was stopped goes on when called again."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lcnb.cli.console import number, percent, table
+from lcnb.cli.evaluate import write_json
+from lcnb.cli.options import UsageError, command, count, probability, usable_device
+from lcnb.cli.train import KNOBS
+
+if TYPE_CHECKING:
+    from lcnb.reproduction import Request
+    from lcnb.training import TrainConfig
+
+CHANGES = (
+    "dataset", "split", "val_split", "width", "variant", "init", "steps", "cascade_steps", "batch", "crop", "halo",
+    "seed", "workers",
+)  # fmt: skip
+"""Options of `lcnb train` that change the preset here too."""
+
+
+def add(commands: Any) -> None:
+    """The command's options."""
+    parser = command(
+        commands,
+        "reproduce",
+        run,
+        "measure a table of the paper: T1 (thresholds), T2 (training), T3 (speed), T6 (size) or F7 (time)",
+        "lcnb reproduce T2 --data /path/to/data --device cuda --dry-run\n"
+        "  lcnb reproduce T1 --preset camvid-small --weights camvid-small --limit 20",
+    )
+    parser.add_argument("table", choices=("T1", "T2", "T3", "T6", "F7"), metavar="TABLE", help="T1, T2, T3, T6 or F7")
+    parser.add_argument("--data", type=Path, metavar="DIR", help="folder above voc2012/ and so on (default: LCNB_DATA)")
+    parser.add_argument("--dry-run", action="store_true", help="say what is needed, filled and spent, and stop")
+    parser.add_argument("--preset", default="voc-paper", metavar="NAME", help="recipe (default: voc-paper)")
+    parser.add_argument("--weights", metavar="NAME", help="T1, T3, F7: weights or folder of a run (default: T2's lc)")
+    parser.add_argument("--arms", nargs="+", metavar="ARM", help="T2: arms to train (default: all)")
+    parser.add_argument("--rhos", type=probability, nargs="+", metavar="R", help="T1, F7: thresholds to sweep")
+    parser.add_argument("--limit", type=count, metavar="N", help="score the first N images only")
+    parser.add_argument("--device", default="cpu", help="where to run (default: cpu)")
+    parser.add_argument("--no-amp", action="store_true", help="float32 instead of bfloat16 in the forward pass")
+    parser.add_argument(
+        "--work", type=Path, default=Path("runs/reproduce"), metavar="DIR",
+        help="folder of runs and finished parts, which the next call takes up (default: runs/reproduce)",
+    )  # fmt: skip
+    parser.add_argument("--out", type=Path, metavar="FILE", help="the result (default: docs/results/TABLE-PRESET.json)")
+    for name in CHANGES:
+        parser.add_argument(f"--{name.replace('_', '-')}", **KNOBS[name])
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Plan, or measure and write."""
+    from lcnb.machine import command as repeat
+    from lcnb.machine import machine
+    from lcnb.reproduction import plan, reproduce
+
+    with data_under(arguments.data):
+        request = requested(arguments)
+        if arguments.dry_run:
+            print(plan(request).text())
+            return 0
+        found = reproduce(request, _say)
+    out = arguments.out or Path("docs/results") / f"{request.table}-{request.preset}.json"
+    write_json(out, found | {"machine": machine(), "command": repeat(arguments.argv)})
+    print(f"\n{report(found)}\n\nwritten to {out}")
+    return 0
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+@contextmanager
+def data_under(folder: Path | None) -> Iterator[None]:
+    """While entered, data sets are looked for in this folder first."""
+    before = os.environ.get("LCNB_DATA")
+    if folder is not None and not folder.is_dir():
+        raise UsageError(f"--data {folder}: no such folder; it should hold voc2012/, camvid/ or cityscapes/")
+    if folder is not None:
+        os.environ["LCNB_DATA"] = os.pathsep.join([str(folder), *([before] if before else [])])
+    try:
+        yield
+    finally:
+        if folder is not None and before is None:
+            del os.environ["LCNB_DATA"]
+        elif before is not None:
+            os.environ["LCNB_DATA"] = before
+
+
+def requested(arguments: argparse.Namespace) -> Request:
+    """What the options ask for.
+
+    Raises:
+        LcnbError: there is no such preset, arm or device.
+    """
+    from lcnb.reproduction import Request
+    from lcnb.training import ARMS
+
+    return Request(
+        table=arguments.table,
+        preset=arguments.preset,
+        config=settings(arguments),
+        weights=arguments.weights,
+        arms=tuple(arguments.arms or ARMS),
+        rhos=tuple(arguments.rhos or ()),
+        limit=arguments.limit,
+        work=arguments.work,
+        device=usable_device(arguments.device),
+    )
+
+
+def settings(arguments: argparse.Namespace) -> TrainConfig:
+    """The preset's, with what the options change; fewer steps shorten both steps of training alike."""
+    from lcnb.training import PRESETS
+
+    if arguments.preset not in PRESETS:
+        raise UsageError(f"no preset is named {arguments.preset!r}; there are {', '.join(PRESETS)}")
+    preset = PRESETS[arguments.preset]
+    given = {name: getattr(arguments, name) for name in CHANGES if getattr(arguments, name) is not None}
+    changes: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in given.items()}
+    if "steps" in changes and "cascade_steps" not in changes and preset.steps:
+        changes["cascade_steps"] = max(1, round(changes["steps"] * preset.cascade_steps / preset.steps))
+    if arguments.no_amp:
+        changes["amp"] = False
+    return dataclasses.replace(preset, **changes)
+
+
+def report(found: dict[str, Any]) -> str:
+    """The result for people."""
+    shown = {"T1": _thresholds, "T2": _arms, "T3": _times, "T6": _sizes, "F7": _times}[found["table"]](found)
+    return "\n".join([found["title"], "", shown, *(f"not measured: {cell}" for cell in found["not_measured"])])
+
+
+def _thresholds(found: dict[str, Any]) -> str:
+    rows = [
+        (row["rho"], *map(percent, row["exits_true"]), number(row["miou_true"]), number(row["miou_cached"]),
+         number(row["gmacs_true"], 2), percent(row["saved"]), _printed(row))
+        for row in found["rows"]
+    ]  # fmt: skip
+    head = ("rho", "stage 1", "stage 2", "stage 3", "mIoU true", "cached", "GMAC", "saved", "paper")
+    return table([head, *rows], right=range(1, 9))
+
+
+def _arms(found: dict[str, Any]) -> str:
+    rows = [
+        (row["row"], row["rho"], number(row["miou"]), _between(row["interval"]), " / ".join(map(percent, row["exits"])),
+         number(row["gmacs_per_image"], 2), number(row["paper"], 2))
+        for row in found["rows"]
+    ]  # fmt: skip
+    text = table([("row", "rho", "mIoU", "95 %", "exits", "GMAC", "paper"), *rows], right=(1, 2, 5, 6))
+    lines = [f"{name}: {_difference(interval)}" for name, interval in found["differences"].items()]
+    return "\n".join([text, "", *lines])
+
+
+def _times(found: dict[str, Any]) -> str:
+    rows = [
+        (row.get("system", ""), row["rho"], number(row["miou_true"]), number(row["ms"], 1), number(row["fps"], 1),
+         " / ".join(number(ms, 1) for ms in row["ms_stages"]))
+        for row in found["rows"]
+    ]  # fmt: skip
+    head = ("system", "rho", "mIoU", "ms", "FPS", "ms by stage")
+    text = table([head, *rows], right=(1, 2, 3, 4))
+    return f"{text}\n\nnetwork: {found['network']}; times are medians of {found['images']} images"
+
+
+def _sizes(found: dict[str, Any]) -> str:
+    (row,) = found["rows"]
+    facts = [("parameters", f"{row['parameters_m']:.2f} million (paper: {row['paper']['parameters_m']})")]
+    facts += [(f"GMAC, {name}", number(value, 2)) for name, value in row["gmacs"].items()]
+    return table([(row["system"], "512x512 picture"), *facts])
+
+
+def _printed(row: dict[str, Any]) -> str:
+    return "-" if row["paper"] is None else f"{row['paper']['miou']:.2f}"
+
+
+def _between(interval: dict[str, Any] | None) -> str:
+    return "-" if interval is None else f"{number(interval['low'])} to {number(interval['high'])}"
+
+
+def _difference(interval: dict[str, Any] | None) -> str:
+    if interval is None:
+        return "too few images to say"
+    verdict = "excludes 0" if interval["excludes_zero"] else "holds 0: no winner"
+    return f"{interval['value']:+.3f}, 95 % from {interval['low']:+.3f} to {interval['high']:+.3f}: {verdict}"

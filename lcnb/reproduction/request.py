@@ -1,0 +1,59 @@
+"""What is asked for: a table, the settings to train or score with, and where files go."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lcnb.errors import LcnbError
+from lcnb.reproduction.paper import DRIVE_BLOCKS
+from lcnb.training import ARMS, TrainConfig
+
+TABLES = ("T1", "T2", "T3", "T6", "F7")
+
+
+class ReproductionError(LcnbError):
+    """A table cannot be filled as asked."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """One table.
+
+    Attributes:
+        table: one of `TABLES`.
+        preset: name of the recipe that `config` started from.
+        config: how arms are trained, and on what everything is scored (T2; the others take the data set).
+        weights: a name, a path or the folder of a run (T1, T3, F7); the run of arm "lc" in `work` if None.
+        arms: those of table 2 to train.
+        rhos: thresholds to sweep (T1, F7); the table's own if empty.
+        limit: score the first so many images only; all if None.
+        work: folder of runs and of finished parts; the same one resumes.
+        device: where to run.
+    """
+
+    table: str
+    preset: str
+    config: TrainConfig
+    weights: str | None = None
+    arms: tuple[str, ...] = tuple(ARMS)
+    rhos: tuple[float, ...] = field(default=())
+    limit: int | None = None
+    work: Path = Path("runs/reproduce")
+    device: str = "cpu"
+
+    def __post_init__(self) -> None:
+        if self.table not in TABLES:
+            raise ReproductionError(f"no table is called {self.table!r}; there are {', '.join(TABLES)}")
+        unknown = [a for a in self.arms if a not in ARMS]
+        if unknown or not self.arms:
+            raise ReproductionError(f"arms are some of {', '.join(ARMS)}; got {', '.join(unknown) or 'none'}")
+
+    def folder(self, arm: str) -> Path:
+        """Of an arm's run."""
+        return self.work / self.preset / arm
+
+    def block(self, images: int) -> int:
+        """Frames that a bootstrap of so many images draws together: fewer where there are few images."""
+        wanted = DRIVE_BLOCKS.get((self.config.dataset, self.config.val_split), 1)
+        return max(1, min(wanted, images // 2))

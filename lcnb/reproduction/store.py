@@ -1,0 +1,65 @@
+"""Finished parts of a measurement, so that a stopped one goes on: each is one file, whole or not there."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from lcnb.paths import written_whole
+
+
+class Store:
+    """A folder of parts.
+
+    Args:
+        folder: made when the first part is kept.
+        about: everything that the parts depend on, as JSON takes it; a part that was kept for something else is not
+            found, and is replaced when it has been measured again.
+    """
+
+    def __init__(self, folder: Path, about: dict[str, Any]) -> None:
+        self.folder, self.about = folder, about
+
+    def get(self, name: str, **about: Any) -> tuple[dict[str, Any], dict[str, Tensor]] | None:
+        """The numbers and tensors of a part, or None where it is not there, damaged, or of another measurement."""
+        try:
+            with safe_open(self.folder / f"{name}.safetensors", framework="pt") as file:
+                header = file.metadata() or {}
+                if header.get("about") != self._key(about):
+                    return None
+                return json.loads(header["numbers"]), {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+        except (OSError, SafetensorError, ValueError, KeyError):
+            return None
+
+    def put(self, name: str, numbers: dict[str, Any], tensors: dict[str, Tensor], **about: Any) -> None:
+        """Keep a part.
+
+        Args:
+            name: of the part.
+            numbers: as JSON takes them.
+            tensors: at least one.
+            about: what this part depends on besides.
+        """
+        header = {"about": self._key(about), "numbers": json.dumps(numbers)}
+        with written_whole(self.folder / f"{name}.safetensors") as path:
+            save_file({k: v.contiguous() for k, v in tensors.items()}, path, metadata=header)
+
+    def _key(self, about: dict[str, Any]) -> str:
+        return json.dumps({**self.about, **about}, sort_keys=True)
+
+
+def digest(tensors: dict[str, Tensor]) -> str:
+    """A fingerprint of a network's values, the same on every machine and after every way of storing them."""
+    found = hashlib.sha256()
+    for name in sorted(tensors):
+        value = tensors[name].detach().cpu().contiguous()
+        found.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
+        found.update(value.view(-1).view(torch.uint8).numpy().tobytes())
+    return found.hexdigest()[:16]

@@ -1,0 +1,227 @@
+"""`lcnb reproduce`: tables end to end on tiny data, what resumes, what a plan says, and what is refused."""
+
+import functools
+import json
+import os
+
+import pytest
+import torch
+
+import lcnb as package
+from lcnb.evaluation import bootstrap_miou, evaluate
+from lcnb.reproduction import ablation, sweeps
+from lcnb.reproduction.paper import PRINTED
+from lcnb.training import trainer
+
+TINY = ["--preset", "camvid-small", "--width", "0.05", "--batch", "1", "--crop", "24", "32", "--no-amp"]
+
+
+@pytest.fixture
+def shallow(monkeypatch):
+    """Networks that are trained have one block a stage."""
+    monkeypatch.setattr(trainer, "irnet_lc", functools.partial(package.irnet_lc, blocks=(1, 1, 1)))
+
+
+def result(home, table, preset="camvid-small"):
+    return json.loads((home / "docs" / "results" / f"{table}-{preset}.json").read_text())
+
+
+def test_table_1(lcnb, data, home, monkeypatch):
+    arguments = ["reproduce", "T1", "--preset", "camvid-small", "--weights", "tiny", "--rhos", "0.8", "0.3"]
+    code, out, error = lcnb(*arguments)
+    assert (code, error) == (0, "")
+    assert "written to docs/results/T1-camvid-small.json" in out
+    found = result(home, "T1")
+    assert (found["dataset"], found["split"], found["weights"], found["images"]) == ("camvid", "val", "tiny", 2)
+    assert [row["rho"] for row in found["rows"]] == [1, 0.8, 0.3]
+    cascade, dataset = package.load("tiny"), package.load_dataset("camvid", "val")
+    for row in found["rows"]:
+        for mode in ("true", "cached"):
+            items = (dataset[i] for i in range(2))
+            about = {"classes": dataset.spec.classes, "ignore_index": 11, "rho": row["rho"], "mode": mode}
+            one = evaluate(cascade, items, **about).as_dict()
+            assert row[f"miou_{mode}"] == one["miou"]
+            assert row[f"exits_{mode}"] == pytest.approx(one["exits"], abs=1e-6)
+            assert row[f"gmacs_{mode}"] == one["gmacs_per_image"]
+    assert found["rows"][1]["paper"] == {"left_at_stage_1": 56, "left_at_stage_2": 29, "miou": 66.95}
+    assert found["command"] == f"lcnb {' '.join(arguments)}"
+    assert {"cpu", "torch", "date"} <= found["machine"].keys()
+    assert not any(str(home) in text for text in (out, json.dumps(found)))
+
+    monkeypatch.setattr(sweeps, "measured", None)  # nothing is measured twice
+    assert lcnb(*arguments)[0] == 0
+    assert result(home, "T1")["rows"] == found["rows"]
+    assert lcnb(*arguments, "--halo", "1")[0] == 1  # another measurement is not taken for this one
+
+
+def test_a_sweep_that_was_stopped_goes_on(lcnb, data, home, monkeypatch):
+    monkeypatch.setattr(sweeps, "PART", 1)
+    true, calls = sweeps.measured, []
+
+    def stopping(*arguments, **options):
+        calls.append(arguments)
+        if len(calls) == 3:  # the first is the one that is not counted
+            raise KeyboardInterrupt
+        return true(*arguments, **options)
+
+    monkeypatch.setattr(sweeps, "measured", stopping)
+    arguments = ["reproduce", "F7", "--preset", "camvid-small", "--weights", "tiny", "--rhos", "0.3"]
+    assert lcnb(*arguments)[0] == 130
+    assert not (home / "docs").exists()
+    assert [p.name for p in (home / "runs/reproduce/camvid-small/F7").iterdir()] == ["images-00000.safetensors"]
+    calls.clear()
+    monkeypatch.setattr(sweeps, "measured", lambda *a, **o: (calls.append(a), true(*a, **o))[1])
+    assert lcnb(*arguments)[0] == 0
+    assert len(calls) == 2  # the second image, behind a warm-up
+    found = result(home, "F7")
+    assert found["network"] == "prepared for inference"
+    for row in found["rows"]:
+        assert len(row["ms_stages"]) == 3
+        assert row["fps"] == pytest.approx(1000 / row["ms"], rel=1e-3)
+
+
+def test_table_3_measures_ours_and_names_what_it_cannot(lcnb, data, home):
+    code, out, _ = lcnb("reproduce", "T3", "--preset", "camvid-small", "--weights", "tiny", "--limit", "1")
+    assert code == 0
+    rows = {row["system"]: row for row in result(home, "T3")["rows"]}
+    assert {name: row["rho"] for name, row in rows.items()} == {"dense (rho = 1)": 1, "LC": 0.985, "LC (fast)": 0.8}
+    assert rows["LC"]["paper"] == PRINTED["T3"]["LC"]
+    assert rows["dense (rho = 1)"]["paper"] is None
+    assert "not measured: DeepLab-v2, SegNet: lcnb has no implementation of these systems yet" in out
+
+
+def test_table_2(lcnb, data, home, shallow, monkeypatch):
+    arguments = ["reproduce", "T2", "--steps", "2", "--out", "t2.json", *TINY]
+    code, out, error = lcnb(*arguments, "--arms", "lc", "irnet")
+    assert (code, error) == (0, "")
+    first = json.loads((home / "t2.json").read_text())
+    assert [row["row"] for row in first["rows"]] == ["irnet", "lc"]
+    trained = (home / "runs/reproduce/camvid-small/lc/checkpoint.pt").stat().st_mtime_ns
+
+    code, out, _ = lcnb(*arguments)
+    assert code == 0
+    assert (home / "runs/reproduce/camvid-small/lc/checkpoint.pt").stat().st_mtime_ns == trained
+    assert "row lc was scored before" in out
+    assert "row dsn: a true run at rho 1 on 2 images" in out
+    found = json.loads((home / "t2.json").read_text())
+    rows = {row["row"]: row for row in found["rows"]}
+    assert list(rows) == ["irnet", "dsn", "dsn-dropout", "mc", "lc", "dsn-exits", "hard"]
+    assert rows["lc"] == first["rows"][1]
+    assert {name: row["rho"] for name, row in rows.items() if row["rho"] == 1} == dict.fromkeys(
+        ["irnet", "dsn", "dsn-dropout", "hard"], 1
+    )
+    assert (rows["dsn"]["paper"], rows["hard"]["paper"]) == (72.70, None)
+    assert rows["dsn"]["exits"] == [0, 0, 1]
+    assert found["settings"]["steps"] == 2
+    assert found["settings"]["cascade_steps"] == 1
+    assert found["differences"].keys() == {f"lc - {name}" for name in rows if name != "lc"}
+    check_difference(found, home)
+
+    monkeypatch.setattr(ablation, "evaluate", None)
+    assert lcnb(*arguments)[0] == 0
+    assert json.loads((home / "t2.json").read_text())["rows"] == found["rows"]
+    code, _, error = lcnb("reproduce", "T2", "--steps", "3", *TINY)
+    assert code == 1
+    assert "holds a run with other settings (" in error
+
+
+def check_difference(found, home):
+    """From the counts on disk, and the other way round: from the mIoUs that are told."""
+    from safetensors.torch import load_file
+
+    scores = home / "runs/reproduce/camvid-small/scores"
+    lc, hard = (load_file(scores / f"{name}.safetensors")["counts"] for name in ("lc", "hard"))
+    expected = bootstrap_miou(lc, hard, block=1)
+    said = found["differences"]["lc - hard"]
+    assert said == {**expected.as_dict(), "excludes_zero": expected.excludes_zero}
+    rows = {row["row"]: row["miou"] for row in found["rows"]}
+    assert said["value"] == pytest.approx(rows["lc"] - rows["hard"], abs=2e-6)
+
+
+def test_tables_take_up_the_cascade_that_table_2_trained(lcnb, data, home, shallow):
+    sweep = ["reproduce", "T1", "--preset", "camvid-small", "--rhos", "0.5"]
+    code, _, error = lcnb(*sweep)
+    assert code == 1
+    assert (
+        "holds no run: name some with --weights, or train them with `lcnb reproduce T2 --preset camvid-small" in error
+    )
+    assert lcnb("reproduce", "T2", "--steps", "1", "--arms", "lc", *TINY)[0] == 0
+    assert lcnb(*sweep)[0] == 0
+    found = result(home, "T1")
+    assert found["weights"] == "run lc of preset camvid-small"
+    assert found["rows"][0]["miou_true"] == pytest.approx(found["rows"][0]["miou_cached"], abs=1e-3)
+    run = home / "runs/reproduce/camvid-small/lc"
+    state = torch.load(run / "checkpoint.pt", weights_only=True)
+    torch.save({**state, "step": 1}, run / "checkpoint.pt")
+    assert "is at step 1 of 2; go on with `lcnb train --resume --out runs/" in lcnb(*sweep)[2]
+
+
+def test_table_6(lcnb, home):
+    code, out, error = lcnb("reproduce", "T6")
+    assert (code, error) == (0, "")
+    (row,) = result(home, "T6", "voc-paper")["rows"]
+    assert row["parameters_m"] == pytest.approx(35.49, abs=0.01)
+    assert sum(row["parameters_m_by_stage"] + row["parameters_m_by_head"]) == pytest.approx(row["parameters_m"])
+    stages, (low, high) = row["gmacs"], (row["gmacs"]["rho = 0.8"], row["gmacs"]["rho = 0.985"])
+    assert 0 < low < high < stages["plain"] < stages["rho = 1"] == pytest.approx(149.9, abs=0.1)
+    assert "those printed in table 1, not measured here" in row["exits"]
+    assert "not measured: mIoU on VOC test: its labels are on VOC's server only" in out
+
+
+def test_plans_say_what_is_there_and_write_nothing(lcnb, data, home, shallow):
+    before = sorted(data.rglob("*"))
+    code, out, error = lcnb("reproduce", "T2", "--dry-run", *TINY)
+    assert (code, error) == (0, "")
+    assert "needs   camvid train: 3 images, a part of the 367 that the split has" in out
+    assert "fills   layer cascade: mIoU with its interval" in out
+    assert "an estimate: one step of each kind, with 1 x 24x32 random pixels, measured on this cpu" in out
+    code, out, _ = lcnb("reproduce", "T1", "--dry-run", *TINY, "--weights", "nobody")
+    assert code == 0
+    assert "needs   weights: missing: no weights named 'nobody'" in out
+    assert "fills   rho 0.985: exits, mIoU cached and true" in out
+    out = lcnb("reproduce", "T3", "--dry-run", "--width", "0.05", "--crop", "24", "32")[1]
+    assert "needs   voc2012 val: missing: PASCAL VOC 2012 is not here" in out
+    assert "leaves  DeepLab-v2, SegNet" in out
+    out = lcnb("reproduce", "T6", "--dry-run")[1]
+    assert "needs   no data" in out
+    assert list(home.iterdir()) == []
+    assert sorted(data.rglob("*")) == before
+
+
+def test_the_data_option_comes_first_and_leaves_no_trace(lcnb, data_root, home, monkeypatch):
+    arguments = ["reproduce", "T1", "--weights", "tiny", "--rhos", "0.5", "--limit", "1", "--preset", "camvid-small"]
+    assert "CamVid is not here" in lcnb(*arguments)[2] or "no weights named 'tiny'" in lcnb(*arguments)[2]
+    assert lcnb(*arguments, "--data", data_root)[0] == 0
+    assert "LCNB_DATA" not in os.environ
+    monkeypatch.setenv("LCNB_DATA", "elsewhere")
+    assert lcnb(*arguments, "--data", data_root)[0] == 0
+    assert os.environ["LCNB_DATA"] == "elsewhere"
+    assert str(data_root) not in json.dumps(result(home, "T1"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["T4"], 2, "invalid choice: 'T4'"),
+        (["T2", "--preset", "x"], 1, "no preset is named 'x'; there are streets-small"),
+        (["T2", "--arms", "lcc"], 1, "arms are some of lc, dsn, dsn-dropout, irnet, mc, hard; got lcc"),
+        (["T1", "--data", "nowhere"], 1, "--data nowhere: no such folder"),
+        (["T2"], 1, "PASCAL VOC 2012 is not here"),
+        (["T1", "--preset", "camvid-small", "--weights", "other"], 1, "knows 4 classes that are not the 11 of camvid"),
+        (["T1", "--rhos", "2"], 2, "2 is no number between 0 and 1"),
+        (["T1", "--device", "cuda:9"], 1, "this machine has no such device"),
+    ],
+)  # fmt: skip
+def test_refuses(lcnb, data, home, arguments, code, words):
+    result = lcnb("reproduce", *arguments)
+    assert result[0] == code
+    assert words in result[2]
+    assert result[2].count("\n") == 1
+    assert list(home.iterdir()) == []
+
+
+def test_several_processes_are_for_training(lcnb, data, home, monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    code, _, error = lcnb("reproduce", "T2", *TINY)
+    assert code == 1
+    assert "one process; train the arms with `torchrun ... -m lcnb train --preset camvid-small --arm ARM --out" in error
