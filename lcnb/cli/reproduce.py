@@ -134,8 +134,12 @@ def settings(arguments: argparse.Namespace) -> TrainConfig:
 
 def report(found: dict[str, Any]) -> str:
     """The result for people."""
+    head = [f"the paper's {found['title']}"]
+    if "dataset" in found:
+        where = f"{found['dataset']} {found['split']}, {found['images']} images, preset {found['preset']}"
+        head.append(f"measured on {where}; the column `paper` is as printed, in percent")
     shown = {"T1": _thresholds, "T2": _arms, "T3": _times, "T6": _sizes, "F7": _times}[found["table"]](found)
-    return "\n".join([found["title"], "", shown, *(f"not measured: {cell}" for cell in found["not_measured"])])
+    return "\n".join([*head, "", shown, *(f"not measured: {cell}" for cell in found["not_measured"])])
 
 
 def _thresholds(found: dict[str, Any]) -> str:

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from lcnb.datasets import SegmentationDataset, load_dataset
 from lcnb.evaluation import bootstrap_miou, evaluate
+from lcnb.machine import public
 from lcnb.models import LayerCascade
 from lcnb.reproduction.paper import T2
 from lcnb.reproduction.request import Request
@@ -84,7 +85,7 @@ def ablation(request: Request, say: Callable[[str], None]) -> dict[str, Any]:
         "block": block,
         "rows": found,
         "differences": {f"lc - {name}": _interval(counts["lc"], counts[name], block) for name in others},
-        "settings": dataclasses.asdict(request.config) | {"arm": list(request.arms)},
+        "settings": _settings(request),
     }
 
 
@@ -125,6 +126,13 @@ def scored(
     }  # fmt: skip
     store.put(row.name, numbers, {"counts": scores.counts_by_image}, **key)
     return numbers, scores.counts_by_image
+
+
+def _settings(request: Request) -> dict[str, Any]:
+    """Those that the arms share, without folders of this machine."""
+    start = request.config.init
+    shared = {k: v for k, v in dataclasses.asdict(request.config).items() if k != "arm"}
+    return shared | {"init": None if start is None else public(start)}
 
 
 def _interval(counts: Tensor, other: Tensor | None, block: int) -> dict[str, Any] | None:

@@ -54,6 +54,6 @@ class Request:
         return self.work / self.preset / arm
 
     def block(self, images: int) -> int:
-        """Frames that a bootstrap of so many images draws together: fewer where there are few images."""
+        """Frames that a bootstrap of so many images draws together: so few that there are at least ten blocks."""
         wanted = DRIVE_BLOCKS.get((self.config.dataset, self.config.val_split), 1)
-        return max(1, min(wanted, images // 2))
+        return max(1, min(wanted, images // 10))
