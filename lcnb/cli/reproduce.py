@@ -137,7 +137,8 @@ def report(found: dict[str, Any]) -> str:
     head = [f"the paper's {found['title']}"]
     if "dataset" in found:
         where = f"{found['dataset']} {found['split']}, {found['images']} images, preset {found['preset']}"
-        head.append(f"measured on {where}; the column `paper` is as printed, in percent")
+        printed = "; the column `paper` is as printed, in percent" if found["table"] in ("T1", "T2") else ""
+        head.append(f"measured on {where}{printed}")
     shown = {"T1": _thresholds, "T2": _arms, "T3": _times, "T6": _sizes, "F7": _times}[found["table"]](found)
     return "\n".join([*head, "", shown, *(f"not measured: {cell}" for cell in found["not_measured"])])
 

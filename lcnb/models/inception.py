@@ -88,8 +88,6 @@ def inception_stages(
 
 
 _STEM = {"conv2d_1a": 0, "conv2d_2a": 1, "conv2d_2b": 2, "conv2d_3b": 4, "conv2d_4a": 5, "mixed_5b": 7}
-
-
 _PARTS = {"conv": "0", "bn": "1", "conv2d": "up"}
 
 
