@@ -176,10 +176,12 @@ def _times(found: dict[str, Any]) -> str:
 
 
 def _sizes(found: dict[str, Any]) -> str:
-    (row,) = found["rows"]
-    facts = [("parameters", f"{row['parameters_m']:.2f} million (paper: {row['paper']['parameters_m']})")]
-    facts += [(f"GMAC, {name}", number(value, 2)) for name, value in row["gmacs"].items()]
-    return table([(row["system"], "512x512 picture"), *facts])
+    rows = [
+        (row["system"], number(row["parameters_m"], 2), row["paper"]["parameters_m"],
+         ", ".join(f"{name} {number(value, 2)}" for name, value in row["gmacs"].items()))
+        for row in found["rows"]
+    ]  # fmt: skip
+    return table([("system", "million parameters", "paper", "GMAC of a 512x512 picture"), *rows], right=(1, 2))
 
 
 def _printed(row: dict[str, Any]) -> str:

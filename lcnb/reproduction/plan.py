@@ -14,16 +14,15 @@ from lcnb.reproduction.paper import FULL_SIZES, TITLES
 from lcnb.reproduction.request import Request
 from lcnb.reproduction.sweeps import SPEEDS, rhos_of
 
-OTHERS = "lcnb has no implementation of {} yet, so no number of it can be measured here"
+UNTRAINED = "lcnb has these networks with random weights only"
 NOT_FILLED = {
     "T1": [],
     "T2": [],
-    "T3": [f"DeepLab-v2, SegNet: {OTHERS.format('these systems')}"],
+    "T3": [f"DeepLab-v2, SegNet: {UNTRAINED}, so no mIoU; `lcnb bench systems` measures their speed"],
     "T6": [
         "mIoU on VOC test: its labels are on VOC's server only; T1, T2 and T3 score the validation split",
-        "FPS: T3 measures times",
-        f"multi-scale, CRF: {OTHERS.format('either')}",
-        f"CRF-RNN, DPN, DeepLab-v2: {OTHERS.format('these systems')}",
+        "FPS: T3 measures that of IRNet-LC, `lcnb bench systems` that of DPN and DeepLab-v2",
+        "multi-scale, CRF, CRF-RNN: lcnb has no implementation of these yet, so no number of them can be measured here",
     ],
     "F7": [],
 }
@@ -117,7 +116,10 @@ def _weights(request: Request) -> str:
 
 def _fills(request: Request) -> list[str]:
     if request.table == "T6":
-        return ["IRNet-LC: parameters; multiply-adds of a 512x512 picture, at the paper's exits too"]
+        return [
+            "IRNet-LC: parameters; multiply-adds of a 512x512 picture, at the paper's exits too",
+            "DPN, DeepLab-v2: parameters; multiply-adds of a 512x512 picture",
+        ]
     if request.table == "T2":
         return [f"{row.title}: mIoU with its interval, exits, multiply-adds" for row in rows(request)] + [
             "the layer cascade minus each other row, with the interval of the difference"

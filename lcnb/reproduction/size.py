@@ -9,24 +9,28 @@ import torch
 
 from lcnb.datasets import spec
 from lcnb.models import cascade_cost, irnet_lc
+from lcnb.models.baselines import baseline
+from lcnb.models.cost import count_macs
 from lcnb.reproduction.paper import T1, T6
 from lcnb.reproduction.request import Request
 
 SIDE = 512
 """Pixels of the paper's input."""
+OTHERS = {"DPN": "dpn", "DeepLab-v2": "deeplab-v2"}
+"""Systems of the table that lcnb can build, by the name of the baseline."""
 
 
 def size(request: Request, say: Callable[[str], None]) -> dict[str, Any]:
-    """Parameters and multiply-adds of the request's network.
+    """Parameters and multiply-adds of the request's network, and of the systems that it is compared with.
 
     Args:
         request: of table 6.
         say: called with each line of progress.
 
     Returns:
-        rows, one for the network: parameters_m (millions) in all and by stage and head; gmacs of a 512x512 picture for
+        rows, one for each network: parameters_m (millions) in all and by stage and head; gmacs of a 512x512 picture for
         the plain network (one classifier), at rho = 1 (three), and at the exits that the paper prints for rho = .985
-        and .8 (computed from them, as `exits` says).
+        and .8 (computed from them, as `exits` says). Other systems are at full width and have "plain" only.
     """
     config = request.config
     say(f"counting at width {config.width:g}, variant {config.variant}")
@@ -47,7 +51,25 @@ def size(request: Request, say: Callable[[str], None]) -> dict[str, Any]:
         "exits": "rho = .985 and .8: those printed in table 1, not measured here",
         "paper": T6["IRNet-LC"],
     }
-    return {"rows": [row], "picture": [SIDE, SIDE], "settings": {"width": config.width, "variant": config.variant}}
+    others = [_other(system, name, classes) for system, name in OTHERS.items()]
+    return {
+        "rows": [row, *others],
+        "picture": [SIDE, SIDE],
+        "settings": {"width": config.width, "variant": config.variant},
+    }
+
+
+def _other(system: str, name: str, classes: int) -> dict[str, Any]:
+    with torch.device("meta"):
+        network = baseline(name, classes)
+    macs = count_macs(network, torch.empty(1, 3, SIDE, SIDE, device="meta"))
+    return {
+        "system": system,
+        "classes": classes,
+        "parameters_m": _millions(network),
+        "gmacs": {"plain": round(macs / 1e9, 4)},
+        "paper": T6[system],
+    }
 
 
 def _work_printed(rho: float) -> list[float]:

@@ -87,7 +87,7 @@ def test_table_3_measures_ours_and_names_what_it_cannot(lcnb, data, home):
     assert {name: row["rho"] for name, row in rows.items()} == {"dense (rho = 1)": 1, "LC": 0.985, "LC (fast)": 0.8}
     assert rows["LC"]["paper"] == PRINTED["T3"]["LC"]
     assert rows["dense (rho = 1)"]["paper"] is None
-    assert "not measured: DeepLab-v2, SegNet: lcnb has no implementation of these systems yet" in out
+    assert "not measured: DeepLab-v2, SegNet: lcnb has these networks with random weights only, so no mIoU" in out
 
 
 def test_table_2(lcnb, data, home, shallow, monkeypatch):
@@ -159,12 +159,16 @@ def test_tables_take_up_the_cascade_that_table_2_trained(lcnb, data, home, shall
 def test_table_6(lcnb, home):
     code, out, error = lcnb("reproduce", "T6")
     assert (code, error) == (0, "")
-    (row,) = result(home, "T6", "voc-paper")["rows"]
+    row, dpn, deeplab = result(home, "T6", "voc-paper")["rows"]
     assert row["parameters_m"] == pytest.approx(35.49, abs=0.01)
     assert sum(row["parameters_m_by_stage"] + row["parameters_m_by_head"]) == pytest.approx(row["parameters_m"])
     stages, (low, high) = row["gmacs"], (row["gmacs"]["rho = 0.8"], row["gmacs"]["rho = 0.985"])
     assert 0 < low < high < stages["plain"] < stages["rho = 1"] == pytest.approx(149.9, abs=0.1)
     assert "those printed in table 1, not measured here" in row["exits"]
+    assert (dpn["system"], deeplab["system"]) == ("DPN", "DeepLab-v2")
+    assert deeplab["parameters_m"] == pytest.approx(44.5, abs=0.8)
+    assert dpn["parameters_m"] == pytest.approx(134.4, abs=5)
+    assert min(dpn["gmacs"]["plain"], deeplab["gmacs"]["plain"]) > 100
     assert "not measured: mIoU on VOC test: its labels are on VOC's server only" in out
 
 
