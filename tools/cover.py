@@ -19,7 +19,7 @@ from lcnb import plots
 from lcnb.paths import written_whole
 
 TARGET = Path(__file__).resolve().parents[1] / "docs" / "images" / "cascade.jpg"
-FRAME = 7
+FRAME = 22
 
 
 def main() -> None:
