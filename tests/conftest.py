@@ -1,9 +1,15 @@
 """Fixtures that several test folders share."""
 
+import signal
+
 import pytest
 import torch
 
 from lcnb.models import irnet_lc
+
+# A test run in the background of a script is started with Ctrl-C ignored, and so would be what it starts.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 torch.set_num_threads(1)  # tiny networks: threads cost more than they give
 
