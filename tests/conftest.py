@@ -16,6 +16,12 @@ torch.set_num_threads(1)  # tiny networks: threads cost more than they give
 CLASSES = ("Sky", "Building", "Road", "Car")
 
 
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Networks this small only lose by sharing their work; a test may set another number for itself."""
+    torch.set_num_threads(1)
+
+
 @pytest.fixture(scope="session")
 def small_cascade():
     """A tiny network whose three exits are all used at rho = 0.6; not trained."""

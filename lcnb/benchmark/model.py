@@ -25,7 +25,6 @@ from lcnb.benchmark.runners import (
     PlannedExits,
     compiled,
     labels_of,
-    marked_run,
     plain,
     prepared,
 )
@@ -82,9 +81,9 @@ class _Runs:
 
     def stages(self, turn: int) -> list[float]:
         """Seconds of each of the S stages and of the labels."""
-        worked = marked_run(self.cascade, self.inputs[turn], self.rho, self.criterion(), self.watch.mark)
-        laps = self.watch.laps()
-        return [*laps[:worked], *[0.0] * (self.cascade.stage_count - worked), laps[-1]]
+        self.cascade(self.inputs[turn], self.rho, criterion=self.criterion(), mark=self.watch.mark)
+        *stages, labels = self.watch.laps()
+        return [*stages, *[0.0] * (self.cascade.stage_count - len(stages)), labels]
 
 
 def bench_model(

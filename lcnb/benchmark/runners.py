@@ -5,15 +5,14 @@ Shape letters: B images, K classes, h, w the 1/8 grid, H, W pixels, S stages.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from lcnb.models import CascadeRuns, Criterion, LayerCascade, max_softmax, to_labels
-from lcnb.models.exits import ExitLedger, thresholds
+from lcnb.models import CascadeRuns, LayerCascade, max_softmax, to_labels
+from lcnb.models.exits import ExitLedger
 from lcnb.models.folding import folded
 from lcnb.regions import use_backend
 
@@ -136,22 +135,3 @@ class OnBackend(CascadeRuns):
     def all_stages(self, x: Tensor) -> Any:
         """Every stage on every cell, dense."""
         return self.cascade.all_stages(x.to(self.dtype))
-
-
-def marked_run(
-    cascade: CascadeRuns, x: Tensor, rho: float | Sequence[float], criterion: Criterion, mark: Callable[[], None]
-) -> int:
-    """A true run that calls `mark` at its start, behind each stage that had work, and behind the labels.
-
-    Returns:
-        How many stages had work.
-    """
-    ledger = ExitLedger(thresholds(rho, cascade.stage_count - 1), criterion)
-    mark()
-    stages = 0
-    for _ in itertools.islice(cascade._walk(x, ledger, 0), cascade.stage_count):
-        mark()
-        stages += 1
-    ledger.close(x.shape[2:], "true")
-    mark()
-    return stages

@@ -21,10 +21,6 @@ from lcnb.evaluation.evaluate import Costs, wait
 from lcnb.evaluation.metrics import ConfusionMatrix
 from lcnb.models import CascadeOutput, Criterion, max_softmax
 from lcnb.models.cascade import CascadeRuns
-from lcnb.models.exits import ExitLedger, thresholds
-
-RHOS = (1.0, 0.995, 0.985, 0.97, 0.95, 0.93, 0.9, 0.8)
-"""The thresholds of the paper's table 1."""
 
 
 @torch.inference_mode()
@@ -73,16 +69,11 @@ def stage_times(
     runs: CascadeRuns, x: Tensor, rho: float, *, halo: int = 0, criterion: Criterion = max_softmax
 ) -> tuple[CascadeOutput, Tensor]:
     """A true run of (B, 3, H, W), and the (S + 1,) float64 milliseconds of its stages and of the labels behind them."""
-    stages = runs.stage_count
-    ledger = ExitLedger(thresholds(rho, stages - 1), criterion)
-    marks, work = [_now(x)], []
-    for share in runs._walk(x, ledger, halo):
-        work.append(share)
-        marks.append(_now(x))
-    work += [torch.zeros_like(work[0])] * (stages - len(work))
-    marks += [marks[-1]] * (stages + 1 - len(marks))
-    out = ledger.close(x.shape[2:], "true", torch.stack(work, dim=1))
-    return out, torch.tensor([*marks, _now(x)], dtype=torch.float64).diff() * 1e3
+    marks: list[float] = []
+    out = runs(x, rho, halo=halo, criterion=criterion, mark=lambda: marks.append(_now(x)))
+    *laps, labels = (torch.tensor(marks, dtype=torch.float64).diff() * 1e3).tolist()
+    idle = [0.0] * (runs.stage_count - len(laps))
+    return out, torch.tensor([*laps, *idle, labels], dtype=torch.float64)
 
 
 def _now(x: Tensor) -> float:

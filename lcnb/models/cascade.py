@@ -88,6 +88,7 @@ class CascadeRuns(nn.Module):
         *,
         criterion: Criterion = max_softmax,
         halo: int = 0,
+        mark: Callable[[], object] | None = None,
     ) -> CascadeOutput:
         """A true run.
 
@@ -97,15 +98,23 @@ class CascadeRuns(nn.Module):
             criterion: (B, K, h, w) logits -> (B, h, w) confidence in [0, 1].
             halo: run a stage on its region grown by this many cells; decide inside the region only. The
                 extra cells are charged in `.work`.
+            mark: for timing; called at the start, behind each stage that had work, and behind the labels.
 
         Raises:
             ValueError: rho is outside [0, 1], or the input has another shape.
         """
         limits = thresholds(self.rho if rho is None else rho, self.stage_count - 1)
         ledger = ExitLedger(limits, criterion)
-        work = list(self._walk(x, ledger, halo))
+        tick = mark or (lambda: None)
+        tick()
+        work = []
+        for share in self._walk(x, ledger, halo):
+            work.append(share)
+            tick()
         work += [torch.zeros_like(work[0])] * (self.stage_count - len(work))
-        return ledger.close(x.shape[2:], "true", torch.stack(work, dim=1))
+        out = ledger.close(x.shape[2:], "true", torch.stack(work, dim=1))
+        tick()
+        return out
 
     def rethreshold(
         self,

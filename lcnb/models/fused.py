@@ -3,9 +3,9 @@
 Shape letters: B images, K classes, h, w the grid, N open cells, S stages.
 
 The stem is strided, so it stays dense, its batch-norm folded. From there on a map is a list of rows, and a
-full map just the region of all cells: on a CPU that is no slower than the dense convolution (and at small
-widths much faster), so there is one way to compute, and the work falls with the region from the first cell
-that leaves.
+full map just the region of all cells: there is one way to compute, and the work falls with the region from
+the first cell that leaves. How a row's price compares with a dense cell's is what `lcnb bench ops` and notebook
+02 measure.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ from lcnb.plots.difficulty import (
 )
 from lcnb.plots.regions import break_even, grids
 from lcnb.plots.style import panels, show
-from lcnb.plots.training import training_curves, with_intervals
+from lcnb.plots.training import training_curves
 
 __all__ = [
     "DIFFICULTY",
@@ -46,5 +46,4 @@ __all__ = [
     "to_array",
     "training_curves",
     "used_classes",
-    "with_intervals",
 ]

@@ -44,24 +44,3 @@ def training_curves(rows: Sequence[Mapping[str, Any]]) -> Figure:
                 axis.axvline(before["step"], color="#9ca3af", linewidth=1)
             left.text(before["step"], left.get_ylim()[1], " step two", fontsize=8.5, va="top", color="#4b5563")
     return fig
-
-
-def with_intervals(
-    names: Sequence[str], values: Sequence[float], intervals: Sequence[tuple[float, float]], label: str
-) -> Figure:
-    """Values as points with their intervals, one row a name, the first on top.
-
-    Args:
-        names, values: of the rows.
-        intervals: (low, high) around each value.
-        label: of the axis.
-    """
-    fig, axes = figure(7.2, 0.9 + 0.34 * len(names))
-    axis, places = axes[0, 0], list(range(len(names)))[::-1]
-    for place, value, (low, high) in zip(places, values, intervals, strict=True):
-        axis.plot([low, high], [place, place], color="#6b7280", linewidth=2)
-        axis.plot([value], [place], marker="o", color=hexadecimal(STAGES[2]))
-        axis.text(high, place, f"  {value:.3f}", va="center", fontsize=9)
-    axis.set(yticks=places, yticklabels=names, xlabel=label, ylim=(-0.6, len(names) - 0.4))
-    axis.margins(x=0.15)
-    return fig

@@ -39,7 +39,7 @@ class Multiply:
     """(n, C) rows times a (C, O) matrix, plus bias, then perhaps ReLU; the matrix is laid out once.
 
     On a CPU it is oneDNN's product with a prepacked matrix where torch offers that (its compiler uses the same
-    operator), which is a tenth to a third faster than `addmm`; `addmm` everywhere else.
+    operator); `addmm` everywhere else.
 
     Args:
         weight: (O, C).

@@ -9,12 +9,12 @@ import torch
 from torch import Tensor
 
 from lcnb.datasets import SegmentationDataset, load_dataset
-from lcnb.evaluation.by_image import RHOS, measured, summary
+from lcnb.evaluation.by_image import measured, summary
 from lcnb.evaluation.evaluate import Costs
 from lcnb.models import LayerCascade
 from lcnb.models.cascade import CascadeRuns
 from lcnb.reproduction.networks import network_of
-from lcnb.reproduction.paper import PRINTED
+from lcnb.reproduction.paper import PRINTED, T1
 from lcnb.reproduction.request import Request
 from lcnb.reproduction.store import Store, digest
 
@@ -26,7 +26,7 @@ SPEEDS = {"dense (rho = 1)": 1.0, "LC": 0.985, "LC (fast)": 0.8}
 
 def rhos_of(request: Request) -> tuple[float, ...]:
     """The thresholds that a table sweeps; rho = 1 is always among them, to compare with."""
-    wanted = tuple(SPEEDS.values()) if request.table == "T3" else request.rhos or RHOS
+    wanted = tuple(SPEEDS.values()) if request.table == "T3" else request.rhos or T1["rho"]
     return tuple(dict.fromkeys((1.0, *wanted)))
 
 

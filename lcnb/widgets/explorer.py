@@ -133,10 +133,6 @@ class ThresholdExplorer(ipw.VBox):
             *(colourise(np.where(stage <= s, labels, 255), colours, UNKNOWN) for s in range(out.exits.shape[1]))
         )
 
-    def _describe(self, out: CascadeOutput) -> str:
-        shares = ", ".join(f"{v:.0%} at stage {s + 1}" for s, v in enumerate(out.exits[0].tolist()))
-        return f"The street with the stage each cell left at, and the labels: {shares}."
-
     def _read(self, out: CascadeOutput, seconds: float | None) -> str:
         """The read-out: text, so that it can be selected, searched and read aloud."""
         exits = out.exits[0].tolist()

@@ -11,7 +11,7 @@ from lcnb.benchmark.masks import open_after
 from lcnb.benchmark.model import ModelSettings, bench_model
 from lcnb.benchmark.parts import PARTS, Recorder, part_of, time_parts, watched
 from lcnb.benchmark.protocol import Stopwatch
-from lcnb.benchmark.runners import PLANNED_RHO, PlannedExits, labels_of, marked_run, plain, prepared
+from lcnb.benchmark.runners import PLANNED_RHO, PlannedExits, labels_of, plain, prepared
 from lcnb.models import max_softmax, to_labels
 from lcnb.models.exits import ExitLedger
 from lcnb.regions import Region
@@ -65,7 +65,7 @@ def test_marks_stand_between_the_stages(small_cascade, x, exits, stages):
     marks = itertools.count()
     criterion = PlannedExits(open_after(exits, GRID))
     fused = small_cascade.for_inference()
-    assert marked_run(fused, x, PLANNED_RHO, criterion, lambda: next(marks)) == stages
+    fused(x, PLANNED_RHO, criterion=criterion, mark=lambda: next(marks))
     assert next(marks) == stages + 2
 
 

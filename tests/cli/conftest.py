@@ -47,15 +47,6 @@ def write_notebook(path, *cells, title="A notebook"):
     return path
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    """Networks this small only lose by sharing their work."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture
 def home(tmp_path, monkeypatch):
     """The working directory: an empty folder, with no data and no checkout in reach."""

@@ -12,6 +12,8 @@ from lcnb.regions import Region, RegionTensor, use_backend
 
 RHOS = [0.0, 0.3, 0.5, 0.9, 0.985, 1.0]
 
+pytestmark = pytest.mark.usefixtures("no_grad")
+
 
 def sharpen(cascade, factor=2.0):
     """Random networks are never sure; scale the classifiers so that all three exits are used."""
@@ -28,17 +30,6 @@ def cascade():
         for _ in range(20):
             model.train().all_stages(torch.rand(4, 3, 64, 80))
     return model.eval()
-
-
-@pytest.fixture(scope="module")
-def x():
-    return torch.rand(3, 3, 96, 120, generator=torch.Generator().manual_seed(3))
-
-
-@pytest.fixture(autouse=True)
-def _no_grad():
-    with torch.inference_mode():
-        yield
 
 
 def test_all_three_exits_are_used_in_these_tests(cascade, x):

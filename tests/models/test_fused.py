@@ -12,16 +12,7 @@ from tests.regions.contract import random_mask
 
 RHOS = [0.0, 0.5, 0.6, 0.7, 1.0, (1.0, 0.5), (0.6, 1.0)]
 
-
-@pytest.fixture(scope="module")
-def x():
-    return torch.rand(3, 3, 96, 120, generator=torch.Generator().manual_seed(3))
-
-
-@pytest.fixture(autouse=True)
-def _no_grad():
-    with torch.inference_mode():
-        yield
+pytestmark = pytest.mark.usefixtures("no_grad")
 
 
 @pytest.mark.parametrize("halo", [0, 1])

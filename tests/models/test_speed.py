@@ -21,10 +21,7 @@ def blobs(share, size, seed=0):
 
 @pytest.fixture
 def all_cores():
-    before = torch.get_num_threads()
     torch.set_num_threads(os.cpu_count() or 1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.mark.slow

@@ -24,11 +24,3 @@ def test_curves_of_loss_and_miou_and_where_step_two_begins():
 @pytest.mark.parametrize("rows", [ROWS[:1], []])
 def test_before_the_first_score_there_is_a_figure_too(rows):
     assert len(plots.training_curves(rows).axes) == 2
-
-
-def test_values_with_their_intervals_first_on_top():
-    axis = plots.with_intervals(["a", "b"], [0.5, 0.6], [(0.4, 0.55), (0.58, 0.61)], "mIoU").axes[0]
-    assert [t.get_text() for t in axis.get_yticklabels()] == ["a", "b"]
-    assert list(axis.get_yticks()) == [1, 0]
-    assert [t.get_text().strip() for t in axis.texts] == ["0.500", "0.600"]
-    assert list(axis.lines[0].get_xdata()) == [0.4, 0.55]

@@ -4,7 +4,6 @@ import functools
 import signal
 
 import pytest
-import torch
 
 from lcnb import paths
 from lcnb.models import irnet_lc
@@ -15,15 +14,6 @@ SMALL = TrainConfig(
     dataset="camvid", width=0.05, steps=6, batch=2, crop=(32, 40), warmup=2, dropout=0.1, amp=False, log_every=1,
     save_every=3, lr=1e-3, ema=0.9,
 )  # fmt: skip
-
-
-@pytest.fixture(autouse=True)
-def _one_thread():
-    """Networks this small only lose by sharing the work."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture

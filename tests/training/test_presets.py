@@ -10,7 +10,6 @@ import math
 import os
 
 import pytest
-import torch
 
 from lcnb.datasets import load_dataset, locate, splits
 from lcnb.errors import DataError
@@ -18,22 +17,13 @@ from lcnb.training import PRESETS, Trainer
 
 TWO_STEPS = {"steps": 1, "cascade_steps": 1, "val_every": 0, "val_images": 1, "log_every": 1, "workers": 0}
 CHANGED = {
-    "streets-small": {"batch": 2},  # all 8 take 1.54 GB, two of them 1.05
+    "streets-small": {"batch": 2},  # all 8 take more memory than a test may
     "camvid-small": {"batch": 2},  # likewise
-    "camvid-large": {"batch": 1},  # one of its 16 takes 1.3 GB
-    "voc-paper": {"batch": 2, "width": 0.25, "crop": (128, 128)},  # 1.0 GB; the weights alone take that at width 1
-    "cityscapes-paper": {"batch": 1, "width": 0.1, "crop": (128, 256)},  # scoring a 2048x1024 picture takes 1.7 GB
+    "camvid-large": {"batch": 1},  # likewise
+    "voc-paper": {"batch": 2, "width": 0.25, "crop": (128, 128)},  # at width 1 the weights alone take that much
+    "cityscapes-paper": {"batch": 1, "width": 0.1, "crop": (128, 256)},  # so that scoring a 2048x1024 picture fits
 }
 REAL = ("camvid", "voc2012", "cityscapes")
-
-
-@pytest.fixture(autouse=True)
-def _one_thread():
-    """As the memory and the time above were measured."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def quiet(line):
