@@ -101,8 +101,9 @@ def boundaries(labels: Tensor, ignore: Tensor | None = None) -> Tensor:
 
 def near(mask: Tensor, tolerance: int) -> Tensor:
     """(..., H, W) bool grown by `tolerance` pixels in each direction (a square)."""
-    grown = F.max_pool2d(mask.float().view(1, -1, *mask.shape[-2:]), 2 * tolerance + 1, 1, tolerance)
-    return grown.view(mask.shape) > 0
+    maps, side = mask.float().view(1, -1, *mask.shape[-2:]), 2 * tolerance + 1
+    tall = F.max_pool2d(maps, (side, 1), 1, (tolerance, 0))  # a square is a column of rows: 2 side, not side squared
+    return F.max_pool2d(tall, (1, side), 1, (0, tolerance)).view(mask.shape) > 0
 
 
 class BoundaryF:
@@ -124,12 +125,11 @@ class BoundaryF:
     def update(self, labels: Tensor, target: Tensor) -> None:
         """Add one image: (H, W) predicted and true classes."""
         ignore = target == self.ignore_index
-        each = torch.arange(self.classes, device=target.device)[:, None, None]
-        predicted = boundaries(labels, ignore) & (labels == each) & ~ignore
-        true = boundaries(target, ignore) & (target == each)
-        found = predicted & near(true, self.tolerance)
-        recalled = true & near(predicted, self.tolerance)
-        self.counts += torch.stack([m.sum((1, 2)) for m in (found, predicted, recalled, true)]).cpu()
+        predicted_edge, true_edge = boundaries(labels, ignore) & ~ignore, boundaries(target, ignore)
+        for k in range(self.classes):  # one at a time: K maps of floats at once would be a notebook's highest peak
+            predicted, true = predicted_edge & (labels == k), true_edge & (target == k)
+            found, recalled = predicted & near(true, self.tolerance), true & near(predicted, self.tolerance)
+            self.counts[:, k] += torch.stack([m.sum() for m in (found, predicted, recalled, true)]).cpu()
 
     @property
     def by_class(self) -> Tensor:

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import seaborn as sns
 from matplotlib.figure import Figure
 from torch import Tensor
 
@@ -38,6 +37,8 @@ def difficulty_map(image: Tensor, mask: Tensor, grade: Tensor, classes: Sequence
 
 def confidence_histogram(confidence: Tensor, right: Tensor, threshold: float = THRESHOLD) -> Figure:
     """How sure the network is where it is right and where it is wrong; both counts on a log scale."""
+    import seaborn as sns  # brings pandas along, which only this figure needs
+
     fig, axes = figure(7.2, 3.0)
     axis = axes[0, 0]
     bins = np.linspace(0, 1, 41)

@@ -14,6 +14,8 @@ import sys
 import threading
 from typing import IO, Any
 
+from lcnb.running.memory import Memory
+
 ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
@@ -51,8 +53,16 @@ def _end_with_parent() -> None:
 def _execute(job: dict[str, Any], out: IO[str]) -> None:
     import papermill
 
+    memory = Memory(os.getpid())
+
     def begun(cell: Any, cell_index: int) -> None:
         _say(out, event="cell", number=cell_index + 1)
+
+    def works(cell: Any, cell_index: int) -> None:
+        _say(out, event="work")
+
+    def rests(cell: Any, cell_index: int, execute_reply: Any) -> None:
+        _say(out, event="rest", peak=memory.sample())
 
     papermill.execute_notebook(
         job["notebook"],
@@ -63,6 +73,8 @@ def _execute(job: dict[str, Any], out: IO[str]) -> None:
         progress_bar=False,
         cwd=job["cwd"],
         on_cell_start=begun,
+        on_cell_execute=works,
+        on_cell_executed=rests,
     )
 
 

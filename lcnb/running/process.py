@@ -55,7 +55,7 @@ class Outcome:
         notebook: it.
         parameters: those that were injected.
         seconds: wall clock, the start of the kernel included.
-        peak_mb: highest resident memory of the kernel and its children, in 10^6 bytes.
+        peak_mb: highest resident memory of the kernel and its children while cells ran, in 10^6 bytes.
         failure: None if it ran to its end.
         content: the executed notebook's JSON, also of a failed one as far as it got; None if there is none.
     """
@@ -74,10 +74,14 @@ class Outcome:
 
 @dataclass
 class _Watch:
-    """What is known of a running child; `events` is filled by the thread that reads its output."""
+    """What is known of a running child; filled by the thread that reads its output.
+
+    Memory counts while a cell runs only: a kernel that ends reads in pages of libraries that it never used.
+    """
 
     cells: int
     cell: int = 0
+    busy: bool = False
     events: list[dict[str, Any]] = field(default_factory=list)
     peak: int = 0
 
@@ -157,7 +161,8 @@ def _follow(
         elapsed = time.monotonic() - start
         if elapsed > timeout:
             return True
-        watch.peak = max(watch.peak, memory.sample())
+        if watch.busy:
+            watch.peak = max(watch.peak, memory.sample())
         if progress is not None:
             progress(watch.cell, watch.cells, elapsed)
         time.sleep(POLL)
@@ -174,6 +179,10 @@ def _listen(child: subprocess.Popen, watch: _Watch) -> None:
             continue  # cut off by a kill
         if event["event"] == "cell":
             watch.cell = event["number"]
+        elif event["event"] == "work":
+            watch.busy = True
+        elif event["event"] == "rest":
+            watch.peak, watch.busy = max(watch.peak, event["peak"]), False
         else:
             watch.events.append(event)
 

@@ -1,7 +1,7 @@
 """Run something slow once the reader's hand is still, and drop answers nobody waits for any more.
 
-ipywidgets has no "slider released" event, so the slow work starts a moment after the last change, in a
-thread of its own: the kernel stays free to answer the next drag.
+ipywidgets has no "slider released" event, so the slow work starts a moment after the last change, in one
+thread that all widgets share: the kernel stays free to answer the next drag, and two runs never fight for the cores.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from typing import Any
 REST = 0.3
 """Seconds without a change before the slow work starts."""
 
+_WORKER = ThreadPoolExecutor(1, thread_name_prefix="lcnb-true-run")
+
 
 class Debounced:
     """Calls `work(*args)` after a rest, then `done(result)` on the kernel's own thread.
@@ -21,7 +23,7 @@ class Debounced:
     A newer call cancels an older one: before it starts, it never starts; while it runs, its result is dropped.
 
     Args:
-        work: slow; runs in one worker thread.
+        work: slow; runs in the worker thread.
         done: takes the result; runs where the widgets live.
         failed: takes the exception of `work`.
         rest: seconds.
@@ -35,7 +37,6 @@ class Debounced:
         rest: float = REST,
     ) -> None:
         self.work, self.done, self.failed, self.rest = work, done, failed, rest
-        self._pool = ThreadPoolExecutor(1, thread_name_prefix="lcnb-true-run")
         self._newest = 0
         self._timer: asyncio.TimerHandle | None = None
 
@@ -47,12 +48,12 @@ class Debounced:
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:
-            self._finish(self._newest, self._pool.submit(self.work, *args))
+            self._finish(self._newest, _WORKER.submit(self.work, *args))
             return
         self._timer = loop.call_later(self.rest, self._start, loop, self._newest, args)
 
     def _start(self, loop: asyncio.AbstractEventLoop, ticket: int, args: tuple) -> None:
-        future = self._pool.submit(self._if_newest, ticket, args)
+        future = _WORKER.submit(self._if_newest, ticket, args)
         future.add_done_callback(lambda f: loop.call_soon_threadsafe(self._finish, ticket, f))
 
     def _if_newest(self, ticket: int, args: tuple) -> Any:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import html
 import time
+import weakref
 from collections.abc import Sequence
 from typing import Any
 
@@ -160,9 +161,23 @@ class ThresholdExplorer(ipw.VBox):
         return confusion.miou
 
 
+_PREPARED: weakref.WeakKeyDictionary[LayerCascade, tuple[list[int] | None, CascadeRuns]] = weakref.WeakKeyDictionary()
+
+
 def _fastest(cascade: LayerCascade, device: torch.device) -> CascadeRuns:
-    """The fused form where there is one: the true run should not keep the reader waiting."""
-    try:
-        return cascade.for_inference() if device.type == "cpu" else cascade
-    except FusionError:
+    """The fused form where there is one: the true run should not keep the reader waiting.
+
+    Explorers of one cascade share it, until its weights change.
+    """
+    if device.type != "cpu":
         return cascade
+    tensors = (*cascade.parameters(), *cascade.buffers())
+    versions = None if any(t.is_inference() for t in tensors) else [t._version for t in tensors]  # None: cannot tell
+    known = _PREPARED.get(cascade)
+    if known is None or versions is None or known[0] != versions:
+        try:
+            known = versions, cascade.for_inference()
+        except FusionError:
+            return cascade
+        _PREPARED[cascade] = known
+    return known[1]

@@ -1,6 +1,7 @@
 """What the widgets compute; how they feel is tested in a browser."""
 
 import asyncio
+import copy
 import io
 import re
 import threading
@@ -96,6 +97,17 @@ def test_a_failing_true_run_is_a_sentence(small_cascade, picture, monkeypatch):
     widget.controls[0].number.value = 0.5
     assert data(widget, "mode") == "error"
     assert "no memory &lt;left&gt;" in widget.readout.value
+
+
+def test_explorers_share_one_prepared_network_until_its_weights_change(small_cascade, picture):
+    cascade = copy.deepcopy(small_cascade)
+    first, second = (ThresholdExplorer(cascade, [picture], CLASSES, 0.6) for _ in range(2))
+    assert first.fast is second.fast
+    with torch.no_grad():
+        cascade.heads[0][-1].bias[0] += 9  # stage 1 now calls everything Sky
+    changed = ThresholdExplorer(cascade, [picture], CLASSES, 0.6)
+    assert changed.fast is not first.fast
+    assert (changed.output.mode, data(changed, "exits").split()[0]) == ("true", "1.0000")
 
 
 def test_difficulty_explorer_counts_what_the_function_counts(picture, truth):
