@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from lcnb.datasets import load_dataset
     from lcnb.errors import DataError, LcnbError, WeightsError
     from lcnb.evaluation import evaluate
+    from lcnb.lessons import check
     from lcnb.models import (
         CascadeOutput,
         LayerCascade,
@@ -48,6 +49,7 @@ _HOMES = {
     "adaptive_fcn_resnet50": "lcnb.models",
     "adaptive_fcn_resnet101": "lcnb.models",
     "cascade_cost": "lcnb.models",
+    "check": "lcnb.lessons",
     "evaluate": "lcnb.evaluation",
     "inspect": "lcnb.models",
     "irnet_lc": "lcnb.models",
@@ -70,6 +72,7 @@ __all__ = [
     "adaptive_fcn_resnet50",
     "adaptive_fcn_resnet101",
     "cascade_cost",
+    "check",
     "datasets",
     "evaluate",
     "inspect",

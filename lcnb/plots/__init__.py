@@ -22,11 +22,12 @@ from lcnb.plots.difficulty import (
 )
 from lcnb.plots.regions import break_even, grids
 from lcnb.plots.style import panels, show
-from lcnb.plots.training import training_curves
+from lcnb.plots.training import ablation, training_curves
 
 __all__ = [
     "DIFFICULTY",
     "STAGE_LEGEND",
+    "ablation",
     "boundary_shares",
     "break_even",
     "class_exits",

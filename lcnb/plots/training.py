@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -44,3 +45,39 @@ def training_curves(rows: Sequence[Mapping[str, Any]]) -> Figure:
                 axis.axvline(before["step"], color="#9ca3af", linewidth=1)
             left.text(before["step"], left.get_ylim()[1], " step two", fontsize=8.5, va="top", color="#4b5563")
     return fig
+
+
+def ablation(found: Mapping[str, Any]) -> Figure:
+    """Table 2: the mIoU of each way to train, and by how much the layer cascade differs from it.
+
+    Args:
+        found: as `lcnb reproduce T2` writes it: rows (title, miou, interval) and differences ("lc - row").
+    """
+    rows, differences = found["rows"], found["differences"]
+    fig, axes = figure(10.4, 1.2 + 0.36 * len(rows), 1, 2, sharey=True, width_ratios=(1, 1))
+    left, right = axes[0]
+    places = list(range(len(rows)))[::-1]
+    for place, row in zip(places, rows, strict=True):
+        own = row["row"] == "lc"
+        _with_interval(left, place, row["miou"], row["interval"], hexadecimal(STAGES[2]) if own else TRUE, True)
+        if (difference := differences.get(f"lc - {row['row']}")) is not None:
+            _with_interval(right, place, difference["value"], difference, TRUE, difference["excludes_zero"])
+    right.axvline(0, color="#6b7280", linewidth=1)
+    left.set(yticks=places, yticklabels=[_wrapped(row["title"]) for row in rows], ylim=(-0.6, len(rows) - 0.4))
+    left.set(xlabel="mIoU, with its 95 % interval", title="each way to train")
+    right.set(xlabel="mIoU of the layer cascade minus this row's", title="and how far the layer cascade is ahead")
+    right.text(1, -0.3, "hollow: the interval holds 0", ha="right", va="top", fontsize=8.5, transform=right.transAxes)
+    return fig
+
+
+def _with_interval(
+    axis: Any, place: int, value: float, interval: Mapping[str, Any] | None, colour: str, solid: bool
+) -> None:
+    if interval is not None:  # there is none of a few images
+        axis.plot([interval["low"], interval["high"]], [place, place], color=colour, linewidth=2, alpha=0.5)
+    axis.plot([value], [place], marker="o", color=colour, markerfacecolor=colour if solid else "white")
+    axis.annotate(f"{value:.3f}", (value, place), (0, 6), textcoords="offset points", ha="center", fontsize=8.5)
+
+
+def _wrapped(title: str) -> str:
+    return "\n".join(textwrap.wrap(title, 40))

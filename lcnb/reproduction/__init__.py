@@ -3,5 +3,6 @@
 from lcnb.reproduction.plan import Plan, plan
 from lcnb.reproduction.request import TABLES, ReproductionError, Request
 from lcnb.reproduction.run import reproduce
+from lcnb.reproduction.stored import stored
 
-__all__ = ["TABLES", "Plan", "ReproductionError", "Request", "plan", "reproduce"]
+__all__ = ["TABLES", "Plan", "ReproductionError", "Request", "plan", "reproduce", "stored"]

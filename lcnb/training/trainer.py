@@ -168,7 +168,9 @@ class Trainer:
                 last = self.step == c.total_steps
                 scored = last or (c.val_every > 0 and self.step % c.val_every == 0)
                 if scored or self.step % c.log_every == 0:
-                    self._report(scored, phase, loss, seen / (time.perf_counter() - since))
+                    begun = time.perf_counter()
+                    self._report(scored, phase, loss, seen / (begun - since))
+                    since += time.perf_counter() - begun  # scoring is no training
                 stop = self.processes.any(interrupts.wanted)
                 if last or self.step % c.save_every == 0 or stop:
                     self.save()

@@ -24,3 +24,28 @@ def test_curves_of_loss_and_miou_and_where_step_two_begins():
 @pytest.mark.parametrize("rows", [ROWS[:1], []])
 def test_before_the_first_score_there_is_a_figure_too(rows):
     assert len(plots.training_curves(rows).axes) == 2
+
+
+TABLE = {
+    "rows": [
+        {"row": "dsn", "title": "DSN: every stage supervised on every pixel", "miou": 0.5,
+         "interval": {"low": 0.45, "high": 0.53}},
+        {"row": "hard", "title": "control", "miou": 0.49, "interval": None},
+        {"row": "lc", "title": "layer cascade", "miou": 0.52, "interval": {"low": 0.48, "high": 0.55}},
+    ],
+    "differences": {
+        "lc - dsn": {"value": 0.02, "low": 0.01, "high": 0.03, "excludes_zero": True},
+        "lc - hard": {"value": 0.03, "low": -0.01, "high": 0.05, "excludes_zero": False},
+    },
+}  # fmt: skip
+
+
+def test_ablation_shows_rows_in_order_and_a_hollow_point_where_nobody_wins():
+    left, right = plots.ablation(TABLE).axes
+    assert [t.get_text() for t in left.get_yticklabels()] == [
+        "DSN: every stage supervised on every\npixel", "control", "layer cascade",
+    ]  # fmt: skip
+    assert [list(line.get_xdata()) for line in left.lines] == [[0.45, 0.53], [0.5], [0.49], [0.48, 0.55], [0.52]]
+    points = [line for line in right.lines if line.get_marker() == "o"]
+    assert [(list(p.get_xdata()), list(p.get_ydata())) for p in points] == [([0.02], [2]), ([0.03], [1])]
+    assert [p.get_markerfacecolor() == "white" for p in points] == [False, True]

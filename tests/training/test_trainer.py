@@ -4,6 +4,7 @@ import csv
 import dataclasses
 import json
 import math
+import time
 
 import pytest
 import torch
@@ -50,6 +51,13 @@ def test_logged_and_scored_as_often_as_asked(small, tmp_path):
     assert [(int(r["step"]), bool(r["miou_stage1"])) for r in rows(tmp_path)] == [
         (3, True), (4, False), (6, True), (7, True),
     ]  # fmt: skip
+
+
+def test_scoring_does_not_count_as_training(small, tmp_path, monkeypatch):
+    run, score = Trainer(dataclasses.replace(small, val_every=1, val_images=1), tmp_path, say=quiet), Trainer.validate
+    monkeypatch.setattr(run, "validate", lambda: (time.sleep(1), score(run))[1])
+    run.run()
+    assert float(rows(tmp_path)[-1]["images_per_s"]) > small.batch  # five pauses of a second would leave less
 
 
 def test_the_rate_of_the_schedule_is_the_one_that_is_used_and_logged(small, tmp_path, monkeypatch):
