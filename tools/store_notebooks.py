@@ -3,8 +3,8 @@
     python -m tools.store_notebooks [00 05 ...]
 
 Beside the outputs each notebook keeps digests of what they depend on: its code, the shipped weights, the
-embedded data, and the code that draws. `tests/notebooks` compares them with the tree as it stands, so stale
-pictures do not survive.
+embedded data, the kept results that it names, and the code that trains and draws. `tests/notebooks` compares
+them with the tree as it stands, so stale pictures do not survive.
 """
 
 from __future__ import annotations
@@ -23,7 +23,10 @@ from lcnb.running.scrub import clean, machine_paths
 
 ROOT = Path(__file__).resolve().parents[1]
 TIMEOUT = 300
-DRAWING = ("lcnb/plots", "lcnb/widgets", "lcnb/palettes.py", "lcnb/difficulty.py", "lcnb/evaluation", "lcnb/models")
+CODE = (
+    "lcnb/plots", "lcnb/widgets", "lcnb/palettes.py", "lcnb/difficulty.py", "lcnb/evaluation", "lcnb/models",
+    "lcnb/training",
+)  # fmt: skip
 
 
 def digests(content: dict[str, Any]) -> dict[str, str]:
@@ -37,7 +40,8 @@ def digests(content: dict[str, Any]) -> dict[str, str]:
         "code": _short("\0".join(code).encode()),
         "weights": _of_files((ROOT / "data" / "weights" / "streets-small").glob("*.safetensors")),
         "data": _of_files(p for p in (ROOT / "data" / "streets").rglob("*") if p.is_file()),
-        "drawing": _of_files(p for name in DRAWING for p in _sources(ROOT / name)),
+        "results": _of_files(p for p in (ROOT / "docs" / "results").glob("*.json") if p.stem in "".join(code)),
+        "package": _of_files(p for name in CODE for p in _sources(ROOT / name)),
     }
 
 

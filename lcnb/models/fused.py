@@ -106,7 +106,7 @@ def _to_map(rows: Tensor, region: Region) -> Tensor:
     """(N, K) -> (B, K, h, w), zero outside the region."""
     batch, height, width = region.shape
     cells = rows
-    if len(region) < region.mask.numel():
+    if not region.is_full:
         cells = rows.new_zeros(region.mask.numel(), rows.shape[1]).index_copy_(0, region.index, rows)
     return cells.view(batch, height, width, -1).permute(0, 3, 1, 2)
 

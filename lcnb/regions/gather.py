@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from lcnb.regions import products
 from lcnb.regions.region import Pair, Region
 
 BLOCK_BYTES = 4 << 20  # of gathered operand at a time: it should stay in a cache
@@ -34,7 +35,7 @@ class GatherBackend:
     ) -> Tensor:
         """(N, C) features, (O, C / G, kh, kw) weight, (O,) bias -> (N, O). Cells outside count as zero."""
         if weight.shape[2:] == (1, 1) and groups == 1:
-            return F.linear(features, weight[:, :, 0, 0], bias)
+            return _alone(features, weight[:, :, 0, 0], bias)
         table = region.neighbours((weight.shape[2], weight.shape[3]), dilation)
         out = _GatherConv.apply(features, weight, table, groups)
         return out if bias is None else out + bias
@@ -65,7 +66,15 @@ def _with_row(features: Tensor, value: float) -> Tensor:
 def _blocks(table: Tensor, channels: int, element_size: int) -> list[Tensor]:
     """The table cut into row blocks whose gathered operand takes about `BLOCK_BYTES`."""
     rows = BLOCK_BYTES // max(1, table.shape[1] * channels * element_size)
-    return list(table.split(max(256, rows)))
+    return list(table.split(max(products.BLOCK, rows // products.BLOCK * products.BLOCK)))
+
+
+def _alone(features: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """A 1x1 convolution: (N, C) features, (O, C) weight, (O,) bias -> (N, O)."""
+    if not products.compiled_by_shape(features):
+        return F.linear(features, weight, bias)
+    out = products.Linear.apply(features, weight)
+    return out if bias is None else out + bias
 
 
 def _multiply(columns: Tensor, weight: Tensor, groups: int) -> Tensor:
@@ -74,7 +83,7 @@ def _multiply(columns: Tensor, weight: Tensor, groups: int) -> Tensor:
     outputs = weight.shape[0]
     if groups == 1:
         # No copy when the weight is stored channels-last.
-        return columns.flatten(1) @ weight.permute(0, 2, 3, 1).reshape(outputs, -1).t()
+        return products.times(columns.flatten(1), weight.permute(0, 2, 3, 1).reshape(outputs, -1).t())
     grouped = columns.view(rows, columns.shape[1], groups, channels // groups)
     kernels = weight.flatten(2).view(groups, outputs // groups, channels // groups, columns.shape[1])
     return torch.einsum("nkgc,gock->ngo", grouped, kernels).reshape(rows, outputs)
@@ -136,7 +145,7 @@ def _weight_gradient(features: Tensor, grad: Tensor, weight: Tensor, table: Tens
         columns = padded.index_select(0, block.flatten()).view(*block.shape, groups, per_group)
         slope = grad[start : start + len(block)].view(len(block), groups, outputs // groups)
         if groups == 1:
-            total[0] += (slope[:, 0].t() @ columns.flatten(1)).view(total.shape[1:])
+            total[0] += products.outer(slope[:, 0], columns.flatten(1)).view(total.shape[1:])
         else:
             total += torch.einsum("ngo,nkgc->gokc", slope, columns)
         start += len(block)

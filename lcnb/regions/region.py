@@ -69,6 +69,11 @@ class Region:
         return self.mask.shape
 
     @property
+    def is_full(self) -> bool:
+        """Whether every cell is active."""
+        return len(self) == self.mask.numel()
+
+    @property
     def device(self) -> torch.device:
         """Where the maps live."""
         return self.mask.device

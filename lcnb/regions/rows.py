@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from lcnb.regions.products import compiled_by_shape, times
 from lcnb.regions.region import Pair, Region
 
 BLOCK_ROWS = 512
@@ -38,8 +39,9 @@ def pack(cells: Tensor, index: Tensor) -> Tensor:
 class Multiply:
     """(n, C) rows times a (C, O) matrix, plus bias, then perhaps ReLU; the matrix is laid out once.
 
-    On a CPU it is oneDNN's product with a prepacked matrix where torch offers that (its compiler uses the same
-    operator); `addmm` everywhere else.
+    On a CPU, n that come again and again (a full map, a block) use oneDNN's product with a prepacked matrix, where
+    torch offers that (its compiler uses the same operator). It is compiled for each n that it meets, which takes
+    longer than a product, so ragged n, another one in every picture, use `addmm`, straight to where the rows belong.
 
     Args:
         weight: (O, C).
@@ -51,13 +53,18 @@ class Multiply:
         self.weight, self.bias, self.relu = weight.contiguous(), bias.contiguous(), relu
         self.packed = _prepacked(self.weight)
 
-    def __call__(self, rows: Tensor) -> Tensor:
-        """(n, O), a new tensor."""
-        if self.packed is not None and rows.is_contiguous():
+    def into(self, rows: Tensor, out: Tensor, steady: bool) -> None:
+        """Write the (n, O) result; `out` may be a slice of columns. `steady`: this n comes again and again."""
+        if steady and self.packed is not None and rows.is_contiguous():
             after = "relu" if self.relu else "none"
-            return torch.ops.mkldnn._linear_pointwise(rows, self.packed, self.bias, after, [], "")
-        done = torch.addmm(self.bias, rows, self.weight.t())
-        return done.relu_() if self.relu else done
+            out.copy_(torch.ops.mkldnn._linear_pointwise(rows, self.packed, self.bias, after, [], ""))
+            return
+        if compiled_by_shape(rows):
+            out.copy_(times(rows, self.weight.t()).add_(self.bias))
+        else:
+            torch.addmm(self.bias, rows, self.weight.t(), out=out)
+        if self.relu:
+            out.relu_()
 
 
 def _prepacked(weight: Tensor) -> Tensor | None:
@@ -87,8 +94,7 @@ class Product:
 
     def into(self, rows: Tensor, region: Region, out: Tensor) -> None:
         """Write the (N, O) result; `out` may be a slice of columns."""
-        del region  # a cell alone
-        out.copy_(self.multiply(rows[:-1]))
+        self.multiply.into(rows[:-1], out, region.is_full)
 
 
 class Gathered:
@@ -114,7 +120,8 @@ class Gathered:
             block = table[start : start + BLOCK_ROWS]
             columns = operand[: block.numel()]
             torch.index_select(rows, 0, block.flatten(), out=columns)
-            out[start : start + len(block)] = self.multiply(columns.view(len(block), -1))
+            whole = region.is_full or len(block) == BLOCK_ROWS
+            self.multiply.into(columns.view(len(block), -1), out[start : start + len(block)], whole)
 
 
 class Projected:
@@ -136,7 +143,9 @@ class Projected:
     def into(self, rows: Tensor, region: Region, out: Tensor) -> None:
         """Write the (N, O) result; `out` may be a slice of columns."""
         table = region.neighbours(self.kernel, self.dilation)
-        narrow = self.multiply(rows).view(-1, self.outputs)  # ((N + 1) * K, O); row N stays zero
+        narrow = rows.new_empty(len(rows), self.positions * self.outputs)
+        self.multiply.into(rows, narrow, region.is_full)
+        narrow = narrow.view(-1, self.outputs)  # ((N + 1) * K, O); row N stays zero
         places = table * self.positions + torch.arange(self.positions, device=table.device)
         done = F.embedding_bag(places, narrow, mode="sum").add_(self.bias)
         out.copy_(done.relu_() if self.relu else done)
@@ -210,7 +219,7 @@ class Fork:
         """(N + 1, C) -> (N + 1, J + spare); the spare columns are not set."""
         count = len(region)
         joined = with_tail(count, self.outputs + self.spare, rows)
-        first = None if self.shared is None else self.shared(rows[:-1])
+        first = self._first(rows, region)
         column, place = 0, 0
         for chain in self.chains:
             out = joined[:-1, column : column + chain.outputs]
@@ -228,6 +237,14 @@ class Fork:
                 begun[:-1] = mine
                 Chain(chain.layers[1:]).into(begun, region, out)
         return joined
+
+    def _first(self, rows: Tensor, region: Region) -> Tensor | None:
+        """(N, outputs of all first products), where they are one."""
+        if self.shared is None:
+            return None
+        first = rows.new_empty(len(region), len(self.shared.bias))
+        self.shared.into(rows[:-1], first, region.is_full)
+        return first
 
 
 class ResidualSum:
@@ -248,5 +265,8 @@ class ResidualSum:
         """(N + 1, C), overwritten and returned."""
         joined = self.fork(rows, region)
         joined[:-1, -1] = 1
-        rows[:-1].addmm_(joined[:-1], self.weight)
+        if compiled_by_shape(rows):
+            rows[:-1] += times(joined[:-1], self.weight)
+        else:
+            rows[:-1].addmm_(joined[:-1], self.weight)
         return rows.relu_() if self.relu else rows

@@ -1,5 +1,6 @@
 """The fused form gives the answers of the modules, for every region, and skips what nobody needs."""
 
+import psutil
 import pytest
 import torch
 from torch import nn
@@ -116,3 +117,18 @@ def test_maximum_of_negative_features():
     fused.Maximum((3, 3), (1, 1), 5).into(rows, region, out)
     assert out.equal(nn.MaxPool2d(3, 1, 1)(packed).features)
     assert (rows[-1] == 0).all()
+
+
+def test_a_new_region_in_every_picture_takes_no_memory():
+    """oneDNN would keep a compiled product for every layer and every number of rows."""
+    fused, generator = irnet_lc(4, width=0.125).eval().for_inference(), torch.Generator().manual_seed(1)
+    pixels = torch.rand(1, 3, 192, 240, generator=torch.Generator().manual_seed(0))
+
+    def run(pictures):
+        for _ in range(pictures):
+            fused(pixels, 0.5, criterion=lambda logits: torch.rand(1, *logits.shape[2:], generator=generator))
+
+    run(2)
+    before = psutil.Process().memory_info().rss
+    run(20)
+    assert psutil.Process().memory_info().rss - before < 30e6

@@ -1,0 +1,72 @@
+"""Matrix products of ragged rows.
+
+Shape letters: n rows, C channels, O outputs.
+
+A region has another number of cells in every picture. On a CPU oneDNN multiplies the 16-bit types: it compiles a
+product for every shape that it has not met, which takes about as long as the product itself, and keeps it, which
+takes memory. So there ragged rows are multiplied in blocks of a few fixed lengths. MKL, which multiplies
+float32, does not care.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+BLOCK = 512
+"""Rows of a block; the last one is filled up with zeros to a multiple of `STEP`."""
+STEP = 128
+
+
+def compiled_by_shape(rows: Tensor) -> bool:
+    """Whether a product of these rows is compiled for its shape."""
+    return rows.device.type == "cpu" and rows.dtype in (torch.bfloat16, torch.float16)
+
+
+def times(rows: Tensor, matrix: Tensor) -> Tensor:
+    """(n, C) times (C, O) -> (n, O); no autograd."""
+    if not compiled_by_shape(rows):
+        return rows @ matrix
+    out = rows.new_empty(len(rows), matrix.shape[1])
+    for start, stop in _spans(len(rows)):
+        out[start:stop] = (_filled(rows[start:stop]) @ matrix)[: stop - start]
+    return out
+
+
+def outer(left: Tensor, right: Tensor) -> Tensor:
+    """(n, O) and (n, C) -> (O, C): the sum of the rows' outer products; no autograd."""
+    if not compiled_by_shape(left):
+        return left.t() @ right
+    total = torch.zeros(left.shape[1], right.shape[1], device=left.device)  # float32: many blocks are added
+    for start, stop in _spans(len(left)):
+        total += _filled(left[start:stop]).t() @ _filled(right[start:stop])
+    return total.to(left.dtype)
+
+
+class Linear(torch.autograd.Function):
+    """(n, C) features and an (O, C) weight -> (n, O), like `F.linear`, forward and backward in blocks."""
+
+    @staticmethod
+    def forward(ctx, features: Tensor, weight: Tensor) -> Tensor:  # type: ignore[no-untyped-def, override]
+        ctx.save_for_backward(features, weight)
+        return times(features, weight.t())
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx, grad: Tensor) -> tuple[Tensor | None, Tensor | None]:  # type: ignore[no-untyped-def, override]
+        features, weight = ctx.saved_tensors
+        to_features = times(grad, weight) if ctx.needs_input_grad[0] else None
+        to_weight = outer(grad, features) if ctx.needs_input_grad[1] else None
+        return to_features, to_weight
+
+
+def _spans(rows: int) -> Iterator[tuple[int, int]]:
+    return ((start, min(start + BLOCK, rows)) for start in range(0, rows, BLOCK))
+
+
+def _filled(part: Tensor) -> Tensor:
+    """The rows, and zeros up to a multiple of `STEP`."""
+    missing = -len(part) % STEP
+    return part if missing == 0 else torch.cat([part, part.new_zeros(missing, part.shape[1])])
