@@ -29,7 +29,7 @@ def document(
     """Everything a reader needs to believe, or repeat, a benchmark.
 
     Args:
-        kind: "ops", "model" or "systems".
+        kind: "ops", "model", "systems" or "training".
         settings: what was asked for: width, size, dtype and the like.
         protocol: how times were taken.
         devices: that were measured.

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from lcnb.cli.benchrun import run_model, run_ops, run_systems
+from lcnb.cli.benchrun import run_model, run_ops, run_systems, run_training
 from lcnb.cli.options import Parser, command, count, positive, probability
 
 DTYPES = ("float32", "bfloat16", "float16")
@@ -36,6 +36,7 @@ def add(commands: Any) -> None:
     _add_ops(parts)
     _add_model(parts)
     _add_systems(parts)
+    _add_training(parts)
 
 
 def show_help(arguments: argparse.Namespace) -> int:
@@ -103,13 +104,27 @@ def _add_systems(parts: Any) -> None:
     _add_common(parser)
 
 
-def _add_common(parser: Parser) -> None:
-    parser.add_argument("--size", type=count, nargs=2, default=[512, 512], metavar=("H", "W"), help="default: 512 512")
+def _add_training(parts: Any) -> None:
+    parser = command(
+        parts, "training", run_training, "a step of each kind of training: how much regions save",
+        "lcnb bench training --weights streets-small --json build/training.json",
+    )  # fmt: skip
+    parser.add_argument("--weights", default="streets-small", metavar="NAME", help="default: streets-small")
+    parser.add_argument("--dataset", help="data set (default: the one the weights were trained on)")
+    parser.add_argument("--split", default="train", help="split of the data set (default: train)")
+    parser.add_argument("--rho", type=probability, help="threshold (default: the weights' own)")
+    _add_common(parser, size=(240, 320), batch=8, dtype="bfloat16")
+
+
+def _add_common(parser: Parser, size: tuple[int, int] = (512, 512), batch: int = 1, dtype: str = "float32") -> None:
     parser.add_argument(
-        "--batch", type=count, nargs="+", default=[1], metavar="B", help="pictures at once (default: 1)"
+        "--size", type=count, nargs=2, default=list(size), metavar=("H", "W"), help=f"default: {size[0]} {size[1]}"
+    )
+    parser.add_argument(
+        "--batch", type=count, nargs="+", default=[batch], metavar="B", help=f"pictures at once (default: {batch})"
     )
     parser.add_argument("--device", nargs="+", help="default: cpu, and cuda where there is one")
-    parser.add_argument("--dtype", choices=DTYPES, default="float32", help="of weights and features")
+    parser.add_argument("--dtype", choices=DTYPES, default=dtype, help=f"of weights and features (default: {dtype})")
     parser.add_argument("--threads", type=count, help="of the CPU (default: torch's own choice)")
     parser.add_argument("--tf32", choices=("on", "off"), help="TF32 on CUDA (default: torch's own choice)")
     parser.add_argument("--resident", action="store_true", help="pictures lie on the device: their copy is not timed")

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from lcnb.benchmark.inputs import Inputs
     from lcnb.benchmark.model import ModelSettings
     from lcnb.models import LayerCascade
+    from lcnb.training import TrainConfig
 
 
 def dtype_of(arguments: argparse.Namespace) -> Any:
@@ -79,3 +80,22 @@ def settings_of(arguments: argparse.Namespace, cascade: LayerCascade, batch: int
         grid = (batch, *(-(-side // 8) for side in arguments.size))
         still_open = tuple(open_after(arguments.exits, grid, arguments.mask, arguments.seed))
     return ModelSettings(rho, still_open, dtype_of(arguments), arguments.path, arguments.compile)
+
+
+def crops(
+    arguments: argparse.Namespace, cascade: LayerCascade, batch: int, device: str, count: int
+) -> tuple[TrainConfig, list[tuple[Tensor, Tensor]]]:
+    """Settings of a training run, and `count` batches of what it would see."""
+    import torch
+
+    import lcnb
+    from lcnb.training import TrainConfig
+    from lcnb.training.stream import AugmentedStream
+
+    config = TrainConfig(
+        dataset=arguments.dataset, split=arguments.split, batch=batch, steps=count, crop=tuple(arguments.size),
+        rho=rho_of(arguments, cascade), amp=arguments.dtype == "bfloat16", seed=arguments.seed,
+    )  # fmt: skip
+    stream = AugmentedStream(lcnb.load_dataset(config.dataset, config.split), config)
+    samples = [[stream[n * batch + k] for k in range(batch)] for n in range(count)]
+    return config, [tuple(torch.stack(part).to(device) for part in zip(*s, strict=True)) for s in samples]  # type: ignore[misc]

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from lcnb.cli.benchinput import dtype_of, inputs_of, load_cascade, load_images, rho_of, settings_of
+from lcnb.cli.benchinput import crops, dtype_of, inputs_of, load_cascade, load_images, rho_of, settings_of
 from lcnb.cli.benchtext import model_text
 from lcnb.cli.console import Live, bar, table
 from lcnb.cli.options import UsageError, blamed_on, usable_device
@@ -100,6 +100,25 @@ def run_systems(arguments: argparse.Namespace) -> int:
     )
 
 
+def run_training(arguments: argparse.Namespace) -> int:
+    """A step of each kind."""
+    from lcnb.benchmark import training
+
+    if arguments.dtype == "float16":
+        raise UsageError("--dtype float16: training has no loss scaling; take bfloat16 (autocast) or float32")
+    cascade = load_cascade(arguments)
+    arguments.dataset = arguments.dataset or cascade.meta.get("dataset")
+
+    def measured(device: str, batch: int, protocol: Protocol, live: Live) -> Measured:
+        config, batches = crops(arguments, cascade, batch, device, protocol.warmup + protocol.repeats)
+        result, times = training.bench_training(cascade.to(device), batches, config, protocol, _bar(live))
+        return [result], times
+
+    chosen = {k: getattr(arguments, k) for k in ("dataset", "split")} | {"weights": cascade.meta["name"]}
+    chosen["rho"] = rho_of(arguments, cascade)
+    return _bench(arguments, "training", chosen, measured, training.text)
+
+
 def _bench(
     arguments: argparse.Namespace,
     kind: str,
@@ -155,10 +174,10 @@ def _devices(arguments: argparse.Namespace) -> list[str]:
 
 
 def _timed(arguments: argparse.Namespace, kind: str, devices: list[str]) -> dict[str, list[str]]:
-    from lcnb.benchmark.inputs import timed
-    from lcnb.benchmark.ops import TIMED
+    from lcnb.benchmark import inputs, ops, training
 
-    return TIMED if kind == "ops" else timed(any(d.startswith("cuda") for d in devices), arguments.resident)
+    fixed = {"ops": ops.TIMED, "training": training.TIMED}
+    return fixed.get(kind) or inputs.timed(any(d.startswith("cuda") for d in devices), arguments.resident)
 
 
 def _bar(live: Live) -> Callable[[int, int], None]:

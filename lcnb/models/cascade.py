@@ -190,9 +190,13 @@ class LayerCascade(CascadeRuns):
             if len(region) == 0:
                 return
             grown = region.grow(halo)
-            packed = isinstance(features, RegionTensor)
-            features = stage(features.restrict(grown) if packed else RegionTensor.from_dense(features, grown))
-            still_open = ledger.accept(head(features).to_dense())
+            if isinstance(features, RegionTensor):
+                features = features.restrict(grown)
+            elif not grown.is_full:  # nobody has left: the dense form gives the same, sooner
+                features = RegionTensor.from_dense(features, grown)
+            features = stage(features)
+            logits = head(features)
+            still_open = ledger.accept(logits.to_dense() if isinstance(logits, RegionTensor) else logits)
             yield grown.counts() / max(1, still_open[0].numel())
 
     def stages_on_regions(

@@ -66,7 +66,7 @@ def _with_row(features: Tensor, value: float) -> Tensor:
 def _blocks(table: Tensor, channels: int, element_size: int) -> list[Tensor]:
     """The table cut into row blocks whose gathered operand takes about `BLOCK_BYTES`."""
     rows = BLOCK_BYTES // max(1, table.shape[1] * channels * element_size)
-    return list(table.split(max(products.BLOCK, rows // products.BLOCK * products.BLOCK)))
+    return list(table.split(max(products.STEP, rows // products.STEP * products.STEP)))
 
 
 def _alone(features: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:

@@ -10,14 +10,14 @@ float32, does not care.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 
 import torch
 from torch import Tensor
 
-BLOCK = 512
-"""Rows of a block; the last one is filled up with zeros to a multiple of `STEP`."""
-STEP = 128
+BLOCK, STEP = 4096, 512
+"""Rows are taken in blocks of `BLOCK`, then in one of a multiple of `STEP`; the last few are filled up with zeros."""
 
 
 def compiled_by_shape(rows: Tensor) -> bool:
@@ -63,7 +63,10 @@ class Linear(torch.autograd.Function):
 
 
 def _spans(rows: int) -> Iterator[tuple[int, int]]:
-    return ((start, min(start + BLOCK, rows)) for start in range(0, rows, BLOCK))
+    """(start, stop) of the blocks: their lengths are few, and only the last is no multiple of `STEP`."""
+    blocks, steps = rows // BLOCK * BLOCK, rows // STEP * STEP
+    cuts = [*range(0, blocks + 1, BLOCK), steps, rows]
+    return ((a, b) for a, b in itertools.pairwise(cuts) if a < b)
 
 
 def _filled(part: Tensor) -> Tensor:

@@ -106,6 +106,25 @@ def test_systems(lcnb, home):
     assert "deck 14.7 FPS (2.07 x)" in out
 
 
+def test_training(lcnb, home, data):
+    found, out = bench(
+        lcnb, home, "training", "--weights", "tiny", "--size", "48", "64", "--batch", "2", "--rho", "0.3"
+    )
+    (result,) = found["results"]
+    assert result.keys() == {
+        "device", "batch", "crop", "batches", "reached", "ms", "images_per_s", "cascade_over_deep", "cascade_over_hard",
+    }  # fmt: skip
+    assert set(result["ms"]) == {"deep", "cascade", "hard"}
+    assert result["cascade_over_deep"] == pytest.approx(
+        result["ms"]["deep"]["p50"] / result["ms"]["cascade"]["p50"], rel=1e-3
+    )
+    assert result["reached"][0] == 1
+    assert result["reached"] == sorted(result["reached"], reverse=True)
+    assert (found["settings"]["dataset"], found["settings"]["rho"]) == ("camvid", 0.3)
+    assert "the optimiser's step" in found["protocol"]["outside"]
+    assert "step two is" in out
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine can measure CUDA")
 def test_what_was_not_measured_has_its_command(lcnb, home):
     small = ["--system", "segnet", "--width", "0.02", "--size", "16", "16"]

@@ -6,7 +6,7 @@ import torch
 
 from lcnb.regions import products
 
-ROWS = [0, 1, 127, 128, 129, 511, 512, 513, 1500]
+ROWS = [0, 1, 511, 512, 513, 1500, 4096, 4097, 5000]
 
 
 def draw(n, channels, dtype, seed=0):
@@ -25,6 +25,13 @@ def test_as_plain_products(n, dtype):
     tolerance = {"rtol": 1.6e-2, "atol": 1e-5 if dtype == torch.float32 else 0.3}
     torch.testing.assert_close(products.times(left, matrix).double(), left.double() @ matrix.double(), **tolerance)
     torch.testing.assert_close(products.outer(left, right).double(), left.double().t() @ right.double(), **tolerance)
+
+
+def test_few_lengths_of_blocks():
+    spans = {n: list(products._spans(n)) for n in range(10_000)}
+    assert all([k for a, b in cuts for k in range(a, b)] == list(range(n)) for n, cuts in spans.items() if n % 97 == 0)
+    filled = {-(-(b - a) // products.STEP) for cuts in spans.values() for a, b in cuts}
+    assert filled == set(range(1, products.BLOCK // products.STEP + 1))
 
 
 def test_linear_forward_and_backward():
