@@ -61,22 +61,29 @@ def ablation(found: Mapping[str, Any]) -> Figure:
         own = row["row"] == "lc"
         _with_interval(left, place, row["miou"], row["interval"], hexadecimal(STAGES[2]) if own else TRUE, True)
         if (difference := differences.get(f"lc - {row['row']}")) is not None:
-            _with_interval(right, place, difference["value"], difference, TRUE, difference["excludes_zero"])
+            _with_interval(right, place, difference["value"], difference, TRUE, difference["excludes_zero"], "+.3f")
     right.axvline(0, color="#6b7280", linewidth=1)
     left.set(yticks=places, yticklabels=[_wrapped(row["title"]) for row in rows], ylim=(-0.6, len(rows) - 0.4))
     left.set(xlabel="mIoU, with its 95 % interval", title="each way to train")
     right.set(xlabel="mIoU of the layer cascade minus this row's", title="and how far the layer cascade is ahead")
-    right.text(1, -0.3, "hollow: the interval holds 0", ha="right", va="top", fontsize=8.5, transform=right.transAxes)
+    if not all(d["excludes_zero"] for d in differences.values()):
+        right.text(0.99, 0.02, "hollow: the interval holds 0", ha="right", fontsize=8.5, transform=right.transAxes)
     return fig
 
 
 def _with_interval(
-    axis: Any, place: int, value: float, interval: Mapping[str, Any] | None, colour: str, solid: bool
+    axis: Any,
+    place: int,
+    value: float,
+    interval: Mapping[str, Any] | None,
+    colour: str,
+    solid: bool,
+    form: str = ".3f",
 ) -> None:
     if interval is not None:  # there is none of a few images
         axis.plot([interval["low"], interval["high"]], [place, place], color=colour, linewidth=2, alpha=0.5)
     axis.plot([value], [place], marker="o", color=colour, markerfacecolor=colour if solid else "white")
-    axis.annotate(f"{value:.3f}", (value, place), (0, 6), textcoords="offset points", ha="center", fontsize=8.5)
+    axis.annotate(f"{value:{form}}", (value, place), (0, 6), textcoords="offset points", ha="center", fontsize=8.5)
 
 
 def _wrapped(title: str) -> str:

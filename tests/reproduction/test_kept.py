@@ -1,0 +1,32 @@
+"""What the lessons say in words about kept results is what the results say."""
+
+from lcnb.reproduction import stored
+
+
+def gap(found, row):
+    return found["differences"][f"lc - {row}"]
+
+
+def at(sweep, rho):
+    (row,) = [r for r in sweep["rows"] if r["rho"] == rho]
+    return row
+
+
+def test_the_ablation_as_notebook_04_tells_it():
+    found = stored("T2-camvid-small")
+    assert [r["row"] for r in found["rows"]] == ["irnet", "dsn", "dsn-dropout", "mc", "lc", "dsn-exits", "hard"]
+    for behind in ("dsn-exits", "mc"):
+        assert gap(found, behind)["low"] > 0
+    for ahead in ("irnet", "dsn", "dsn-dropout", "hard"):
+        assert gap(found, ahead)["high"] < 0
+    work = {r["row"]: r["gmacs_per_image"] for r in found["rows"]}
+    assert max(work[r] for r in ("lc", "mc", "dsn-exits")) < 1.05 * min(work[r] for r in ("lc", "mc", "dsn-exits"))
+
+
+def test_the_exits_are_right_and_the_holes_hurt():
+    plain, rim = stored("T1-camvid-small"), stored("T1-camvid-small-halo1")
+    dense = at(plain, 1.0)["miou_true"]
+    assert dense - at(plain, 0.985)["miou_cached"] < 0.003
+    assert dense - at(plain, 0.985)["miou_true"] > 0.01
+    assert dense - at(rim, 0.985)["miou_true"] < 0.5 * (dense - at(plain, 0.985)["miou_true"])
+    assert at(rim, 0.985)["saved"] < at(plain, 0.985)["saved"]
