@@ -1,11 +1,10 @@
-"""A cascade prepared for inference: everything behind the stem runs on packed rows, at whatever region.
+"""A cascade prepared for inference: dense while all cells are open, on packed rows as soon as some have left.
 
-Shape letters: B images, K classes, h, w the grid, N open cells, S stages.
+Shape letters: B images, K classes, C channels, h, w the grid, N open cells, S stages.
 
-The stem is strided, so it stays dense, its batch-norm folded. From there on a map is a list of rows, and a
-full map just the region of all cells: there is one way to compute, and the work falls with the region from
-the first cell that leaves. How a row's price compares with a dense cell's is what `lcnb bench ops` and notebook
-02 measure.
+Every stage and classifier behind the first has two forms with the same weights: folded modules on a map, and
+functions of rows on a region. On a full map the dense convolution is the faster one (`lcnb bench ops` measures by
+how much), so stage 1, and a later stage that nobody left before, runs as a map.
 """
 
 from __future__ import annotations
@@ -20,9 +19,10 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from lcnb.models.cascade import VARIANTS, CascadeRuns, LayerCascade, StageLogits
 from lcnb.models.exits import ExitLedger
+from lcnb.models.folding import folded
 from lcnb.models.irnet import Branches, ConvNorm, Residual
 from lcnb.regions import Region
-from lcnb.regions.rows import Chain, Fork, Gathered, Layer, Maximum, Product, Projected, ResidualSum, pack, with_tail
+from lcnb.regions.rows import Chain, Fork, Gathered, Layer, Maximum, Product, Projected, ResidualSum, pack
 
 RowFunction = Callable[[Tensor, Region], Tensor]
 NARROW = 4
@@ -51,55 +51,78 @@ class FusedCascade(CascadeRuns):
         if cascade.config.get("network") not in {variant.name for variant in VARIANTS.values()}:
             raise FusionError("only cascades made by irnet_lc have a fused form; run this one as it is")
         channels = [_conv_of(cast(ConvNorm, head[0])).in_channels for head in cast(list[nn.Sequential], cascade.heads)]
-        stem, *blocks = cast(nn.Sequential, cascade.stages[0])
-        self.stem = _fold(stem, dtype)
-        rest = [nn.Sequential(*blocks), *cascade.stages[1:]]
-        inputs = [cast(Residual, blocks[0]).up.out_channels, *channels[:-1]]
-        self.stages = [_stage(stage, c, dtype) for stage, c in zip(rest, inputs, strict=True)]
-        self.heads = [_chain(head, c, dtype) for head, c in zip(cascade.heads, channels, strict=True)]
-        self._full: dict[tuple[int, ...], Region] = {}
+        self.stages = [TwoForms(folded(cascade.stages[0], dtype))]
+        for stage, c in zip(cascade.stages[1:], channels, strict=False):
+            self.stages.append(TwoForms(folded(stage, dtype), _stage(stage, c, dtype)))
+        self.heads = [TwoForms(folded(cascade.heads[0], dtype))]
+        for head, c in zip(cascade.heads[1:], channels[1:], strict=True):
+            self.heads.append(TwoForms(folded(head, dtype), _chain(head, c, dtype)))
 
     @property
     def stage_count(self) -> int:
         """S."""
         return len(self.stages)
 
-    def _begin(self, x: Tensor) -> tuple[Tensor, Region]:
-        """The stem's output as rows, and the region of all cells."""
-        features = self.stem(self.normalise(x).to(self.dtype))
-        batch, channels, height, width = features.shape
-        shape = (batch, height, width)
-        if shape not in self._full:
-            self._full = {shape: Region.full(*shape, device=x.device)}  # the last size only: tables take memory
-        rows = with_tail(batch * height * width, channels, features)
-        rows[:-1].view(batch, height, width, channels).copy_(features.permute(0, 2, 3, 1))
-        return rows, self._full[shape]
+    @property
+    def stem(self) -> nn.Module:
+        """The strided beginning of stage 1."""
+        return cast(nn.Sequential, self.stages[0].dense)[0]
 
     def _walk(self, x: Tensor, ledger: ExitLedger, halo: int) -> Iterator[Tensor]:
-        rows, region = self._begin(x)
-        cells = region.mask[0].numel()
+        features, region = self.normalise(x).to(self.dtype), None  # no region: a map of all cells
         for s, (stage, head) in enumerate(zip(self.stages, self.heads, strict=True)):
             if s:
                 wanted = Region(ledger.open)  # type: ignore[arg-type]
                 if len(wanted) == 0:
                     return
-                grown = wanted.grow(halo)
-                rows, region = pack(rows, region.rows_of(grown)), grown
-            rows = stage(rows, region)
+                features, region = _restricted(features, region, wanted.grow(halo))
+            features = stage(features, region)
+            shape = (features.shape[0], *features.shape[2:]) if region is None else tuple(region.shape)
             if s < len(ledger.rho) and ledger.rho[s] == 1:
-                ledger.pass_on(region.shape, rows.device)  # nobody leaves here, so nobody needs its classifier
+                ledger.pass_on(shape, features.device)  # nobody leaves here, so nobody needs its classifier
             else:
-                ledger.accept(_to_map(head(rows, region)[:-1], region))
-            yield region.counts() / max(1, cells)
+                logits = head(features, region)
+                ledger.accept(logits if region is None else _to_map(logits[:-1], region))
+            if region is None:
+                yield torch.ones(shape[0], device=x.device)
+            else:
+                yield region.counts() / max(1, shape[1] * shape[2])
 
     def all_stages(self, x: Tensor) -> StageLogits:
         """Every stage on every cell: S maps (B, K, h, w)."""
-        rows, region = self._begin(x)
-        maps = []
+        features, maps = self.normalise(x).to(self.dtype), []
         for stage, head in zip(self.stages, self.heads, strict=True):
-            rows = stage(rows, region)
-            maps.append(_to_map(head(rows, region)[:-1], region))
+            features = stage(features, None)
+            maps.append(head(features, None))
         return StageLogits(maps, x.shape[2:])
+
+
+class TwoForms:
+    """A stage or a classifier.
+
+    Args:
+        dense: of a map.
+        rows: of rows on a region; None for what only ever sees maps.
+    """
+
+    def __init__(self, dense: nn.Module, rows: RowFunction | None = None) -> None:
+        self.dense, self.rows = dense, rows
+
+    def __call__(self, features: Tensor, region: Region | None) -> Tensor:
+        """(B, C, h, w) -> (B, C', h, w) without a region; with one (N + 1, C) -> (N + 1, C')."""
+        if region is None:
+            return self.dense(features)
+        assert self.rows is not None, "stage 1 has no region"
+        return self.rows(features, region)
+
+
+def _restricted(features: Tensor, region: Region | None, part: Region) -> tuple[Tensor, Region | None]:
+    """A map, or rows of a region, at the cells of `part`: a map still where that is all of them."""
+    if region is not None:
+        return pack(features, region.rows_of(part)), part
+    if part.is_full:
+        return features, None
+    return pack(features.permute(0, 2, 3, 1).flatten(0, 2), part.index), part
 
 
 def _to_map(rows: Tensor, region: Region) -> Tensor:
@@ -109,19 +132,6 @@ def _to_map(rows: Tensor, region: Region) -> Tensor:
     if not region.is_full:
         cells = rows.new_zeros(region.mask.numel(), rows.shape[1]).index_copy_(0, region.index, rows)
     return cells.view(batch, height, width, -1).permute(0, 3, 1, 2)
-
-
-def _fold(module: nn.Module, dtype: torch.dtype) -> nn.Module:
-    """A copy with batch-norm folded into the convolutions, channels-last."""
-    if isinstance(module, ConvNorm):
-        return nn.Sequential(_fused(module, dtype), nn.ReLU(inplace=True))
-    if isinstance(module, Branches):
-        return Branches(*(_fold(b, dtype) for b in module.branches))
-    if isinstance(module, nn.Sequential):
-        return nn.Sequential(*(_fold(m, dtype) for m in module))
-    if isinstance(module, (nn.MaxPool2d, nn.AvgPool2d)):
-        return module
-    raise FusionError(f"{type(module).__name__} in the stem has no fused form; run the cascade as it is")
 
 
 def _conv_of(module: ConvNorm) -> nn.Conv2d:
