@@ -97,7 +97,7 @@ def prepared(cascade: LayerCascade, dtype: torch.dtype, device: str, path: str =
         cascade: not changed.
         dtype: of weights and features.
         device: where to.
-        path: "fused" (packed rows, `for_inference`), or a region backend's name: the modules on it, folded.
+        path: "fused" (`for_inference`), or a region backend's name: the modules on it, folded.
     """
     if path == "fused":
         return cascade.to(device).for_inference(dtype)

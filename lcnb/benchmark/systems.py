@@ -37,8 +37,7 @@ TITLES = {
     DPN_UNARY: "DPN, unary network only",
     "adelaide": "Adelaide",
     REFERENCE: "DeepLab-v2",
-    "irnet": "IRNet, one head, plain",
-    "irnet-packed": "IRNet, one head, packed rows",
+    "irnet": "IRNet, one head",
     "lc": "LC",
     "lc-fast": "LC (fast)",
     "lc-exits": "LC at the exits given",
@@ -135,10 +134,7 @@ class _Forms:
             return labels_of(folded(Normalised(network, self.settings.dtype), self.settings.dtype).to(self.device))
         if self.fused is None:
             self.fused = self.cascade.for_inference(self.settings.dtype)
-        fused = self.fused
-        if name == "irnet-packed":
-            return lambda x: fused(x, 1.0).labels
-        masks = self._masks(name)
+        fused, masks = self.fused, self._masks(name)
         return lambda x: fused(x, PLANNED_RHO, criterion=PlannedExits(masks)).labels
 
     def _masks(self, name: str) -> list[Tensor]:
@@ -165,7 +161,7 @@ def system_macs(name: str, settings: SystemsSettings, cascade: LayerCascade) -> 
             network = _network(name, settings)
         return count_macs(network, torch.empty(1, 3, *settings.size, device="meta"))
     cost: CascadeCost = cascade_cost(cascade, *settings.size)
-    if name.startswith("irnet"):
+    if name == "irnet":
         return cost.single_head
     reached, work = 1.0, [1.0]
     for share in exits_of(name, settings):

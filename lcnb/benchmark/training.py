@@ -35,6 +35,7 @@ def bench_training(
     cascade: LayerCascade,
     batches: Sequence[tuple[Tensor, Tensor]],
     config: TrainConfig,
+    ignore_index: int,
     protocol: Protocol,
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[dict[str, Any], list[Times]]:
@@ -44,14 +45,14 @@ def bench_training(
         cascade: trained, or nobody leaves; on the device to measure. Its batch-norm is frozen, as in step two.
         batches: of (B, 3, H, W) RGB in [0, 1] and (B, H, W) int64 classes, on that device.
         config: rho, halo, amp and stage weights.
+        ignore_index: class that counts for nothing.
         protocol: how.
         progress: called with rounds done and rounds in all.
 
     Returns:
         The result as JSON takes it, and all times.
     """
-    ignore = int(cascade.meta.get("ignore_index", 255))
-    objective = Objective(cascade, config, None, ignore)
+    objective = Objective(cascade, config, None, ignore_index)
     phases = {kind: Phase(kind, 0, 1, 1.0, 0, config.stage_weights, frozen_norm=True) for kind in KINDS}
     prepare(cascade, phases["cascade"])
 
@@ -92,19 +93,3 @@ def reached(cascade: LayerCascade, batches: Sequence[tuple[Tensor, Tensor]], con
         _, masks = cascade.stages_on_regions(x, config.rho, halo=config.halo)
         found[: len(masks)] += torch.stack([m.float().mean() for m in masks]).cpu()
     return [round(v, 6) for v in (found / len(batches)).tolist()]
-
-
-def text(results: Sequence[dict[str, Any]]) -> str:
-    """For people."""
-    lines = []
-    for r in results:
-        lines.append(f"{r['device']}, batches of {r['batch']} crops of {r['crop'][0]}x{r['crop'][1]}")
-        lines.append("cells that reach stage 1 / 2 / 3: " + " / ".join(f"{v:.1%}" for v in r["reached"]))
-        for kind, about in KINDS.items():
-            times = r["ms"][kind]
-            lines.append(f"  {kind:8} {times['p50']:8.1f} ms p50, {times['p95']:8.1f} p95   {about}")
-        lines.append(
-            f"step two is {r['cascade_over_deep']:.2f} x as fast as step one, "
-            f"and {r['cascade_over_hard']:.2f} x as fast as its losses without regions"
-        )
-    return "\n".join(lines)

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from lcnb.benchmark.inputs import Inputs
     from lcnb.benchmark.model import ModelSettings
+    from lcnb.datasets import SegmentationDataset
     from lcnb.models import LayerCascade
     from lcnb.training import TrainConfig
 
@@ -41,17 +42,23 @@ def load_cascade(arguments: argparse.Namespace) -> LayerCascade:
 
 def load_images(arguments: argparse.Namespace, cascade: LayerCascade) -> list[Tensor] | None:
     """The images of the data set, (3, H, W) uint8 each; None where exits are planned."""
-    import lcnb
 
     if arguments.exits is not None:
         if arguments.dataset is not None or arguments.rho is not None:
             raise UsageError("--exits plans the masks, so it takes neither --dataset nor --rho")
         return None
+    dataset = load_split(arguments, cascade)
+    return [dataset[i][0] for i in range(min(arguments.limit, len(dataset)))]
+
+
+def load_split(arguments: argparse.Namespace, cascade: LayerCascade) -> SegmentationDataset:
+    """The split of the data set asked for, or of the one that the weights were trained on."""
+    import lcnb
+
     arguments.dataset = arguments.dataset or cascade.meta.get("dataset")
     if arguments.dataset is None:
         raise UsageError(f"{arguments.weights} does not say what it was trained on; name a data set with --dataset")
-    dataset = lcnb.load_dataset(arguments.dataset, arguments.split)
-    return [dataset[i][0] for i in range(min(arguments.limit, len(dataset)))]
+    return lcnb.load_dataset(arguments.dataset, arguments.split)
 
 
 def rho_of(arguments: argparse.Namespace, cascade: LayerCascade) -> Any:
@@ -83,19 +90,18 @@ def settings_of(arguments: argparse.Namespace, cascade: LayerCascade, batch: int
 
 
 def crops(
-    arguments: argparse.Namespace, cascade: LayerCascade, batch: int, device: str, count: int
+    arguments: argparse.Namespace, dataset: SegmentationDataset, rho: Any, batch: int, device: str, count: int
 ) -> tuple[TrainConfig, list[tuple[Tensor, Tensor]]]:
     """Settings of a training run, and `count` batches of what it would see."""
     import torch
 
-    import lcnb
     from lcnb.training import TrainConfig
     from lcnb.training.stream import AugmentedStream
 
     config = TrainConfig(
         dataset=arguments.dataset, split=arguments.split, batch=batch, steps=count, crop=tuple(arguments.size),
-        rho=rho_of(arguments, cascade), amp=arguments.dtype == "bfloat16", seed=arguments.seed,
+        rho=rho, amp=arguments.dtype == "bfloat16", seed=arguments.seed,
     )  # fmt: skip
-    stream = AugmentedStream(lcnb.load_dataset(config.dataset, config.split), config)
+    stream = AugmentedStream(dataset, config)
     samples = [[stream[n * batch + k] for k in range(batch)] for n in range(count)]
     return config, [tuple(torch.stack(part).to(device) for part in zip(*s, strict=True)) for s in samples]  # type: ignore[misc]

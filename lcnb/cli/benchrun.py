@@ -6,9 +6,10 @@ import argparse
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from lcnb.cli.benchinput import crops, dtype_of, inputs_of, load_cascade, load_images, rho_of, settings_of
-from lcnb.cli.benchtext import model_text
+from lcnb.cli.benchinput import crops, dtype_of, inputs_of, load_cascade, load_images, load_split, rho_of, settings_of
+from lcnb.cli.benchtext import model_text, training_text
 from lcnb.cli.console import Live, bar, table
+from lcnb.cli.evaluate import check_classes, write_json
 from lcnb.cli.options import UsageError, blamed_on, usable_device
 
 if TYPE_CHECKING:
@@ -107,16 +108,18 @@ def run_training(arguments: argparse.Namespace) -> int:
     if arguments.dtype == "float16":
         raise UsageError("--dtype float16: training has no loss scaling; take bfloat16 (autocast) or float32")
     cascade = load_cascade(arguments)
-    arguments.dataset = arguments.dataset or cascade.meta.get("dataset")
+    dataset, rho = load_split(arguments, cascade), rho_of(arguments, cascade)
+    check_classes(cascade, dataset.spec)
 
     def measured(device: str, batch: int, protocol: Protocol, live: Live) -> Measured:
-        config, batches = crops(arguments, cascade, batch, device, protocol.warmup + protocol.repeats)
-        result, times = training.bench_training(cascade.to(device), batches, config, protocol, _bar(live))
+        config, batches = crops(arguments, dataset, rho, batch, device, protocol.warmup + protocol.repeats)
+        result, times = training.bench_training(
+            cascade.to(device), batches, config, dataset.spec.ignore_index, protocol, _bar(live)
+        )
         return [result], times
 
     chosen = {k: getattr(arguments, k) for k in ("dataset", "split")} | {"weights": cascade.meta["name"]}
-    chosen["rho"] = rho_of(arguments, cascade)
-    return _bench(arguments, "training", chosen, measured, training.text)
+    return _bench(arguments, "training", chosen | {"rho": rho}, measured, training_text)
 
 
 def _bench(
@@ -129,7 +132,6 @@ def _bench(
     """Watch the machine, measure every device and batch, report."""
     from lcnb.benchmark import LoadWatch, Protocol, document
     from lcnb.benchmark.document import stated
-    from lcnb.cli.evaluate import write_json
 
     _prepare(arguments)
     devices = _devices(arguments)

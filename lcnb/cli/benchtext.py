@@ -1,4 +1,4 @@
-"""The result of `lcnb bench model` for people."""
+"""The results of `lcnb bench model` and `lcnb bench training` for people."""
 
 from __future__ import annotations
 
@@ -54,3 +54,24 @@ def _parts(r: dict[str, Any]) -> str:
         f"operations one by one, a pass of its own: {total:.2f} ms in all, against {r['ms']['cascade']['p50']:.2f} ms"
     )
     return f"{table(rows, (1, 2))}\n{note}"
+
+
+def training_text(results: list[dict[str, Any]]) -> str:
+    """One paragraph a device and batch."""
+    return "\n\n".join(map(_steps, results))
+
+
+def _steps(r: dict[str, Any]) -> str:
+    from lcnb.benchmark.training import KINDS
+
+    head = (
+        f"{r['device']}, batches of {r['batch']} crops of {r['crop'][0]}x{r['crop'][1]}; "
+        f"reach stage 1 / 2 / 3: {' / '.join(map(percent, r['reached']))}"
+    )
+    rows: list[tuple[object, ...]] = [("step", "ms p50", "p95", "")]
+    rows += [(k, f"{r['ms'][k]['p50']:.1f}", f"{r['ms'][k]['p95']:.1f}", about) for k, about in KINDS.items()]
+    ratios = (
+        f"step two is {r['cascade_over_deep']:.2f} x as fast as step one, "
+        f"and {r['cascade_over_hard']:.2f} x as fast as its losses without regions"
+    )
+    return f"{head}\n\n{table(rows, (1, 2))}\n\n{ratios}"

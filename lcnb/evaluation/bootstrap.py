@@ -18,6 +18,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from lcnb.evaluation.metrics import iou
+
 BLOCK, RESAMPLES, LEVEL = 10, 2000, 0.95
 
 
@@ -54,10 +56,7 @@ class Interval:
 
 def miou(counts: Tensor) -> Tensor:
     """(..., K, K) counts, row = true class -> (...) float64: mean IoU of the classes that occur (`ConfusionMatrix`)."""
-    counts = counts.double()
-    inside = counts.diagonal(dim1=-2, dim2=-1)
-    union = counts.sum(-1) + counts.sum(-2) - inside
-    return (inside / torch.where(union > 0, union, torch.nan)).nanmean(-1)
+    return iou(counts).nanmean(-1)
 
 
 def bootstrap_miou(

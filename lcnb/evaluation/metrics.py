@@ -57,9 +57,7 @@ class ConfusionMatrix:
     @property
     def iou(self) -> Tensor:
         """(K,) float64: intersection over union; NaN for a class that is neither in the truth nor predicted."""
-        inside = self.counts.diagonal().double()
-        union = self.counts.sum(0) + self.counts.sum(1) - self.counts.diagonal()
-        return inside / torch.where(union > 0, union.double(), torch.nan)
+        return iou(self.counts)
 
     @property
     def absent(self) -> list[int]:
@@ -76,6 +74,14 @@ class ConfusionMatrix:
         """Share of counted pixels with the right label; NaN if none was counted."""
         total = int(self.counts.sum())
         return int(self.counts.diagonal().sum()) / total if total else float("nan")
+
+
+def iou(counts: Tensor) -> Tensor:
+    """(..., K, K) counts, row = true class -> (..., K) float64; NaN where a class is neither true nor predicted."""
+    counts = counts.double()
+    inside = counts.diagonal(dim1=-2, dim2=-1)
+    union = counts.sum(-1) + counts.sum(-2) - inside
+    return inside / torch.where(union > 0, union, torch.nan)
 
 
 def boundaries(labels: Tensor, ignore: Tensor | None = None) -> Tensor:

@@ -3,9 +3,8 @@
 Shape letters: n rows, C channels, O outputs.
 
 A region has another number of cells in every picture. On a CPU oneDNN multiplies the 16-bit types: it compiles a
-product for every shape that it has not met, which takes about as long as the product itself, and keeps it, which
-takes memory. So there ragged rows are multiplied in blocks of a few fixed lengths. MKL, which multiplies
-float32, does not care.
+product for every shape that it has not met and keeps it, which costs time and memory again in every picture. So
+there ragged rows are multiplied in blocks of a few fixed lengths. MKL, which multiplies float32, does not care.
 """
 
 from __future__ import annotations

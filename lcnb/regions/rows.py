@@ -40,8 +40,8 @@ class Multiply:
     """(n, C) rows times a (C, O) matrix, plus bias, then perhaps ReLU; the matrix is laid out once.
 
     On a CPU, n that come again and again (a full map, a block) use oneDNN's product with a prepacked matrix, where
-    torch offers that (its compiler uses the same operator). It is compiled for each n that it meets, which takes
-    longer than a product, so ragged n, another one in every picture, use `addmm`, straight to where the rows belong.
+    torch offers that (its compiler uses the same operator). It is compiled for each n that it meets, and
+    kept, so ragged n, another one in every picture, use `addmm`, straight to where the rows belong.
 
     Args:
         weight: (O, C).

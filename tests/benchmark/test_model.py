@@ -75,11 +75,11 @@ def test_result(small_cascade, x):
     assert len(times) == 4
     assert result["exits"] == [0.25, 0.25, 0.5]
     assert result["work"] == [1, 0.75, 0.5]
-    assert set(result["ms"]) == {"cascade", "plain", "packed", "all stages"}
+    assert set(result["ms"]) == {"cascade", "plain", "rho = 1", "all stages"}
     assert list(result["stages_ms"]) == ["stage 1", "stage 2", "stage 3", "labels"]
     speed, gmac = result["speedup"], result["gmac"]
     assert speed["multiply_adds_one_head"] == pytest.approx(gmac["one head"] / gmac["cascade"], rel=1e-3)
-    assert speed["fastest_dense"] in ("plain", "packed")
+    assert speed["fastest_dense"] in ("plain", "rho = 1")
     fastest = result["ms"][speed["fastest_dense"]]["p50"]
     assert speed["over_fastest_dense"] == pytest.approx(fastest / result["ms"]["cascade"]["p50"], rel=1e-2)
     assert speed["over_plain"] >= speed["over_fastest_dense"]
@@ -101,7 +101,7 @@ def test_compiled_takes_part(small_cascade, x, monkeypatch):
     monkeypatch.setattr("lcnb.benchmark.model.compiled", plain)
     result, _ = bench_model(small_cascade, Inputs([x], "cpu"), ModelSettings(0.6, compile=True), Protocol(0, 1))
     assert result["failed"] == {}
-    assert set(result["ms"]) == {"cascade", "plain", "compiled", "packed", "all stages"}
+    assert set(result["ms"]) == {"cascade", "plain", "compiled", "rho = 1", "all stages"}
 
 
 def test_true_masks_over_pictures(small_cascade):

@@ -191,6 +191,8 @@ def test_without_a_part_it_shows_its_help(lcnb):
         (["model", "--weights", "tiny", "--batch", "3"], 1, "--batch: 2 images make no batch of 3"),
         (["model", "--weights", "tiny", "--repeats", "1"], 1, "--repeats 1 is less than 2 batches"),
         (["model", "--path", "magic"], 1, "no path is named 'magic'; there are fused, gather"),
+        (["training", "--weights", "other"], 1, "other knows 4 classes"),
+        (["training", "--weights", "tiny", "--dtype", "float16"], 1, "--dtype float16: training has no loss scaling"),
         (["systems", "--system", "unet"], 1, "--system: no system is named 'unet'"),
         (["systems", "--device", "cuda:9"], 1, "this machine has no such device"),
         (["systems", "--width", "0"], 2, "0 is no number above 0"),

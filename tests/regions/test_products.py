@@ -54,7 +54,7 @@ def test_linear_where_only_one_side_learns():
 
 
 def test_new_numbers_of_rows_take_no_memory():
-    """oneDNN keeps what it compiled for a shape: 400 shapes of this size took 270 MB when it met each of them."""
+    """oneDNN keeps what it compiled for a shape, so it must not meet each of these 400."""
     matrix = draw(128, 64, torch.bfloat16)
     products.times(draw(1000, 128, torch.bfloat16), matrix)
     before = megabytes()
