@@ -1,10 +1,10 @@
-"""A cascade prepared for inference: dense while all cells are open, on packed rows as soon as some have left.
+"""A cascade prepared for inference: everything behind the stem runs on packed rows of the open cells.
 
 Shape letters: B images, K classes, C channels, h, w the grid, N open cells, S stages.
 
-Every stage and classifier behind the first has two forms with the same weights: folded modules on a map, and
-functions of rows on a region. On a full map the dense convolution is the faster one (`lcnb bench ops` measures by
-how much), so stage 1, and a later stage that nobody left before, runs as a map.
+1x1 convolutions, most of the work, are products of rows whatever the region. A layer that looks at neighbours
+gathers them, or spreads the rows over a map and takes the machine's dense convolution, whichever is sooner for the
+share of cells that are open: all of them in stage 1, fewer behind each exit (`lcnb.regions.spatial`).
 """
 
 from __future__ import annotations
@@ -22,7 +22,9 @@ from lcnb.models.exits import ExitLedger
 from lcnb.models.folding import folded
 from lcnb.models.irnet import Branches, ConvNorm, Residual
 from lcnb.regions import Region
-from lcnb.regions.rows import Chain, Fork, Gathered, Layer, Maximum, Product, Projected, ResidualSum, pack
+from lcnb.regions.rows import Chain, Fork, Layer, Product, ResidualSum
+from lcnb.regions.spatial import Gathered, Maximum, Projected, Spatial
+from lcnb.regions.workspace import Memory, Workspace
 
 RowFunction = Callable[[Tensor, Region], Tensor]
 NARROW = 4
@@ -50,79 +52,99 @@ class FusedCascade(CascadeRuns):
         self.dtype, self.mean, self.std = dtype, cascade.mean, cascade.std
         if cascade.config.get("network") not in {variant.name for variant in VARIANTS.values()}:
             raise FusionError("only cascades made by irnet_lc have a fused form; run this one as it is")
-        channels = [_conv_of(cast(ConvNorm, head[0])).in_channels for head in cast(list[nn.Sequential], cascade.heads)]
-        self.stages = [TwoForms(folded(cascade.stages[0], dtype))]
-        for stage, c in zip(cascade.stages[1:], channels, strict=False):
-            self.stages.append(TwoForms(folded(stage, dtype), _stage(stage, c, dtype)))
-        self.heads = [TwoForms(folded(cascade.heads[0], dtype))]
-        for head, c in zip(cascade.heads[1:], channels[1:], strict=True):
-            self.heads.append(TwoForms(folded(head, dtype), _chain(head, c, dtype)))
+        first, *others = cast(list[nn.Sequential], list(cascade.stages))
+        heads = cast(list[nn.Sequential], list(cascade.heads))
+        widths = [_conv_of(cast(ConvNorm, head[0])).in_channels for head in heads]
+        self.stem = folded(first[0], dtype)
+        entry = _conv_of(next(m for m in first[1].modules() if isinstance(m, ConvNorm))).in_channels
+        self.stages = [RowStage(list(first)[1:], entry, dtype)]
+        self.stages += [RowStage(list(stage), c, dtype) for stage, c in zip(others, widths, strict=False)]
+        self.heads = [_chain(head, c, dtype) for head, c in zip(heads, widths, strict=True)]
+        self._memory = Memory()
 
     @property
     def stage_count(self) -> int:
         """S."""
         return len(self.stages)
 
-    @property
-    def stem(self) -> nn.Module:
-        """The strided beginning of stage 1."""
-        return cast(nn.Sequential, self.stages[0].dense)[0]
+    def spatial(self) -> Iterator[Spatial]:
+        """Every layer that looks at neighbours, and so can run in two ways."""
+        parts: list[RowStage | Chain] = [*self.stages, *self.heads]
+        return (layer for part in parts for layer in part.spatial())
 
     def _walk(self, x: Tensor, ledger: ExitLedger, halo: int) -> Iterator[Tensor]:
-        features, region = self.normalise(x).to(self.dtype), None  # no region: a map of all cells
+        rows, region = self._begin(x)
+        shape = tuple(region.shape)
         for s, (stage, head) in enumerate(zip(self.stages, self.heads, strict=True)):
             if s:
                 wanted = Region(ledger.open)  # type: ignore[arg-type]
                 if len(wanted) == 0:
                     return
-                features, region = _restricted(features, region, wanted.grow(halo))
-            features = stage(features, region)
-            shape = (features.shape[0], *features.shape[2:]) if region is None else tuple(region.shape)
+                rows, region = self._restricted(rows, region, wanted.grow(halo))
+            work = Workspace(region, rows, self._memory)
+            rows = stage(rows, work)
             if s < len(ledger.rho) and ledger.rho[s] == 1:
-                ledger.pass_on(shape, features.device)  # nobody leaves here, so nobody needs its classifier
+                ledger.pass_on(shape, rows.device)  # nobody leaves here, so nobody needs its classifier
             else:
-                logits = head(features, region)
-                ledger.accept(logits if region is None else _to_map(logits[:-1], region))
-            if region is None:
-                yield torch.ones(shape[0], device=x.device)
-            else:
-                yield region.counts() / max(1, shape[1] * shape[2])
+                ledger.accept(_to_map(head(rows, work)[:-1], region))
+            yield region.counts() / max(1, shape[1] * shape[2])
 
     def all_stages(self, x: Tensor) -> StageLogits:
         """Every stage on every cell: S maps (B, K, h, w)."""
-        features, maps = self.normalise(x).to(self.dtype), []
+        rows, region = self._begin(x)
+        maps = []
         for stage, head in zip(self.stages, self.heads, strict=True):
-            features = stage(features, None)
-            maps.append(head(features, None))
+            work = Workspace(region, rows, self._memory)
+            rows = stage(rows, work)
+            maps.append(_to_map(head(rows, work)[:-1], region))
         return StageLogits(maps, x.shape[2:])
 
+    def _begin(self, x: Tensor) -> tuple[Tensor, Region]:
+        """The stem's features as rows, and the region of all cells."""
+        features = self.stem(self.normalise(x).to(self.dtype))
+        batch, channels, height, width = features.shape
+        region = Region.full(batch, height, width, features.device)
+        rows = Workspace(region, features, self._memory).rows("stem", channels)
+        rows[:-1] = features.permute(0, 2, 3, 1).flatten(0, 2)
+        return rows, region
 
-class TwoForms:
-    """A stage or a classifier.
+    def _restricted(self, rows: Tensor, region: Region, part: Region) -> tuple[Tensor, Region]:
+        """Rows of a region at the cells of `part`, all of which it has: no need to ask, and to wait for the answer."""
+        if len(part) == len(region):
+            return rows, region
+        packed = Workspace(part, rows, self._memory).rows(f"packed {rows.shape[1]}", rows.shape[1])
+        torch.index_select(rows, 0, region.rank.flatten()[part.index], out=packed[:-1])
+        return packed, part
+
+
+class RowStage:
+    """The blocks of a stage, one after the other, on rows that it may overwrite.
 
     Args:
-        dense: of a map.
-        rows: of rows on a region; None for what only ever sees maps.
+        blocks: in evaluation mode; their weights are copied.
+        channels: that the first one takes.
+        dtype: of weights and features.
+
+    Attributes:
+        outputs: channels that the last one gives.
     """
 
-    def __init__(self, dense: nn.Module, rows: RowFunction | None = None) -> None:
-        self.dense, self.rows = dense, rows
+    def __init__(self, blocks: Sequence[nn.Module], channels: int, dtype: torch.dtype) -> None:
+        self.functions: list[Chain | Fork | ResidualSum] = []
+        for block in blocks:
+            self.functions.append(_block(block, channels, dtype))
+            channels = getattr(self.functions[-1], "outputs", channels)
+        self.outputs = channels
 
-    def __call__(self, features: Tensor, region: Region | None) -> Tensor:
-        """(B, C, h, w) -> (B, C', h, w) without a region; with one (N + 1, C) -> (N + 1, C')."""
-        if region is None:
-            return self.dense(features)
-        assert self.rows is not None, "stage 1 has no region"
-        return self.rows(features, region)
+    def __call__(self, rows: Tensor, work: Workspace) -> Tensor:
+        """(N + 1, C) -> (N + 1, outputs)."""
+        for function in self.functions:
+            rows = function(rows, work)
+        return rows
 
-
-def _restricted(features: Tensor, region: Region | None, part: Region) -> tuple[Tensor, Region | None]:
-    """A map, or rows of a region, at the cells of `part`: a map still where that is all of them."""
-    if region is not None:
-        return pack(features, region.rows_of(part)), part
-    if part.is_full:
-        return features, None
-    return pack(features.permute(0, 2, 3, 1).flatten(0, 2), part.index), part
+    def spatial(self) -> Iterator[Spatial]:
+        """Its layers that look at neighbours."""
+        return (layer for function in self.functions for layer in function.spatial())
 
 
 def _to_map(rows: Tensor, region: Region) -> Tensor:
@@ -143,32 +165,19 @@ def _fused(module: ConvNorm, dtype: torch.dtype) -> nn.Conv2d:
     return folded.requires_grad_(False).to(dtype).to(memory_format=torch.channels_last)
 
 
-def _stage(stage: nn.Module, channels: int, dtype: torch.dtype) -> RowFunction:
-    """The blocks of a stage as functions of rows, one after the other."""
-    functions: list[RowFunction] = []
-    for block in stage:  # type: ignore[attr-defined]
-        if isinstance(block, Residual):
-            functions.append(_residual(block, channels, dtype))
-        elif isinstance(block, Branches):
-            fork = Fork([_chain(b, channels, dtype) for b in block.branches])
-            functions.append(fork)
-            channels = fork.outputs
-        elif isinstance(block, ConvNorm):
-            functions.append(chain := _chain(block, channels, dtype))
-            channels = chain.outputs
-        else:
-            raise FusionError(f"{type(block).__name__} has no fused form; run the cascade as it is")
-
-    def run(rows: Tensor, region: Region) -> Tensor:
-        for function in functions:
-            rows = function(rows, region)
-        return rows
-
-    return run
+def _block(block: nn.Module, channels: int, dtype: torch.dtype) -> Chain | Fork | ResidualSum:
+    """One block as a function of rows."""
+    if isinstance(block, Residual):
+        return _residual(block, channels, dtype)
+    if isinstance(block, Branches):
+        return Fork([_chain(b, channels, dtype) for b in block.branches])
+    if isinstance(block, ConvNorm):
+        return _chain(block, channels, dtype)
+    raise FusionError(f"{type(block).__name__} has no fused form; run the cascade as it is")
 
 
 def _residual(block: Residual, channels: int, dtype: torch.dtype) -> ResidualSum:
-    fork = Fork([_chain(b, channels, dtype) for b in block.branches.branches], spare=1)
+    fork = Fork([_chain(b, channels, dtype) for b in block.branches.branches])
     weight, bias = block.up.weight[:, :, 0, 0].detach(), block.up.bias.detach()  # type: ignore[union-attr]
     rectified = isinstance(block.relu, nn.ReLU)
     return ResidualSum(fork, (weight * block.scale).to(dtype), (bias * block.scale).to(dtype), rectified)
@@ -219,8 +228,9 @@ def on_rows(module: nn.Module, channels: int, dtype: torch.dtype = torch.float32
     Raises:
         FusionError: the module has no fused form.
     """
-    if isinstance(module, Residual):
-        return _residual(module, channels, dtype)
-    if isinstance(module, Branches):
-        return Fork([_chain(b, channels, dtype) for b in module.branches])
-    return _chain(nn.Sequential(module) if isinstance(module, nn.Conv2d) else module, channels, dtype)
+    if isinstance(module, (Residual, Branches)):
+        function = _block(module, channels, dtype)
+    else:
+        function = _chain(nn.Sequential(module) if isinstance(module, nn.Conv2d) else module, channels, dtype)
+    memory = Memory()
+    return lambda rows, region: function(rows, Workspace(region, rows, memory))

@@ -61,6 +61,33 @@ class Linear(torch.autograd.Function):
         return to_features, to_weight
 
 
+class Multiply:
+    """(n, C) rows times a (C, O) matrix, plus bias, then perhaps ReLU, straight to where the result belongs.
+
+    Args:
+        weight: (O, C).
+        bias: (O,), or None.
+        relu: whether a ReLU follows.
+    """
+
+    def __init__(self, weight: Tensor, bias: Tensor | None, relu: bool) -> None:
+        self.weight, self.bias, self.relu = weight.contiguous(), bias, relu
+
+    def into(self, rows: Tensor, out: Tensor) -> None:
+        """Write the (n, O) result; `out` may be a slice of columns."""
+        matrix = self.weight.t()
+        if compiled_by_shape(rows):
+            out.copy_(times(rows, matrix))
+            if self.bias is not None:
+                out.add_(self.bias)
+        elif self.bias is None:
+            torch.mm(rows, matrix, out=out)
+        else:
+            torch.addmm(self.bias, rows, matrix, out=out)
+        if self.relu:
+            out.relu_()
+
+
 def _spans(rows: int) -> Iterator[tuple[int, int]]:
     """(start, stop) of the blocks: their lengths are few, and only the last is no multiple of `STEP`."""
     blocks, steps = rows // BLOCK * BLOCK, rows // STEP * STEP

@@ -50,6 +50,7 @@ class Region:
         self.index = self.mask.flatten().nonzero()[:, 0]
         self._rank: Tensor | None = None
         self._tables: dict[tuple[Pair, Pair], Tensor] = {}
+        self._places: dict[Pair, Tensor] = {}
 
     @classmethod
     def full(cls, batch: int, height: int, width: int, device: torch.device | str | None = None) -> Region:
@@ -117,21 +118,32 @@ class Region:
             self._tables[key] = self._build_table(*key)
         return self._tables[key]
 
+    def places(self, margin: Pair = (0, 0)) -> Tensor:
+        """(N,) int64: where the cells lie in flattened grids of H + 2 margin[0] rows and W + 2 margin[1] columns."""
+        (tall, wide), (_, height, width) = margin, self.shape
+        if margin == (0, 0):
+            return self.index
+        if margin not in self._places:
+            cell = self.index % max(height * width, 1)
+            line = self.image * (height + 2 * tall) + cell // max(width, 1) + tall
+            self._places[margin] = line * (width + 2 * wide) + cell % max(width, 1) + wide
+        return self._places[margin]
+
     def _build_table(self, kernel: Pair, dilation: Pair) -> Tensor:
         if min(*kernel, *dilation) < 1 or kernel[0] % 2 == 0 or kernel[1] % 2 == 0:
             raise ValueError(f"a region kernel has odd sides and dilation >= 1, got {kernel=} {dilation=}")
         (kh, kw), (dh, dw) = kernel, dilation
         reach_y, reach_x = dh * (kh // 2), dw * (kw // 2)
         outside = len(self)
-        rank = torch.where(self.rank < 0, outside, self.rank)
-        padded = F.pad(rank, (reach_x, reach_x, reach_y, reach_y), value=outside)
-        _, height, width = self.shape
-        tall, wide = padded.shape[1:]
-        # The same cell in the padded grid, then one flat offset per kernel position.
-        image, cell = self.image, self.index % max(height * width, 1)
-        corner = image * (tall * wide) + (cell // max(width, 1)) * wide + cell % max(width, 1)
-        steps = torch.tensor([i * dh * wide + j * dw for i in range(kh) for j in range(kw)], device=self.device)
-        return padded.flatten()[corner[:, None] + steps[None, :]]
+        batch, height, width = self.shape
+        tall, wide = height + 2 * reach_y, width + 2 * reach_x
+        centre = self.places((reach_y, reach_x))
+        padded = torch.full((batch * tall * wide,), outside, dtype=torch.int64, device=self.device)
+        padded[centre] = torch.arange(outside, device=self.device)
+        # One flat offset per kernel position, from the centre.
+        steps = [(i - kh // 2) * dh * wide + (j - kw // 2) * dw for i in range(kh) for j in range(kw)]
+        offsets = torch.tensor(steps, device=self.device)
+        return padded[centre[:, None] + offsets[None, :]]
 
     def grow(self, halo: int) -> Region:
         """The region and every cell within `halo` cells of it (square neighbourhood).

@@ -1,5 +1,8 @@
 """The fused form gives the answers of the modules, for every region, and skips what nobody needs."""
 
+import copy
+from concurrent.futures import ThreadPoolExecutor
+
 import psutil
 import pytest
 import torch
@@ -7,8 +10,10 @@ from torch import nn
 
 from lcnb.models import LayerCascade, irnet_lc
 from lcnb.models.fused import FusionError
-from lcnb.regions import Region, RegionTensor
-from lcnb.regions import rows as fused
+from lcnb.models.irnet import pool
+from lcnb.regions import Region, RegionTensor, spatial
+from lcnb.regions.rows import Product, with_tail
+from lcnb.regions.workspace import Memory, Workspace
 from tests.regions.contract import random_mask
 
 RHOS = [0.0, 0.5, 0.6, 0.7, 1.0, (1.0, 0.5), (0.6, 1.0)]
@@ -83,40 +88,103 @@ def test_other_networks_are_refused_by_name():
 
 
 LAYERS = {
-    "product": (lambda c: fused.Product(c.weight[:, :, 0, 0], c.bias, True), 1, 1),
-    "gathered": (lambda c: fused.Gathered(c.weight, c.bias, (1, 1), True), 3, 1),
-    "gathered dilated": (lambda c: fused.Gathered(c.weight, c.bias, (2, 2), True), 3, 2),
-    "projected": (lambda c: fused.Projected(c.weight, c.bias, (1, 1), True), 5, 1),
+    "product": (lambda c: Product(c.weight[:, :, 0, 0], c.bias, True), 1, 1),
+    "gathered": (lambda c: spatial.Gathered(c.weight, c.bias, (1, 1), True), 3, 1),
+    "gathered dilated": (lambda c: spatial.Gathered(c.weight, c.bias, (2, 2), True), 3, 2),
+    "gathered wide": (lambda c: spatial.Gathered(c.weight, c.bias, (1, 1), True), (1, 7), 1),
+    "projected": (lambda c: spatial.Projected(c.weight, c.bias, (1, 1), True), 5, 1),
 }
+SHARES = [0.0, 0.01, 0.5, 1.0]
+WAYS = {"gathering": float("inf"), "map": 0.0}
 
 
-@pytest.mark.parametrize("share", [0.0, 0.01, 0.5, 1.0])
-@pytest.mark.parametrize("name", LAYERS)
-@pytest.mark.parametrize("prepacked", [True, False])
-def test_layers_equal_convolution_and_relu(name, share, prepacked, monkeypatch):
-    if not prepacked:
-        monkeypatch.setattr(fused, "_prepacked", lambda weight: None)
-    build, kernel, dilation = LAYERS[name]
-    conv = nn.Conv2d(12, 10, kernel, padding=dilation * (kernel // 2), dilation=dilation)
-    dense, region = torch.randn(2, 12, 30, 28), Region(random_mask((2, 30, 28), share))  # more rows than one block
+def packed_rows(region, dense):
+    """The region's cells of a dense map, and their rows with the tail."""
     packed = RegionTensor.from_dense(dense, region)
-    rows = fused.with_tail(len(region), 12, dense)
+    rows = with_tail(len(region), dense.shape[1], dense)
     rows[:-1] = packed.features
-    out = torch.full((len(region), 14), 7.0)
-    build(conv).into(rows, region, out[:, 2:12])
+    return packed, rows
+
+
+@pytest.mark.parametrize("share", SHARES)
+@pytest.mark.parametrize("name", LAYERS)
+@pytest.mark.parametrize("way", WAYS)
+def test_layers_equal_convolution_and_relu(name, share, way, monkeypatch):
+    monkeypatch.setattr(spatial, "OPERAND_BYTES", 400 * 12 * 9 * 4)  # several blocks
+    build, kernel, dilation = LAYERS[name]
+    tall, wide = (kernel, kernel) if isinstance(kernel, int) else kernel
+    conv = nn.Conv2d(12, 10, kernel, padding=(dilation * (tall // 2), dilation * (wide // 2)), dilation=dilation)
+    dense, region = torch.randn(2, 12, 30, 28), Region(random_mask((2, 30, 28), share))
+    packed, rows = packed_rows(region, dense)
+    layer, out = build(conv), torch.full((len(region), 14), 7.0)
+    layer.dense_from = WAYS[way]
+    layer.into(rows, Workspace(region, dense), out[:, 2:12])
     torch.testing.assert_close(out[:, 2:12], conv(packed).relu().features, atol=1e-4, rtol=1e-4)
     assert (out[:, [0, 1, 12, 13]] == 7).all()
 
 
-def test_maximum_of_negative_features():
-    region = Region(random_mask((1, 30, 30), 0.4))
-    packed = RegionTensor(-1 - torch.rand(len(region), 5), region)
-    rows = fused.with_tail(len(region), 5, packed.features)
-    rows[:-1] = packed.features
-    out = torch.empty(len(region), 5)
-    fused.Maximum((3, 3), (1, 1), 5).into(rows, region, out)
-    assert out.equal(nn.MaxPool2d(3, 1, 1)(packed).features)
+@pytest.mark.parametrize("share", SHARES)
+@pytest.mark.parametrize("dilation", [1, 2])
+@pytest.mark.parametrize("way", WAYS)
+def test_maximum_of_negative_features(share, dilation, way):
+    region = Region(random_mask((2, 30, 17), share))
+    packed, rows = packed_rows(region, -1 - torch.rand(2, 5, 30, 17))
+    layer, out = spatial.Maximum((3, 3), (dilation, dilation), 5), torch.full((len(region), 7), 7.0)
+    layer.dense_from = WAYS[way]
+    layer.into(rows, Workspace(region, rows), out[:, 1:6])
+    assert out[:, 1:6].equal(pool(dilation=dilation)(packed).features)
     assert (rows[-1] == 0).all()
+    assert (out[:, [0, 6]] == 7).all()
+
+
+def test_layers_of_one_stage_do_not_see_each_others_cells():
+    """A map is filled once a stage; what one layer wrote must not be read by the next as a neighbour."""
+    memory, layer = Memory(), spatial.Gathered(torch.randn(4, 6, 3, 3), torch.zeros(4), (1, 1), False)
+    layer.dense_from = 0.0
+    for share in (0.9, 0.3, 0.6):  # the second region lacks cells of the first
+        region = Region(random_mask((1, 12, 12), share))
+        packed, rows = packed_rows(region, torch.randn(1, 6, 12, 12))
+        out = torch.empty(len(region), 4)
+        layer.into(rows, Workspace(region, rows, memory), out)
+        expected = nn.functional.conv2d(packed, layer.weight, padding=1).features
+        torch.testing.assert_close(out, expected, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("rho", [0.6, 1.0])
+def test_the_choice_of_way_never_changes_the_labels(small_cascade, x, rho):
+    outs = []
+    for share in WAYS.values():
+        fast = small_cascade.for_inference()
+        for layer in fast.spatial():
+            layer.dense_from = share
+        outs.append(fast(x, rho))
+    torch.testing.assert_close(outs[0].logits, outs[1].logits, atol=1e-4, rtol=1e-4)
+    assert outs[0].labels.equal(outs[1].labels)
+    assert outs[0].stage.equal(outs[1].stage)
+
+
+def test_results_outlive_the_next_picture(small_cascade, x):
+    """Buffers are used again; what was returned must not be among them."""
+    fast = small_cascade.for_inference()
+    first, dense = fast(x, 0.6), fast.all_stages(x)
+    kept = [first.logits.clone(), first.confidence.clone(), *(m.clone() for m in dense)]
+    fast(1 - x, 0.6), fast.all_stages(1 - x)
+    assert all(a.equal(b) for a, b in zip([first.logits, first.confidence, *dense], kept, strict=True))
+
+
+def test_threads_share_a_network_and_no_memory(small_cascade):
+    fast, pictures = small_cascade.for_inference(), [torch.rand(1, 3, 64, 80) for _ in range(6)]
+    expected = [fast(p, 0.6).logits for p in pictures]
+    run = torch.inference_mode()(lambda p: fast(p, 0.6).logits)
+    with ThreadPoolExecutor(3) as pool_of_threads:
+        for got, wanted in zip(pool_of_threads.map(run, pictures * 4), expected * 4, strict=True):
+            torch.testing.assert_close(got, wanted, atol=1e-5, rtol=1e-5)
+
+
+def test_copies_work(small_cascade, x):
+    fast = small_cascade.for_inference()
+    before = fast(x, 0.6).logits
+    assert copy.deepcopy(fast)(x, 0.6).logits.equal(before)
 
 
 def test_a_new_region_in_every_picture_takes_no_memory():
