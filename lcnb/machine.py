@@ -28,9 +28,10 @@ def machine() -> dict[str, Any]:
     """Provenance of a measurement, as JSON takes it.
 
     Returns:
-        What `hardware` says, and torch (version), threads, gpu (name, or None); all three None if torch is broken.
+        What `hardware` says, and torch (version), threads, gpu (name, or None); all three None if torch is broken; and
+        openmp_wait, what OMP_WAIT_POLICY says of threads without work ("passive" costs each operation a wake-up).
     """
-    return hardware() | _torch()
+    return hardware() | _torch() | {"openmp_wait": os.environ.get("OMP_WAIT_POLICY", "default").lower()}
 
 
 def hardware() -> dict[str, Any]:

@@ -71,3 +71,11 @@ def written_whole(path: Path) -> Iterator[Path]:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def cache_root() -> Path:
+    """Where what can be made again is kept: `$LCNB_CACHE`, else `lcnb` in the user's folder for such things."""
+    given = os.environ.get("LCNB_CACHE", "").strip()
+    if given:
+        return absolute(given)
+    return absolute(os.environ.get("XDG_CACHE_HOME", "").strip() or "~/.cache") / "lcnb"

@@ -22,6 +22,14 @@ def one_thread():
     torch.set_num_threads(1)
 
 
+@pytest.fixture(autouse=True, scope="session")
+def cache(tmp_path_factory):
+    """What is measured while tests run is kept for this run only."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LCNB_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @pytest.fixture(scope="session")
 def small_cascade():
     """A tiny network whose three exits are all used at rho = 0.6; not trained."""

@@ -10,6 +10,7 @@ stands apart. Time by stage (paper, figure 7b) and by kind of work come from rou
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -127,6 +128,7 @@ def bench_model(
         "stages_ms": by_stage,
         "parts_ms": {**parts, "sum": round(sum(parts.values()), 4)},
         "speedup": _speedup(times, gmac),
+        "map_from": _map_from(runs.cascade),
         "failed": failed,
     }
     return result, list(times.values())
@@ -165,6 +167,12 @@ def _by_stage(runs: _Runs, protocol: Protocol) -> dict[str, Any]:
     taken = [runs.stages(turn) for turn in range(protocol.warmup + protocol.repeats)][protocol.warmup :]
     names = [*(f"stage {s + 1}" for s in range(runs.cascade.stage_count)), "labels"]
     return {name: Times(column).as_ms() for name, column in zip(names, zip(*taken, strict=True), strict=True)}
+
+
+def _map_from(cascade: Any) -> dict[str, float | None]:
+    """The share of active cells from which each layer of the fused path runs on a dense map; None: never."""
+    found = cascade.spatial() if hasattr(cascade, "spatial") else ()
+    return {layer.key: None if math.isinf(layer.dense_from) else layer.dense_from for layer in found}
 
 
 def _mean(shares: Sequence[Tensor]) -> list[float]:

@@ -13,6 +13,7 @@ Two words, everywhere in this project: a **true** run really runs the later stag
 
 from __future__ import annotations
 
+import copy
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -241,20 +242,31 @@ class LayerCascade(CascadeRuns):
             maps.append(head(features))
         return StageLogits(maps, x.shape[2:])
 
-    def for_inference(self, dtype: torch.dtype = torch.float32) -> CascadeRuns:
-        """The same network prepared for inference on a CPU: folded, fused, on packed rows (`lcnb.models.fused`).
+    def for_inference(
+        self, dtype: torch.dtype = torch.float32, device: torch.device | str | None = None, *, measure: bool = True
+    ) -> CascadeRuns:
+        """The same network prepared for inference: folded, fused, on packed rows (`lcnb.models.fused`).
 
         It gives the same answers up to rounding, and does not follow later changes of these weights.
 
         Args:
             dtype: of weights and features: float32, or bfloat16 where the processor has it.
+            device: where it is to run; where these weights are if None.
+            measure: choose how each layer runs by what is sooner on this machine (`lcnb.models.breakeven`): the first
+                time that takes a moment, and is kept on disk (`LCNB_CACHE`). If False, by two fixed shares.
 
         Raises:
             FusionError: a stage holds a module that has no fused form.
         """
-        from lcnb.models.fused import FusedCascade  # it needs this class
+        from lcnb.models import breakeven  # both need this class
+        from lcnb.models.fused import FusedCascade
 
-        return FusedCascade(self, dtype).eval()
+        where = self.mean.device if device is None else torch.device(device)
+        source = self if where == self.mean.device else copy.deepcopy(self).to(where)
+        prepared = FusedCascade(source, dtype).eval()
+        if measure:
+            breakeven.settle(list(prepared.spatial()), dtype, where)
+        return prepared
 
 
 def rethreshold(

@@ -1,0 +1,147 @@
+"""From which share of active cells on a layer is sooner on a dense map: measured on this machine, kept on disk.
+
+Shape letters: B images, h, w the grid, N active cells, C channels.
+
+The sparse way of a layer takes longer the more cells are active, the way through a map takes about as long for few
+cells as for many. Each is timed at half of the cells and at all of them; where the two lines cross is the break-even
+share. What is found depends on the processor, its threads, the versions of torch and of this table, and the dtype,
+and is kept under all of these: the second time a network is prepared, nothing is measured.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lcnb.machine import cpu_model
+from lcnb.paths import cache_root, written_whole
+from lcnb.regions import Region
+from lcnb.regions.spatial import Spatial
+from lcnb.regions.workspace import Workspace
+
+VERSION = 1
+"""Of the table. Raise it when a layer's ways change."""
+GRID = (48, 48)
+"""Cells of the map that is measured on: about those of a picture of 480x360 pixels."""
+MIXED = 8
+"""Blobs along a side of the mask that is measured with."""
+ROUNDS, SECONDS = 7, 0.15
+"""Of each way and share: at most so many rounds, and no new one after so much time."""
+NEVER = math.inf
+
+
+def settle(layers: Sequence[Spatial], dtype: torch.dtype, device: torch.device) -> None:
+    """Give each layer the share from which it runs on a map: read from the table, else measured and added to it.
+
+    Args:
+        layers: of a fused cascade.
+        dtype, device: of their weights.
+    """
+    path, machine = table_file(), machine_key(dtype, device)
+    table = read(path)
+    known = table.get(machine, {})
+    missing = {layer.key: layer for layer in layers if layer.key not in known}
+    if missing:
+        known = known | {key: _stored(measure(layer, dtype, device)) for key, layer in missing.items()}
+        write(path, read(path) | {machine: known})
+    for layer in layers:
+        share = known[layer.key]
+        layer.dense_from = NEVER if share is None else share
+
+
+def table_file() -> Path:
+    """Where the table is."""
+    return cache_root() / f"break-even-{VERSION}.json"
+
+
+def machine_key(dtype: torch.dtype, device: torch.device) -> str:
+    """What else a break-even share depends on, in a few letters."""
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else cpu_model()
+    parts = [name, torch.__version__, str(torch.get_num_threads()), str(dtype)]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+
+def read(path: Path) -> dict[str, dict[str, float | None]]:
+    """The table: machine -> layer -> share, None for never. Empty if there is none, or none that can be read."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        return {str(m): {str(k): _share(v) for k, v in shares.items()} for m, shares in found.items()}
+    except (OSError, ValueError, AttributeError):  # no file, no JSON, another layout: it is measured again
+        return {}
+
+
+def write(path: Path, table: dict[str, dict[str, float | None]]) -> None:
+    """Keep the table; where nothing can be written, the shares found serve this process only."""
+    try:
+        with written_whole(path) as temporary:
+            temporary.write_text(json.dumps(table, indent=1, sort_keys=True), encoding="utf-8")
+    except OSError:
+        pass
+
+
+def _share(value: Any) -> float | None:
+    if value is None or (isinstance(value, (int, float)) and value >= 0):
+        return value
+    raise ValueError(f"{value!r} is no share")
+
+
+def _stored(share: float) -> float | None:
+    return None if share == NEVER else round(share, 3)
+
+
+@torch.inference_mode()
+def measure(layer: Spatial, dtype: torch.dtype, device: torch.device) -> float:
+    """The break-even share of one layer in [0, 1], or infinity where gathering wins even with all cells active."""
+    half, full = _half(device), Region.full(1, *GRID, device)
+    times = {way: [_seconds(layer, way, region, dtype) for region in (half, full)] for way in ("sparse", "map")}
+    return crossing(len(half) / len(full), times["sparse"], times["map"])
+
+
+def crossing(share: float, sparse: Sequence[float], dense: Sequence[float]) -> float:
+    """Where the line of one way meets the other's.
+
+    Args:
+        share: of the cells that the first time of each was taken at; the second was taken at all.
+        sparse, dense: two times each, in one unit.
+    """
+    before, behind = sparse[0] - dense[0], sparse[1] - dense[1]
+    if behind < 0:
+        return NEVER
+    if before >= behind:  # the sparse way does not get slower faster: then what it costs at all decides
+        return 0.0
+    return max(0.0, 1 - behind * (1 - share) / (behind - before))
+
+
+def _half(device: torch.device) -> Region:
+    """Patches that cover half of the grid."""
+    noise = torch.rand(1, 1, MIXED, MIXED, generator=torch.Generator().manual_seed(0))
+    smooth = torch.nn.functional.interpolate(noise, size=GRID, mode="bicubic")[:, 0]
+    return Region((smooth > smooth.median()).to(device))
+
+
+def _seconds(layer: Spatial, way: str, region: Region, dtype: torch.dtype) -> float:
+    """The shortest of a few runs: noise only ever adds."""
+    run: Callable[[Tensor, Workspace, Tensor], None] = layer.by_map if way == "map" else layer.by_gathering
+    rows = torch.rand(len(region) + 1, layer.channels, device=region.device).to(dtype)
+    rows[-1] = 0
+    work, out = Workspace(region, rows), rows.new_empty(len(region), layer.outputs)
+    best, begun = math.inf, time.perf_counter()
+    for turn in range(ROUNDS):
+        start = time.perf_counter()
+        run(rows, work, out)
+        if region.device.type == "cuda":
+            torch.cuda.synchronize(region.device)
+        end = time.perf_counter()
+        if turn:  # the first one builds tables and takes memory
+            best = min(best, end - start)
+            if end - begun > SECONDS:
+                break
+    return best

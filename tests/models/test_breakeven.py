@@ -1,0 +1,121 @@
+"""The break-even table: measured once, kept whole, never trusted blindly, and without a say in the labels."""
+
+import json
+import math
+
+import pytest
+import torch
+
+from lcnb.models import breakeven
+from lcnb.regions.spatial import Gathered, Maximum
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def table(tmp_path, monkeypatch):
+    monkeypatch.setenv("LCNB_CACHE", str(tmp_path / "cache"))
+    return breakeven.table_file()
+
+
+@pytest.fixture
+def measured(monkeypatch):
+    """The keys of what was measured, whose share is .25."""
+    keys = []
+    monkeypatch.setattr(breakeven, "measure", lambda layer, *_: keys.append(layer.key) or 0.25)
+    return keys
+
+
+def layer(outputs=8):
+    return Gathered(torch.randn(outputs, 6, 3, 3), torch.zeros(outputs), (1, 1), True)
+
+
+@pytest.mark.parametrize(
+    ("sparse", "dense", "expected"),
+    [
+        ((1.0, 2.0), (1.5, 1.5), 0.75),
+        ((1.0, 2.0), (3.0, 3.0), math.inf),
+        ((2.0, 4.0), (1.0, 1.0), 0.25),
+        ((5.0, 6.0), (1.0, 1.0), 0.0),
+        ((5.0, 5.0), (1.0, 1.0), 0.0),
+        ((1.0, 2.0), (1.5, 2.0), 1.0),
+    ],
+)
+def test_crossing(sparse, dense, expected):
+    assert breakeven.crossing(0.5, sparse, dense) == pytest.approx(expected)
+
+
+def test_every_shape_is_measured_once_and_kept(table, measured):
+    layers = [layer(), layer(), layer(9)]
+    breakeven.settle(layers, torch.float32, CPU)
+    assert measured == [layers[0].key, layers[2].key]
+    assert all(one.dense_from == 0.25 for one in layers)
+    breakeven.settle([again := layer()], torch.float32, CPU)
+    assert len(measured) == 2
+    assert again.dense_from == 0.25
+    breakeven.settle([layer()], torch.bfloat16, CPU)
+    assert len(measured) == 3
+    assert len(json.loads(table.read_text())) == 2
+
+
+def test_never_is_kept_too(table, monkeypatch):
+    monkeypatch.setattr(breakeven, "measure", lambda *_: math.inf)
+    for _ in range(2):
+        breakeven.settle([one := layer()], torch.float32, CPU)
+        assert one.dense_from == math.inf
+        monkeypatch.setattr(breakeven, "measure", None)
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{", '{"x": 3}', '{"x": {"y": "z"}}', '{"x": {"y": -1}}'])
+def test_a_damaged_table_is_measured_again(table, measured, content):
+    table.parent.mkdir(parents=True)
+    table.write_text(content)
+    breakeven.settle([layer()], torch.float32, CPU)
+    assert len(measured) == 1
+    assert len(breakeven.read(table)) == 1
+
+
+def test_where_nothing_can_be_written_the_shares_still_hold(tmp_path, monkeypatch, measured):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("LCNB_CACHE", str(tmp_path / "file" / "below"))
+    breakeven.settle([one := layer()], torch.float32, CPU)
+    assert one.dense_from == 0.25
+
+
+def test_what_depends_on_the_machine_is_in_the_key(monkeypatch):
+    keys = {breakeven.machine_key(torch.float32, CPU), breakeven.machine_key(torch.bfloat16, CPU)}
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 77)
+    keys.add(breakeven.machine_key(torch.float32, CPU))
+    monkeypatch.setattr(breakeven, "cpu_model", lambda: "another")
+    keys.add(breakeven.machine_key(torch.float32, CPU))
+    assert len(keys) == 4
+
+
+def test_a_measured_share_follows_what_the_ways_cost(monkeypatch):
+    """A map made slow is never taken, a gather made slow always is not."""
+    pause = torch.randn(200, 200)
+    for slow, expected in (("by_map", math.inf), ("by_gathering", 0.0)):
+        one = Maximum((3, 3), (1, 1), 4)
+        quick = getattr(one, slow)
+
+        def slowed(rows, work, out, quick=quick):
+            for _ in range(60):
+                torch.mm(pause, pause)
+            quick(rows, work, out)
+
+        monkeypatch.setattr(one, slow, slowed)
+        assert breakeven.measure(one, torch.float32, CPU) == expected
+
+
+def test_preparing_a_cascade_measures_it_unless_told_not_to(table, measured, small_cascade):
+    assert {one.dense_from for one in small_cascade.for_inference(measure=False).spatial()} == {0.9, 0.15}
+    assert measured == []
+    assert {one.dense_from for one in small_cascade.for_inference().spatial()} == {0.25}
+    assert len(measured) == len(set(measured)) > 5
+
+
+def test_another_device_gets_a_copy(small_cascade):
+    with torch.device("cpu"):
+        moved = small_cascade.for_inference(device="meta", measure=False)
+    assert moved.mean.device.type == "meta"
+    assert small_cascade.mean.device.type == "cpu"
