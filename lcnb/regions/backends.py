@@ -9,6 +9,7 @@ and the three methods of `Backend`. What a backend does not declare goes to `gat
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator
 from contextvars import ContextVar
 from typing import Protocol
@@ -19,7 +20,7 @@ from torch import Tensor
 from lcnb.regions.gather import GatherBackend
 from lcnb.regions.reference import ReferenceBackend
 from lcnb.regions.region import Pair, Region
-from lcnb.regions.triton_support import why_not
+from lcnb.regions.triton_support import interpreter_wanted, why_not
 
 
 class Backend(Protocol):
@@ -97,3 +98,16 @@ def select(dtype: torch.dtype, groups: int = 1) -> Backend:
     backend = _BACKENDS[_chosen.get()]
     fits = dtype in backend.dtypes and (groups == 1 or backend.grouped)
     return backend if fits else _GATHER
+
+
+def fused_kernel(features: Tensor) -> bool:
+    """Whether prepared layers (`lcnb.regions.spatial`) run these features on Triton's fused kernel.
+
+    On a GPU wherever triton is there; on a CPU only under its interpreter and inside `use_backend("triton")`.
+    """
+    if not features.is_cuda:
+        return _chosen.get() == TRITON and interpreter_wanted(os.environ)
+    if TRITON in unavailable():
+        return False
+    _load_triton()
+    return True

@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from lcnb.regions.backends import fused_kernel
 from lcnb.regions.products import Multiply
 from lcnb.regions.region import Pair
 from lcnb.regions.workspace import Workspace
@@ -100,8 +101,11 @@ class Gathered(Convolution):
         self.multiply = Multiply(matrix, bias, relu)
 
     def by_gathering(self, rows: Tensor, work: Workspace, out: Tensor) -> None:
-        """Gather and multiply, block by block."""
+        """Gather and multiply, block by block; on a GPU in one kernel of ours."""
         table = work.region.neighbours(self.kernel, self.dilation)
+        if fused_kernel(rows):
+            torch.ops.lcnb.region_conv_into(out, rows[:-1], self.weight, table, self.bias, None, self.relu)
+            return
         positions = table.shape[1]
         at_once = max(256, OPERAND_BYTES // (positions * self.channels * rows.element_size()))
         blocks = math.ceil(len(table) / at_once)

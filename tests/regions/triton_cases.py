@@ -13,11 +13,13 @@ from torch import nn
 from torch._dynamo.testing import CompileCounterWithBackend
 from torch.utils.flop_counter import FlopCounterMode
 
-from lcnb.regions import Region, RegionTensor, use_backend
+from lcnb.regions import Region, RegionTensor, spatial, use_backend
 from lcnb.regions.gather import GatherBackend
+from lcnb.regions.spatial import Gathered
 from lcnb.regions.triton_kernels import INTERPRETED, conv_kernel
 from lcnb.regions.triton_launch import arithmetic, bucket, convolve
 from lcnb.regions.triton_ops import region_conv, region_conv_into, region_conv_weight_gradient
+from lcnb.regions.workspace import Workspace
 from tests.regions.contract import BackendContract, random_mask
 
 DEVICE = "cpu" if INTERPRETED else "cuda"
@@ -68,6 +70,24 @@ def test_the_backend_runs_these_kernels_and_gather_the_rest(monkeypatch):
         for groups, taken_over in ((1, 0), (2, 1)):
             nn.Conv2d(4, 4, 3, padding=1, groups=groups)(RegionTensor.from_dense(x, region))
             assert len(seen) == taken_over
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), DTYPES)
+def test_prepared_layers_run_on_the_kernel(dtype, tolerance, monkeypatch):
+    """Into a slice of columns, with bias and ReLU, and without the gather of other devices."""
+    region = Region(random_mask((2, 9, 11), 0.6))
+    layer = Gathered(torch.randn(12, 20, 3, 3).to(dtype), torch.randn(12).to(dtype), (1, 1), True)
+    rows = torch.randn(len(region) + 1, 20).to(dtype)
+    rows[-1] = 0
+    outs = [torch.full((len(region), 15), 7.0, dtype=dtype) for _ in range(2)]
+    multiply, layer.multiply = layer.multiply, None  # the gather's; the kernel has no use for it
+    with use_backend("triton"):
+        layer.by_gathering(rows, Workspace(region, rows), outs[0][:, 2:14])
+    layer.multiply = multiply
+    monkeypatch.setattr(spatial, "fused_kernel", lambda _: False)
+    layer.by_gathering(rows, Workspace(region, rows), outs[1][:, 2:14])
+    torch.testing.assert_close(outs[0], outs[1], atol=20 * tolerance, rtol=20 * tolerance)
+    assert (outs[0][:, [0, 1, 14]] == 7).all()
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), DTYPES)
