@@ -19,9 +19,9 @@ from torch import Tensor
 from lcnb.benchmark.masks import nested_masks
 from lcnb.benchmark.protocol import Opponent, Protocol, Times, measure, stopwatch_for
 from lcnb.benchmark.shapes import Piece, blocks, kernels, layers, macs
-from lcnb.models import IRNetConfig
+from lcnb.models import IRNetConfig, breakeven
 from lcnb.models.folding import folded
-from lcnb.models.fused import on_rows
+from lcnb.models.fused import OnRows
 from lcnb.regions import Region, RegionTensor, use_backend
 from lcnb.regions.rows import pack
 
@@ -119,7 +119,8 @@ class _Bench:
     def __init__(self, piece: Piece, settings: OpsSettings, device: str) -> None:
         self.piece, self.settings, self.device = piece, settings, device
         self.module = folded(piece.module, settings.dtype).to(device)
-        self.rows = on_rows(piece.module.to(device), piece.channels, settings.dtype)
+        self.rows = OnRows(piece.module.to(device), piece.channels, settings.dtype)
+        breakeven.settle(list(self.rows.spatial()), settings.dtype, torch.device(device))
         self.macs = macs(piece, *settings.grid[1:]) * settings.batch
         generator = torch.Generator().manual_seed(settings.seed)
         batch, height, width = settings.grid

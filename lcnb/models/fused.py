@@ -10,7 +10,7 @@ share of cells that are open: all of them in stage 1, fewer behind each exit (`l
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
 import torch
@@ -26,7 +26,6 @@ from lcnb.regions.rows import Chain, Fork, Layer, Product, ResidualSum
 from lcnb.regions.spatial import Gathered, Maximum, Projected, Spatial
 from lcnb.regions.workspace import Memory, Workspace
 
-RowFunction = Callable[[Tensor, Region], Tensor]
 NARROW = 4
 """A k x k convolution is projected first where it has this many times fewer outputs than inputs."""
 
@@ -214,7 +213,7 @@ def _convolution(conv: nn.Conv2d, relu: bool) -> Layer:
     return kind(weight, bias, (conv.dilation[0], conv.dilation[1]), relu)
 
 
-def on_rows(module: nn.Module, channels: int, dtype: torch.dtype = torch.float32) -> RowFunction:
+class OnRows:
     """One block, head or layer of IRNet as a function of packed rows, for trying it apart from its network.
 
     Args:
@@ -222,15 +221,20 @@ def on_rows(module: nn.Module, channels: int, dtype: torch.dtype = torch.float32
         channels: that it takes.
         dtype: of weights and features.
 
-    Returns:
-        ((N + 1, C) rows, region) -> (N + 1, O) rows; a residual block overwrites the rows it is given.
-
     Raises:
         FusionError: the module has no fused form.
     """
-    if isinstance(module, (Residual, Branches)):
-        function = _block(module, channels, dtype)
-    else:
-        function = _chain(nn.Sequential(module) if isinstance(module, nn.Conv2d) else module, channels, dtype)
-    memory = Memory()
-    return lambda rows, region: function(rows, Workspace(region, rows, memory))
+
+    def __init__(self, module: nn.Module, channels: int, dtype: torch.dtype = torch.float32) -> None:
+        whole = nn.Sequential(module) if isinstance(module, nn.Conv2d) else module
+        build = _block if isinstance(module, (Residual, Branches)) else _chain
+        self._function: Chain | Fork | ResidualSum = build(whole, channels, dtype)
+        self._memory = Memory()
+
+    def __call__(self, rows: Tensor, region: Region) -> Tensor:
+        """(N + 1, C) -> (N + 1, O), good until the next call; a residual block overwrites the rows it is given."""
+        return self._function(rows, Workspace(region, rows, self._memory))
+
+    def spatial(self) -> Iterator[Spatial]:
+        """Its layers that look at neighbours."""
+        return self._function.spatial()

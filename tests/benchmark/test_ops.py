@@ -8,7 +8,7 @@ from lcnb.benchmark.ops import OpsSettings, bench_ops, pieces, rows_of_table
 from lcnb.benchmark.shapes import blocks, kernels, layers, macs
 from lcnb.models import IRNetConfig, cascade_cost, irnet_lc
 from lcnb.models.folding import folded
-from lcnb.models.fused import on_rows
+from lcnb.models.fused import OnRows
 from lcnb.regions import Region
 from lcnb.regions.rows import pack
 
@@ -48,7 +48,7 @@ def test_rows_on_a_full_map_are_dense(piece):
     region = Region.full(1, 6, 7)
     with torch.inference_mode():
         dense = folded(piece.module)(x)
-        rows = on_rows(piece.module, piece.channels)(pack(x.permute(0, 2, 3, 1).reshape(42, -1), region.index), region)
+        rows = OnRows(piece.module, piece.channels)(pack(x.permute(0, 2, 3, 1).reshape(42, -1), region.index), region)
     torch.testing.assert_close(rows[:-1], dense.permute(0, 2, 3, 1).reshape(42, -1), atol=1e-4, rtol=1e-3)
 
 
