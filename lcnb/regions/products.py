@@ -64,20 +64,46 @@ class Linear(torch.autograd.Function):
 class Multiply:
     """(n, C) rows times a (C, O) matrix, plus bias, then perhaps ReLU, straight to where the result belongs.
 
+    Of a wide float32 matrix on a CPU, whole blocks of `STEP` rows are multiplied by oneDNN with the matrix laid out for
+    it once; it compiles for that one length. The rest, and narrow matrices, are `addmm`'s, which takes any length.
+
     Args:
         weight: (O, C).
         bias: (O,), or None.
         relu: whether a ReLU follows.
+        add: add the product to what is there, before the ReLU.
     """
 
-    def __init__(self, weight: Tensor, bias: Tensor | None, relu: bool) -> None:
-        self.weight, self.bias, self.relu = weight.contiguous(), bias, relu
+    def __init__(self, weight: Tensor, bias: Tensor | None, relu: bool, add: bool = False) -> None:
+        self.weight, self.bias, self.relu, self.add = weight.contiguous(), bias, relu, add
+        self.packed = _prepacked(self.weight) if weight.numel() >= WIDE else None
 
     def into(self, rows: Tensor, out: Tensor) -> None:
-        """Write the (n, O) result; `out` may be a slice of columns."""
+        """Write the (n, O) result, or add it; `out` may be a slice of columns."""
+        whole = len(rows) // STEP * STEP if self.packed is not None and rows.is_contiguous() else 0
+        for start in range(0, whole, STEP):
+            self._compiled(rows[start : start + STEP], out[start : start + STEP])
+        if whole < len(rows):
+            self._ragged(rows[whole:], out[whole:])
+
+    def _compiled(self, rows: Tensor, out: Tensor) -> None:
+        after = "relu" if self.relu and not self.add else "none"
+        product = torch.ops.mkldnn._linear_pointwise(rows, self.packed, self.bias, after, [], "")
+        if not self.add:
+            out.copy_(product)
+        elif self.relu:
+            out.add_(product).relu_()
+        else:
+            out.add_(product)
+
+    def _ragged(self, rows: Tensor, out: Tensor) -> None:
         matrix = self.weight.t()
-        if compiled_by_shape(rows):
-            out.copy_(times(rows, matrix))
+        if self.add or compiled_by_shape(rows):
+            if compiled_by_shape(rows):
+                product = times(rows, matrix)
+                out.add_(product) if self.add else out.copy_(product)
+            else:
+                out.addmm_(rows, matrix)
             if self.bias is not None:
                 out.add_(self.bias)
         elif self.bias is None:
@@ -86,6 +112,22 @@ class Multiply:
             torch.addmm(self.bias, rows, matrix, out=out)
         if self.relu:
             out.relu_()
+
+
+WIDE = 1 << 16
+"""Elements of a matrix from which oneDNN's product of `STEP` rows was seen to be the faster one."""
+
+
+def _prepacked(weight: Tensor) -> Tensor | None:
+    """The (O, C) matrix as oneDNN likes it, or None where there is no such thing."""
+    if weight.device.type != "cpu" or weight.dtype != torch.float32 or not torch.backends.mkldnn.is_available():
+        return None
+    try:
+        packed = torch.ops.mkldnn._reorder_linear_weight(weight)
+        torch.ops.mkldnn._linear_pointwise(weight.new_zeros(1, weight.shape[1]), packed, None, "none", [], "")
+    except (AttributeError, RuntimeError, NotImplementedError):  # another version of torch, or another processor
+        return None
+    return packed
 
 
 def _spans(rows: int) -> Iterator[tuple[int, int]]:

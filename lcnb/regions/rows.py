@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-from lcnb.regions.products import Multiply, compiled_by_shape, times
+from lcnb.regions.products import Multiply
 from lcnb.regions.spatial import Gathered, Maximum, Projected, Spatial
 from lcnb.regions.workspace import Workspace
 
@@ -137,7 +137,7 @@ class Fork:
 
 
 class ResidualSum:
-    """relu(x + up(fork(x))), in place; the bias rides along as one more column of ones.
+    """relu(x + up(fork(x))), in place.
 
     Args:
         fork: the branches.
@@ -147,19 +147,14 @@ class ResidualSum:
     """
 
     def __init__(self, fork: Fork, weight: Tensor, bias: Tensor, relu: bool) -> None:
-        self.fork, self.relu = fork, relu
-        self.weight = torch.cat([weight.t(), bias[None]]).contiguous()  # (J + 1, C)
+        self.fork, self.up = fork, Multiply(weight, bias, relu, add=True)
 
     def __call__(self, rows: Tensor, work: Workspace) -> Tensor:
         """(N + 1, C), overwritten and returned."""
-        joined = work.buffer("joined", len(work.region), self.fork.outputs + 1)
-        self.fork.into(rows, work, joined[:, :-1])
-        joined[:, -1] = 1
-        if compiled_by_shape(rows):
-            rows[:-1] += times(joined, self.weight)
-        else:
-            rows[:-1].addmm_(joined, self.weight)
-        return rows.relu_() if self.relu else rows
+        joined = work.buffer("joined", len(work.region), self.fork.outputs)
+        self.fork.into(rows, work, joined)
+        self.up.into(joined, rows[:-1])
+        return rows
 
     def spatial(self) -> Iterator[Spatial]:
         """Its layers that look at neighbours."""

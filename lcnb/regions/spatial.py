@@ -10,14 +10,12 @@ the way there and back. `dense_from` is the share of active cells from which on 
 
 from __future__ import annotations
 
-import math
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from lcnb.regions.backends import fused_kernel
-from lcnb.regions.products import Multiply
+from lcnb.regions.products import STEP, Multiply
 from lcnb.regions.region import Pair
 from lcnb.regions.workspace import Workspace
 
@@ -107,10 +105,9 @@ class Gathered(Convolution):
             torch.ops.lcnb.region_conv_into(out, rows[:-1], self.weight, table, self.bias, None, self.relu)
             return
         positions = table.shape[1]
-        at_once = max(256, OPERAND_BYTES // (positions * self.channels * rows.element_size()))
-        blocks = math.ceil(len(table) / at_once)
-        step = max(1, math.ceil(len(table) / max(1, blocks)))
-        operand = work.buffer("operand", step * positions, self.channels)
+        fit = OPERAND_BYTES // (positions * self.channels * rows.element_size())
+        step = max(1, fit // STEP) * STEP
+        operand = work.buffer("operand", min(step, len(table)) * positions, self.channels)
         for start in range(0, len(table), step):
             block = table[start : start + step]
             columns = operand[: block.numel()]
