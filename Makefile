@@ -17,8 +17,8 @@ BIN := .venv/bin
 AS_ROOT := $(shell test "$$(id -u)" = 0 && echo --allow-root)
 STAMP := .venv/.lcnb-ready
 
-# Idle OpenMP threads sleep instead of spinning: notebooks, browser and tests share the cores.
-export OMP_WAIT_POLICY := PASSIVE
+# Idle OpenMP threads spin for some microseconds only, then sleep: notebooks, browser and tests share the cores.
+export GOMP_SPINCOUNT ?= 1000
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run lab check test test-real lint types python-there browser-there clean clean-venv

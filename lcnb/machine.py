@@ -29,9 +29,9 @@ def machine() -> dict[str, Any]:
 
     Returns:
         What `hardware` says, and torch (version), threads, gpu (name, or None); all three None if torch is broken; and
-        openmp_wait, what OMP_WAIT_POLICY says of threads without work ("passive" costs each operation a wake-up).
+        openmp_wait, what the environment says of threads without work ("passive" costs each operation a wake-up).
     """
-    return hardware() | _torch() | {"openmp_wait": os.environ.get("OMP_WAIT_POLICY", "default").lower()}
+    return hardware() | _torch() | {"openmp_wait": _wait()}
 
 
 def hardware() -> dict[str, Any]:
@@ -48,6 +48,11 @@ def hardware() -> dict[str, Any]:
         "python": platform.python_version(),
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
     }
+
+
+def _wait() -> str:
+    spins = os.environ.get("GOMP_SPINCOUNT")
+    return os.environ.get("OMP_WAIT_POLICY", "default" if spins is None else f"spin {spins}").lower()
 
 
 def _torch() -> dict[str, Any]:

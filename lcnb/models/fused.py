@@ -66,6 +66,15 @@ class FusedCascade(CascadeRuns):
         """S."""
         return len(self.stages)
 
+    def workspace(self, region: Region, like: Tensor) -> Workspace:
+        """What a stage or a classifier takes beside its rows.
+
+        Args:
+            region: of the rows.
+            like: rows of that dtype and device.
+        """
+        return Workspace(region, like, self._memory)
+
     def spatial(self) -> Iterator[Spatial]:
         """Every layer that looks at neighbours, and so can run in two ways."""
         parts: list[RowStage | Chain] = [*self.stages, *self.heads]
@@ -80,7 +89,7 @@ class FusedCascade(CascadeRuns):
                 if len(wanted) == 0:
                     return
                 rows, region = self._restricted(rows, region, wanted.grow(halo))
-            work = Workspace(region, rows, self._memory)
+            work = self.workspace(region, rows)
             rows = stage(rows, work)
             if s < len(ledger.rho) and ledger.rho[s] == 1:
                 ledger.pass_on(shape, rows.device)  # nobody leaves here, so nobody needs its classifier
@@ -93,7 +102,7 @@ class FusedCascade(CascadeRuns):
         rows, region = self._begin(x)
         maps = []
         for stage, head in zip(self.stages, self.heads, strict=True):
-            work = Workspace(region, rows, self._memory)
+            work = self.workspace(region, rows)
             rows = stage(rows, work)
             maps.append(_to_map(head(rows, work)[:-1], region))
         return StageLogits(maps, x.shape[2:])
@@ -103,7 +112,7 @@ class FusedCascade(CascadeRuns):
         features = self.stem(self.normalise(x).to(self.dtype))
         batch, channels, height, width = features.shape
         region = Region.full(batch, height, width, features.device)
-        rows = Workspace(region, features, self._memory).rows("stem", channels)
+        rows = self.workspace(region, features).rows("stem", channels)
         rows[:-1] = features.permute(0, 2, 3, 1).flatten(0, 2)
         return rows, region
 
@@ -111,7 +120,7 @@ class FusedCascade(CascadeRuns):
         """Rows of a region at the cells of `part`, all of which it has: no need to ask, and to wait for the answer."""
         if len(part) == len(region):
             return rows, region
-        packed = Workspace(part, rows, self._memory).rows(f"packed {rows.shape[1]}", rows.shape[1])
+        packed = self.workspace(part, rows).rows(f"packed {rows.shape[1]}", rows.shape[1])
         torch.index_select(rows, 0, region.rank.flatten()[part.index], out=packed[:-1])
         return packed, part
 

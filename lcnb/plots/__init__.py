@@ -21,6 +21,7 @@ from lcnb.plots.difficulty import (
     shares_by_class,
 )
 from lcnb.plots.regions import break_even, grids
+from lcnb.plots.speed import blocks_on_regions, speed_ups
 from lcnb.plots.style import panels, show
 from lcnb.plots.training import ablation, training_curves
 
@@ -28,6 +29,7 @@ __all__ = [
     "DIFFICULTY",
     "STAGE_LEGEND",
     "ablation",
+    "blocks_on_regions",
     "boundary_shares",
     "break_even",
     "class_exits",
@@ -42,6 +44,7 @@ __all__ = [
     "panels",
     "shares_by_class",
     "show",
+    "speed_ups",
     "stage_overlay",
     "three_regions",
     "to_array",

@@ -64,8 +64,8 @@ class Linear(torch.autograd.Function):
 class Multiply:
     """(n, C) rows times a (C, O) matrix, plus bias, then perhaps ReLU, straight to where the result belongs.
 
-    Of a wide float32 matrix on a CPU, whole blocks of `STEP` rows are multiplied by oneDNN with the matrix laid out for
-    it once; it compiles for that one length. The rest, and narrow matrices, are `addmm`'s, which takes any length.
+    Of a wide float32 matrix on a CPU, blocks of `LENGTHS` rows are multiplied by oneDNN with the matrix laid out for it
+    once; it compiles for these lengths only. The rest, and narrow matrices, are `addmm`'s, which takes any length.
 
     Args:
         weight: (O, C).
@@ -80,11 +80,14 @@ class Multiply:
 
     def into(self, rows: Tensor, out: Tensor) -> None:
         """Write the (n, O) result, or add it; `out` may be a slice of columns."""
-        whole = len(rows) // STEP * STEP if self.packed is not None and rows.is_contiguous() else 0
-        for start in range(0, whole, STEP):
-            self._compiled(rows[start : start + STEP], out[start : start + STEP])
-        if whole < len(rows):
-            self._ragged(rows[whole:], out[whole:])
+        done = 0
+        if self.packed is not None and rows.is_contiguous():
+            for length in LENGTHS:
+                while done + length <= len(rows):
+                    self._compiled(rows[done : done + length], out[done : done + length])
+                    done += length
+        if done < len(rows):
+            self._ragged(rows[done:], out[done:])
 
     def _compiled(self, rows: Tensor, out: Tensor) -> None:
         after = "relu" if self.relu and not self.add else "none"
@@ -114,8 +117,8 @@ class Multiply:
             out.relu_()
 
 
-WIDE = 1 << 16
-"""Elements of a matrix from which oneDNN's product of `STEP` rows was seen to be the faster one."""
+WIDE, LENGTHS = 1 << 16, (512, 128)
+"""Elements of a matrix from which oneDNN's products of so many rows were seen to be the faster ones."""
 
 
 def _prepacked(weight: Tensor) -> Tensor | None:

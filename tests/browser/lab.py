@@ -46,7 +46,7 @@ def jupyterlab(folder: Path) -> Iterator[str]:
         "JUPYTER_CONFIG_DIR": str(home / "config"),
         "JUPYTERLAB_WORKSPACES_DIR": str(home / "ws"),
         "JUPYTERLAB_SETTINGS_DIR": str(home / "settings"),
-        "OMP_WAIT_POLICY": "PASSIVE",
+        "GOMP_SPINCOUNT": "1000",
     }
     _setting(home, "apputils-extension/notification", '{"fetchNews": "false", "checkForUpdates": false}')
     _setting(home, "notebook-extension/tracker", '{"windowingMode": "none"}')  # all prompts are in the page

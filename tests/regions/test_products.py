@@ -63,3 +63,22 @@ def test_new_numbers_of_rows_take_no_memory():
         products.times(rows, matrix)
         products.outer(rows, rows)
     assert megabytes() - before < 60
+
+
+@pytest.mark.parametrize("n", [0, 1, 127, 128, 700])
+@pytest.mark.parametrize("add", [False, True])
+@pytest.mark.parametrize("relu", [False, True])
+@pytest.mark.parametrize(("wide", "dtype"), [(True, torch.float32), (False, torch.float32), (False, torch.bfloat16)])
+def test_multiply_writes_or_adds_where_it_is_told(n, add, relu, wide, dtype, monkeypatch):
+    monkeypatch.setattr(products, "WIDE", 1 if wide else 1 << 40)
+    rows, weight, bias = draw(n, 24, dtype), draw(40, 24, dtype, 1), draw(40, 1, dtype, 2)[:, 0]
+    multiply = products.Multiply(weight, bias, relu, add)
+    assert (multiply.packed is not None) == wide
+    joined = draw(n, 50, dtype, 3)
+    expected = joined.double()
+    expected[:, 3:43] = rows.double() @ weight.double().t() + bias + (expected[:, 3:43] if add else 0)
+    if relu:
+        expected[:, 3:43].relu_()
+    multiply.into(rows, joined[:, 3:43])
+    tolerance = {"rtol": 1.6e-2, "atol": 1e-4 if dtype == torch.float32 else 0.3}
+    torch.testing.assert_close(joined.double(), expected, **tolerance)

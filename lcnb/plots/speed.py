@@ -1,0 +1,77 @@
+"""Figures of speed, from the JSON of `lcnb bench`: does time fall as work falls?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from lcnb.palettes import MUTED, STAGES, hexadecimal
+from lcnb.plots.style import figure
+
+LINES = ("#000000", "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+"""Okabe and Ito's colours, told apart with any kind of colour vision; each line has a mark of its own too."""
+MARKS = ("o", "s", "^", "D", "v", "P", "X")
+
+
+def blocks_on_regions(found: Sequence[Mapping[str, Any]], titles: Sequence[str], path: str = "rows") -> Figure:
+    """Time over the dense time, against the share of active cells, a line a block.
+
+    Args:
+        found: results of `lcnb bench ops`, a panel each.
+        titles: of the panels.
+        path: which of its paths.
+    """
+    fig, axes = figure(5.0 * len(found), 3.9, 1, len(found), sharey=True)
+    lines = [_lines(result, path) for result in found]
+    top = 1.05 * max(1.1, *(y for panel in lines for points in panel.values() for _, y in points))
+    for axis, panel, title in zip(axes[0], lines, titles, strict=True):
+        axis.axhspan(1, top, color="#fef2f2", zorder=0)
+        axis.axhline(1, color=MUTED, linewidth=1)
+        axis.plot([0, 1], [0, 1], color=MUTED, linewidth=1.4, linestyle=":", label="time falls as work falls")
+        for (name, points), colour, mark in zip(panel.items(), LINES, MARKS, strict=False):
+            axis.plot(*zip(*points, strict=True), color=colour, marker=mark, markersize=4.5, linewidth=1.3, label=name)
+        axis.text(0.01, 1.02, "dense is faster above this line", fontsize=8.5, color="#4b5563")
+        axis.set(xlim=(0, 1.03), ylim=(0, top), xlabel="share of cells that are active", title=title)
+    axes[0, 0].set_ylabel("time / time of the dense block")
+    axes[0, -1].legend(loc="lower right", fontsize=8)
+    return fig
+
+
+def _lines(result: Mapping[str, Any], path: str) -> dict[str, list[tuple[float, float]]]:
+    """(share, time over dense) of each block, by name."""
+    lines: dict[str, list[tuple[float, float]]] = {}
+    for row in result["results"]:
+        if row["level"] == "blocks":
+            lines.setdefault(row["op"], []).append((row["share"], row["paths"][path]["over_dense"]))
+    return {name: sorted(points) for name, points in lines.items()}
+
+
+def speed_ups(rows: Sequence[tuple[str, Mapping[str, float]]]) -> Figure:
+    """Measured speed-ups beside those that the multiply-adds allow.
+
+    Args:
+        rows: (name, the "speedup" of a result of `lcnb bench model`) from top to bottom.
+    """
+    fig, axes = figure(8.6, 1.0 + 0.62 * len(rows))
+    axis = axes[0, 0]
+    for place, (_, speed) in zip(range(len(rows))[::-1], rows, strict=True):
+        bars = [("over_plain", hexadecimal(STAGES[0]), 0.19), ("over_fastest_dense", hexadecimal(STAGES[2]), -0.19)]
+        for key, colour, offset in bars:
+            axis.barh(place + offset, speed[key], height=0.34, color=colour, edgecolor="#4b5563", linewidth=0.5)
+            ink = "white" if offset < 0 else "black"
+            axis.text(0.03, place + offset, f"{speed[key]:.2f}", color=ink, va="center", fontsize=9)
+        allowed = speed["multiply_adds_one_head"]
+        axis.plot([allowed, allowed], [place - 0.42, place + 0.42], color="black", linewidth=2)
+        end = max(allowed, speed["over_plain"])
+        axis.annotate(f"{allowed:.2f}", (end, place), (6, 0), textcoords="offset points", va="center", fontsize=9)
+    axis.axvline(1, color=MUTED, linewidth=1)
+    axis.set(
+        yticks=range(len(rows))[::-1], yticklabels=[name for name, _ in rows], xlabel="times as fast", xlim=(0, None)
+    )
+    axis.grid(axis="y", visible=False)
+    axis.margins(x=0.08)
+    top = "light: over the plain network; dark: over the fastest dense form; black line: by multiply-adds"
+    axis.set_title(top, fontsize=9.5)
+    return fig

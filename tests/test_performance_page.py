@@ -1,0 +1,40 @@
+"""docs/performance.md says what the kept results say, and its words hold for them."""
+
+from lcnb.reproduction import stored
+from tools import performance_page as built
+
+
+def test_the_page_is_what_the_results_give():
+    text = (built.DOCS / "performance.md").read_text(encoding="utf-8")
+    assert text == built.page(), "run: python -m tools.performance_page"
+
+
+def test_the_figures_are_there_and_small():
+    for name in built.figures():
+        path = built.DOCS / "images" / name
+        assert 5_000 < path.stat().st_size < 200_000
+        assert f"images/{name}" in built.TEMPLATE.read_text(encoding="utf-8")
+
+
+def ratios(name):
+    return [(r["op"], r["share"], r["paths"]["rows"]) for r in stored(name)["results"]]
+
+
+def test_blocks_never_cost_much_more_than_dense_ones():
+    for name in built.OPS:
+        assert max(path["over_dense"] for _, _, path in ratios(name)) < 1.1
+
+
+def test_at_full_width_time_falls_about_as_work_falls_down_to_a_quarter_of_the_cells():
+    assert all(path["over_dense_x_share"] < 1.2 for _, share, path in ratios("bench-ops-width-1") if share >= 0.25)
+
+
+def test_the_cascade_is_faster_everywhere():
+    for name in built.MODELS:
+        speed = stored(name)["results"][0]["speedup"]
+        assert speed["over_fastest_dense"] > 1.05
+        assert speed["over_plain"] > speed["over_fastest_dense"]
+
+
+def test_step_two_of_training_is_not_faster():
+    assert stored(built.TRAINING)["results"][0]["cascade_over_deep"] < 1

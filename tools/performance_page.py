@@ -1,0 +1,191 @@
+"""Write docs/performance.md and its figures from the kept results of `lcnb bench`.
+
+    python -m tools.performance_page
+
+Every figure of the page is read from a file in docs/results; a test compares the page with what these files give.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from lcnb import plots
+from lcnb.paths import written_whole
+from lcnb.plots.style import encode
+from lcnb.reproduction import stored
+
+DOCS = Path(__file__).resolve().parents[1] / "docs"
+TEMPLATE = DOCS / "performance.template.md"
+OPS = {
+    "bench-ops-width-1": "width 1, 512x512 (64x64 cells)",
+    "bench-ops-width-025": "width 0.25, 480x360 (60x45 cells)",
+}
+MODELS = {
+    "bench-model-streets-small": "streets-small, its own exits",
+    "bench-model-camvid-small": "camvid-small, its own exits",
+    "bench-model-width-1-rho-985": "width 1, 512x512, exits of rho = .985",
+    "bench-model-width-1-rho-8": "width 1, 512x512, exits of rho = .8",
+}
+TRAINING, SYSTEMS = "bench-training-streets-small", "bench-systems-width-1"
+STAGES = ("stage 1", "stage 2", "stage 3", "labels")
+
+
+def page() -> str:
+    """The text of the page."""
+    return TEMPLATE.read_text(encoding="utf-8").format(
+        machine=_machine(), models=_models(), stages=_stages(), parts=_parts(), ops=_ops(), map_from=_map_from(),
+        systems=_systems(), talk=_talk(), training=_training(), commands=_commands(), not_measured=_not_measured(),
+    )  # fmt: skip
+
+
+def figures() -> dict[str, bytes]:
+    """PNG by file name."""
+    speeds = [(title, _first(name)["speedup"]) for name, title in MODELS.items()]
+    return {
+        "break-even.png": encode(plots.blocks_on_regions([stored(n) for n in OPS], list(OPS.values())), photo=False),
+        "speed-ups.png": encode(plots.speed_ups(speeds), photo=False),
+    }
+
+
+def _first(name: str) -> Mapping[str, Any]:
+    return stored(name)["results"][0]
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [head, ["---"] + ["---:"] * (len(head) - 1), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _machine() -> str:
+    """Of the machines that all results name, one line each."""
+    found = []
+    for name in (*MODELS, *OPS, SYSTEMS, TRAINING):
+        m, load = stored(name)["machine"], stored(name)["load"]
+        line = f"{m['cores']} cores of an {m['cpu']}, torch {m['torch'].split('+')[0]}, {m['threads']} threads, no GPU"
+        found.append((line, f"`{name}` ({'; '.join(load['reasons'])})" if load["busy"] else ""))
+    lines = "; ".join(dict.fromkeys(line for line, _ in found))
+    noisy = [note for _, note in found if note]
+    return lines + (f". Measured on a machine that was not quiet: {', '.join(noisy)}" if noisy else "")
+
+
+def _models() -> str:
+    rows = []
+    for name, title in MODELS.items():
+        r = _first(name)
+        speed, ms = r["speedup"], r["ms"]
+        exits = " / ".join(f"{100 * e:.0f}" for e in r["exits"])
+        of_count = speed["over_fastest_dense"] / speed["multiply_adds_one_head"]
+        times = [f"{ms[k]['p50']:.0f}" for k in ("cascade", "plain", "rho = 1")]
+        ratios = [f"{speed[k]:.2f}" for k in ("over_plain", "over_fastest_dense", "multiply_adds_one_head")]
+        rows.append([title, exits, *times, *ratios, f"{of_count:.2f}"])
+    head = ["", "left at 1 / 2 / 3, %", "cascade, ms", "plain, ms", "rho = 1, ms"]
+    return _table([*head, "x plain", "x fastest dense", "by multiply-adds", "fastest dense / count"], rows)
+
+
+def _stages() -> str:
+    rows = [[title, *(f"{_first(name)['stages_ms'][s]['p50']:.1f}" for s in STAGES)] for name, title in MODELS.items()]
+    return _table(["milliseconds", *STAGES], rows)
+
+
+def _parts() -> str:
+    names = [n for n in _first(next(iter(MODELS)))["parts_ms"] if n != "sum"]
+    rows = []
+    for name, title in MODELS.items():
+        parts = _first(name)["parts_ms"]
+        rows.append([title, *(f"{100 * parts[n] / parts['sum']:.0f} %" for n in names)])
+    return _table(["", *names], rows)
+
+
+def _ops() -> str:
+    tables = []
+    for name, title in OPS.items():
+        found: dict[str, dict[float, str]] = {}
+        for r in stored(name)["results"]:
+            found.setdefault(r["op"], {})[r["share"]] = f"{r['paths']['rows']['over_dense_x_share']:.2f}"
+        shares = sorted(next(iter(found.values())), reverse=True)
+        rows = [[op, *(by_share[s] for s in shares)] for op, by_share in found.items()]
+        tables.append(f"{title}:\n\n" + _table(["block", *(f"{s:g}" for s in shares)], rows))
+    return "\n\n".join(tables)
+
+
+def _map_from() -> str:
+    rows = []
+    for name in ("bench-model-streets-small", "bench-model-width-1-rho-985"):
+        for key, share in _first(name)["map_from"].items():
+            rows.append(
+                [
+                    key.removesuffix(" dilation 1x1"),
+                    MODELS[name].split(",")[0],
+                    "never" if share is None else f"{share:.2f}",
+                ]
+            )
+    return _table(["layer", "network", "map from a share of"], rows)
+
+
+def _systems() -> str:
+    rows = []
+    for r in stored(SYSTEMS)["results"]:
+        ratio, count = r["speed_over_deeplab_v2"], r["multiply_adds_below_deeplab_v2"]
+        printed = "; ".join(
+            f"{p['source']} {p['speed_over_deeplab_v2']:.2f}" for p in r["printed"] if "speed_over_deeplab_v2" in p
+        )
+        rows.append(
+            [
+                r["title"],
+                f"{r['gmac']:.1f}",
+                f"{r['ms']['p50']:.0f}",
+                f"{ratio:.2f}",
+                f"{count:.2f}",
+                f"{ratio / count:.2f}",
+                printed or "-",
+            ]
+        )
+    return _table(
+        ["network", "GMAC", "ms", "x DeepLab-v2", "by multiply-adds", "ratio of both", "printed, x DeepLab-v2"], rows
+    )
+
+
+def _talk() -> str:
+    """The talk's two speed-ups beside what counting and measuring give here."""
+    found = {r["system"]: r for r in stored(SYSTEMS)["results"]}
+    lc, lines = found["lc"], []
+    for name, printed in (("deeplab-v2", "14.7 / 7.1 = 2.07"), ("dpn", "14.7 / 5.7 = 2.58")):
+        other = found[name]
+        time, count = other["ms"]["p50"] / lc["ms"]["p50"], other["gmac"] / lc["gmac"]
+        lines.append(
+            f"{printed} over {other['title']}, where multiply-adds allow {count:.2f} and {time:.2f} is measured here"
+        )
+    return (
+        f"The talk prints {lines[0]}; and {lines[1]}. The first is more than the work explains, and the second less: "
+        "printed frames a second are of different programs, each as good as its authors made it."
+    )
+
+
+def _training() -> str:
+    found = _first(TRAINING)
+    return _table(["a step of", "ms"], [[kind, f"{t['p50']:.0f}"] for kind, t in found["ms"].items()])
+
+
+def _commands() -> str:
+    return "\n".join(stored(name)["command"] for name in (*OPS, *MODELS, SYSTEMS, TRAINING))
+
+
+def _not_measured() -> str:
+    return "\n".join(entry["command"] for name in (*OPS, *MODELS, SYSTEMS) for entry in stored(name)["not_measured"])
+
+
+def main() -> int:
+    """Write all of it."""
+    for name, data in figures().items():
+        with written_whole(DOCS / "images" / name) as temporary:
+            temporary.write_bytes(data)
+    with written_whole(DOCS / "performance.md") as temporary:
+        temporary.write_text(page(), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
