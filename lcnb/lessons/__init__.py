@@ -10,12 +10,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from lcnb.errors import LcnbError
-from lcnb.lessons import training
+from lcnb.lessons import building, training
 
 Grader = Callable[[Any], str | None]
 """Takes an answer; None where it is right, else a sentence that helps. It may raise what the answer raises."""
 
 EXERCISES: dict[str, Grader] = {
+    "03-cost": building.cost_at_exits,
+    "03-leaves": building.who_leaves,
+    "03-factors": building.factorised,
     "04-rho": training.rho_at_its_ends,
     "04-loss": training.loss_of_step_two,
     "04-plain": training.weights_of_the_plain_network,

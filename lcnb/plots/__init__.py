@@ -1,6 +1,7 @@
 """Static figures: every idea of the suite has one, with alt text and the project's palette."""
 
 from lcnb.palettes import DIFFICULTY
+from lcnb.plots.building import cost_plane, where_it_sits
 from lcnb.plots.cascade import (
     STAGE_LEGEND,
     class_exits,
@@ -35,6 +36,7 @@ __all__ = [
     "class_exits",
     "class_shares",
     "confidence_histogram",
+    "cost_plane",
     "cumulative_stages",
     "difficulty_map",
     "difficulty_overlay",
@@ -50,4 +52,5 @@ __all__ = [
     "to_array",
     "training_curves",
     "used_classes",
+    "where_it_sits",
 ]
