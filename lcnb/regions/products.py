@@ -64,8 +64,9 @@ class Linear(torch.autograd.Function):
 class Multiply:
     """(n, C) rows times a (C, O) matrix, plus bias, then perhaps ReLU, straight to where the result belongs.
 
-    Of a wide float32 matrix on a CPU, blocks of `LENGTHS` rows are multiplied by oneDNN with the matrix laid out for it
-    once; it compiles for these lengths only. The rest, and narrow matrices, are `addmm`'s, which takes any length.
+    On a CPU, blocks of `LENGTHS` rows are multiplied by oneDNN with the matrix laid out for it once; it compiles for
+    these lengths only. Of float32 this is done with wide matrices, and the rest is `addmm`'s, which takes any length;
+    of 16-bit rows with all matrices, the rest filled up with zeros.
 
     Args:
         weight: (O, C).
@@ -76,22 +77,27 @@ class Multiply:
 
     def __init__(self, weight: Tensor, bias: Tensor | None, relu: bool, add: bool = False) -> None:
         self.weight, self.bias, self.relu, self.add = weight.contiguous(), bias, relu, add
-        self.packed = _prepacked(self.weight) if weight.numel() >= WIDE else None
+        narrow_type = self.weight.dtype != torch.float32
+        self.packed = _prepacked(self.weight) if narrow_type or self.weight.numel() >= WIDE else None
+        self.lengths = LENGTHS if narrow_type else LENGTHS[1:]  # long blocks of float32 only cost memory
 
     def into(self, rows: Tensor, out: Tensor) -> None:
         """Write the (n, O) result, or add it; `out` may be a slice of columns."""
         done = 0
-        if self.packed is not None and rows.is_contiguous():
-            for length in LENGTHS:
+        if self.packed is not None:
+            rows = rows.contiguous()
+            for length in self.lengths:
                 while done + length <= len(rows):
                     self._compiled(rows[done : done + length], out[done : done + length])
                     done += length
         if done < len(rows):
-            self._ragged(rows[done:], out[done:])
+            rest = self._compiled if self.packed is not None and compiled_by_shape(rows) else self._ragged
+            rest(rows[done:], out[done:])
 
     def _compiled(self, rows: Tensor, out: Tensor) -> None:
         after = "relu" if self.relu and not self.add else "none"
-        product = torch.ops.mkldnn._linear_pointwise(rows, self.packed, self.bias, after, [], "")
+        whole = _filled(rows, LENGTHS[-1])
+        product = torch.ops.mkldnn._linear_pointwise(whole, self.packed, self.bias, after, [], "")[: len(rows)]
         if not self.add:
             out.copy_(product)
         elif self.relu:
@@ -117,13 +123,13 @@ class Multiply:
             out.relu_()
 
 
-WIDE, LENGTHS = 1 << 16, (512, 128)
-"""Elements of a matrix from which oneDNN's products of so many rows were seen to be the faster ones."""
+WIDE, LENGTHS = 1 << 16, (2048, 512, 128)
+"""Elements of a float32 matrix from which oneDNN's products were seen to be the faster ones, and of how many rows."""
 
 
 def _prepacked(weight: Tensor) -> Tensor | None:
     """The (O, C) matrix as oneDNN likes it, or None where there is no such thing."""
-    if weight.device.type != "cpu" or weight.dtype != torch.float32 or not torch.backends.mkldnn.is_available():
+    if weight.device.type != "cpu" or not torch.backends.mkldnn.is_available():
         return None
     try:
         packed = torch.ops.mkldnn._reorder_linear_weight(weight)
@@ -140,7 +146,7 @@ def _spans(rows: int) -> Iterator[tuple[int, int]]:
     return ((a, b) for a, b in itertools.pairwise(cuts) if a < b)
 
 
-def _filled(part: Tensor) -> Tensor:
-    """The rows, and zeros up to a multiple of `STEP`."""
-    missing = -len(part) % STEP
+def _filled(part: Tensor, step: int = STEP) -> Tensor:
+    """The rows, and zeros up to a multiple of `step`."""
+    missing = -len(part) % step
     return part if missing == 0 else torch.cat([part, part.new_zeros(missing, part.shape[1])])

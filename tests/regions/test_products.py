@@ -65,7 +65,7 @@ def test_new_numbers_of_rows_take_no_memory():
     assert megabytes() - before < 60
 
 
-@pytest.mark.parametrize("n", [0, 1, 127, 128, 700])
+@pytest.mark.parametrize("n", [0, 1, 127, 128, 700, 2700])
 @pytest.mark.parametrize("add", [False, True])
 @pytest.mark.parametrize("relu", [False, True])
 @pytest.mark.parametrize(("wide", "dtype"), [(True, torch.float32), (False, torch.float32), (False, torch.bfloat16)])
@@ -73,7 +73,7 @@ def test_multiply_writes_or_adds_where_it_is_told(n, add, relu, wide, dtype, mon
     monkeypatch.setattr(products, "WIDE", 1 if wide else 1 << 40)
     rows, weight, bias = draw(n, 24, dtype), draw(40, 24, dtype, 1), draw(40, 1, dtype, 2)[:, 0]
     multiply = products.Multiply(weight, bias, relu, add)
-    assert (multiply.packed is not None) == wide
+    assert (multiply.packed is not None) == (wide or dtype == torch.bfloat16)
     joined = draw(n, 50, dtype, 3)
     expected = joined.double()
     expected[:, 3:43] = rows.double() @ weight.double().t() + bias + (expected[:, 3:43] if add else 0)
