@@ -29,6 +29,10 @@ MODELS = {
     "bench-model-width-1-rho-985": "width 1, 512x512, exits of rho = .985",
     "bench-model-width-1-rho-8": "width 1, 512x512, exits of rho = .8",
 }
+BFLOAT16 = {
+    "bench-model-streets-small-bfloat16": "streets-small, its own exits",
+    "bench-model-width-1-rho-985-bfloat16": "width 1, 512x512, exits of rho = .985",
+}
 TRAINING, SYSTEMS = "bench-training-streets-small", "bench-systems-width-1"
 STAGES = ("stage 1", "stage 2", "stage 3", "labels")
 
@@ -36,8 +40,9 @@ STAGES = ("stage 1", "stage 2", "stage 3", "labels")
 def page() -> str:
     """The text of the page."""
     return TEMPLATE.read_text(encoding="utf-8").format(
-        machine=_machine(), models=_models(), stages=_stages(), parts=_parts(), ops=_ops(), map_from=_map_from(),
-        systems=_systems(), talk=_talk(), training=_training(), commands=_commands(), not_measured=_not_measured(),
+        machine=_machine(), models=_models(MODELS), bfloat16=_models(BFLOAT16), stages=_stages(), parts=_parts(),
+        ops=_ops(), map_from=_map_from(), systems=_systems(), talk=_talk(), training=_training(), commands=_commands(),
+        not_measured=_not_measured(),
     )  # fmt: skip
 
 
@@ -62,7 +67,7 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def _machine() -> str:
     """Of the machines that all results name, one line each."""
     found = []
-    for name in (*MODELS, *OPS, SYSTEMS, TRAINING):
+    for name in (*MODELS, *BFLOAT16, *OPS, SYSTEMS, TRAINING):
         m, load = stored(name)["machine"], stored(name)["load"]
         line = f"{m['cores']} cores of an {m['cpu']}, torch {m['torch'].split('+')[0]}, {m['threads']} threads, no GPU"
         found.append((line, f"`{name}` ({'; '.join(load['reasons'])})" if load["busy"] else ""))
@@ -71,9 +76,9 @@ def _machine() -> str:
     return lines + (f". Measured on a machine that was not quiet: {', '.join(noisy)}" if noisy else "")
 
 
-def _models() -> str:
+def _models(models: Mapping[str, str]) -> str:
     rows = []
-    for name, title in MODELS.items():
+    for name, title in models.items():
         r = _first(name)
         speed, ms = r["speedup"], r["ms"]
         exits = " / ".join(f"{100 * e:.0f}" for e in r["exits"])
@@ -170,11 +175,13 @@ def _training() -> str:
 
 
 def _commands() -> str:
-    return "\n".join(stored(name)["command"] for name in (*OPS, *MODELS, SYSTEMS, TRAINING))
+    return "\n".join(stored(name)["command"] for name in (*OPS, *MODELS, *BFLOAT16, SYSTEMS, TRAINING))
 
 
 def _not_measured() -> str:
-    return "\n".join(entry["command"] for name in (*OPS, *MODELS, SYSTEMS) for entry in stored(name)["not_measured"])
+    return "\n".join(
+        entry["command"] for name in (*OPS, *MODELS, *BFLOAT16, SYSTEMS) for entry in stored(name)["not_measured"]
+    )
 
 
 def main() -> int:
