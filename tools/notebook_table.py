@@ -20,6 +20,7 @@ from typing import Any
 from lcnb.lessons import EXERCISES
 from lcnb.paths import written_whole
 from lcnb.reproduction import stored
+from tools.markdown import table
 
 ROOT = Path(__file__).resolve().parents[1]
 KEPT, PAGE = ROOT / "docs" / "results" / "notebooks.json", ROOT / "docs" / "notebooks.md"
@@ -67,10 +68,9 @@ def page() -> str:
     kept = stored(KEPT)
     found, machine = kept["notebooks"], kept["machine"]
     rows = [_row(path, found.get(path.stem, {})) for path in lessons()]
-    table = "\n".join(f"| {' | '.join(line)} |" for line in [HEAD, ("---", *["---:"] * (len(HEAD) - 1)), *rows])
     total = {d: sum(runs[d]["seconds"] for runs in found.values() if d in runs) for d in DATASETS}
     return TEMPLATE.read_text(encoding="utf-8").format(
-        table=table, streets=f"{total['streets']:.0f}", camvid=f"{total['camvid']:.0f}",
+        table=table(HEAD, rows), streets=f"{total['streets']:.0f}", camvid=f"{total['camvid']:.0f}",
         machine=f"{machine['cores']} cores of an {machine['cpu']}, {machine['date']}",
     )  # fmt: skip
 

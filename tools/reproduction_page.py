@@ -12,6 +12,7 @@ from pathlib import Path
 
 from lcnb.paths import written_whole
 from lcnb.reproduction import ledger, stored
+from tools.markdown import table
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 TEMPLATE, PAGE = DOCS / "reproduction.template.md", DOCS / "reproduction.md"
@@ -30,15 +31,14 @@ def page() -> str:
 
 def _ledger() -> str:
     head = ("", "claim", "where", "printed", "here", "95 %", "verdict", "results")
-    lines = [head, ("---:", *["---"] * (len(head) - 1))]
+    lines = []
     for number, claim in enumerate(ledger.CLAIMS, start=1):
         found = claim.finding()
         files = ", ".join(f"[{name}](results/{name}.json)" for name in claim.results) or "-"
         row = (claim.title, claim.source, claim.printed, found.measured, found.interval, f"**{found.word}**", files)
         lines.append((str(number), *row))
     rules = "\n".join(f"{n}. {claim.title}: {claim.rule}." for n, claim in enumerate(ledger.CLAIMS, start=1))
-    table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
-    return f"{table}\n\nWhat would count as reproduced:\n\n{rules}"
+    return f"{table(head, lines, len(head))}\n\nWhat would count as reproduced:\n\n{rules}"
 
 
 def _data() -> str:
