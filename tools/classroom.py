@@ -74,7 +74,7 @@ class Reader:
 
     def _work(self) -> None:
         start = time.monotonic()
-        self.manager.start_kernel(env=self.env, cwd=self.folder)
+        self.manager.start_kernel(env=self.env, cwd=self.folder, stderr=subprocess.DEVNULL)
         client = self.manager.client()
         client.start_channels()
         client.wait_for_ready(timeout=TIMEOUT)
