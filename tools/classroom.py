@@ -1,6 +1,7 @@
 """What a class needs of one machine: memory, threads and seconds, for one reader and for several at once.
 
-    python -m tools.classroom
+    python -m tools.classroom            readers at once: about three minutes on two idle cores
+    python -m tools.classroom --alone    each notebook of the 90-minute path by itself: about one and a half
 
 Each reader has a kernel of their own that runs notebook 00 and stays open, as in a class. All start together. Memory is
 read while all of them are open: what they share (libraries, the files of the package) counts once, divided among them
@@ -11,6 +12,7 @@ and of nobody else's work. The document goes to docs/results/classroom.json; doc
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import statistics
@@ -182,23 +184,31 @@ def alone() -> list[dict[str, Any]]:
     return rows
 
 
-def main() -> int:
-    """Measure and keep it."""
-    os.environ.pop("LCNB_DATA", None)  # the embedded data only
+def document(alone_only: bool) -> dict[str, Any]:
+    """The kept document with one of its two parts measured anew."""
+    kept = json.loads(TARGET.read_text(encoding="utf-8")) if TARGET.exists() else {}
     idle = LoadWatch(even_if_busy=True).idle
     why = reasons(idle, None, 0.0)
-    document = {
-        "title": "A class on one machine: memory, threads and seconds of readers of notebook 00",
-        "machine": machine(),
-        "command": "python -m tools.classroom",
-        "load": {"idle_before": idle, "busy": bool(why), "reasons": why},
-        "server": server(),
-        "rows": [measure(people, setting) for people, setting in RUNS],
-        "alone": alone(),
-    }
+    where = {"machine": machine(), "load": {"idle_before": idle, "busy": bool(why), "reasons": why}}
+    if alone_only:
+        part = {"alone": {"command": "python -m tools.classroom --alone", **where, "rows": alone()}}
+    else:
+        rows = [measure(people, setting) for people, setting in RUNS]
+        part = {"command": "python -m tools.classroom", **where, "server": server(), "rows": rows}
+    title = "A class on one machine: memory, threads and seconds of readers of notebook 00"
+    return {"title": title} | kept | part
+
+
+def main() -> int:
+    """Measure and keep it."""
+    parser = argparse.ArgumentParser(description="What a class needs of one machine.")
+    parser.add_argument("--alone", action="store_true", help="run the notebooks of the path one by one instead")
+    arguments = parser.parse_args()
+    os.environ.pop("LCNB_DATA", None)  # the embedded data only
+    found = document(arguments.alone)
     with written_whole(TARGET) as path:
-        path.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
-    print(json.dumps(document, indent=1))
+        path.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    print(json.dumps(found["alone"] if arguments.alone else found["rows"], indent=1))
     return 0
 
 

@@ -84,13 +84,17 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def _machine(found: Mapping[str, Any]) -> str:
-    m, load = found["machine"], found["load"]
+    lines = [_one_machine(part["machine"], part["load"]) for part in (found, found["alone"])]
+    return "; ".join(dict.fromkeys(lines))
+
+
+def _one_machine(m: Mapping[str, Any], load: Mapping[str, Any]) -> str:
     line = f"{m['cores']} cores of an {m['cpu']}, {m['memory_gb']:g} GB, torch {m['torch'].split('+')[0]}, {m['date']}"
     return line + (f" (not a quiet machine, so the seconds mean little: {'; '.join(load['reasons'])})" * load["busy"])
 
 
 def _alone(found: Mapping[str, Any]) -> str:
-    rows = [[r["notebook"], f"{r['seconds']:.0f}", str(r["peak_mb"])] for r in found["alone"]]
+    rows = [[r["notebook"], f"{r['seconds']:.0f}", str(r["peak_mb"])] for r in found["alone"]["rows"]]
     return _table(["run alone, quick profile", "seconds", "peak memory, MB"], rows)
 
 
@@ -132,7 +136,7 @@ def _thirty(found: Mapping[str, Any]) -> str:
 
 def _limit(found: Mapping[str, Any]) -> str:
     """Of one person: two open notebooks at their peak, in whole GB."""
-    return f"{-(-2 * max(r['peak_mb'] for r in found['alone']) // 1000)}G"
+    return f"{-(-2 * max(r['peak_mb'] for r in found['alone']['rows']) // 1000)}G"
 
 
 def _quizzes() -> str:
