@@ -15,6 +15,7 @@ from lcnb.cli import parser
 from lcnb.reproduction import stored
 from tests.cli.conftest import ROOT
 from tools import teaching_page as built
+from tools.sections import sections
 
 NOTEBOOKS = sorted(p.stem for p in (ROOT / "notebooks").glob("*.ipynb"))
 QUIZZES = sorted((built.DOCS / "quiz").glob("*.md"))
@@ -112,6 +113,25 @@ def test_sections_that_a_plan_names_are_in_the_notebook():
         for section in re.findall(r"\*([^*]+)\*", what):
             text = built._notebook(number).read_text(encoding="utf-8")
             assert f"## {section}" in text, (number, section)
+
+
+def test_the_sections_on_the_page_are_those_of_the_notebooks():
+    for measured in stored("classroom")["alone"]["rows"]:
+        content = json.loads((ROOT / "notebooks" / f"{measured['notebook']}.ipynb").read_text(encoding="utf-8"))
+        prose = "\n".join("".join(c["source"]) for c in content["cells"] if c["cell_type"] == "markdown")
+        titles = re.findall(r"^## (.+)$", prose, re.MULTILINE)
+        told = [part["title"] for part in measured["sections"]]
+        assert told == ["beginning", *titles], "run: python -m tools.classroom --alone; python -m tools.teaching_page"
+
+
+def test_seconds_words_and_figures_are_counted_by_section():
+    picture = {"output_type": "display_data", "data": {"image/png": "", "text/plain": ""}, "metadata": {}}
+    first = {"cell_type": "code", "source": "1", "metadata": {"papermill": {"duration": 1.25}}, "outputs": []}
+    second = {"cell_type": "code", "source": "2", "metadata": {}, "outputs": [picture]}
+    prose = {"cell_type": "markdown", "source": "end of it\n\n## Next\n\ntwo words", "metadata": {}}
+    opening, following = sections({"cells": [first, prose, second]})
+    assert opening == {"title": "beginning", "seconds": 1.2, "words": 3, "cells": 1, "figures": 0}
+    assert following == {"title": "Next", "seconds": 0.0, "words": 4, "cells": 1, "figures": 1}
 
 
 def test_links_lead_somewhere():

@@ -1,7 +1,7 @@
 """What a class needs of one machine: memory, threads and seconds, for one reader and for several at once.
 
     python -m tools.classroom            readers at once: about three minutes on two idle cores
-    python -m tools.classroom --alone    each notebook of the 90-minute path by itself: about one and a half
+    python -m tools.classroom --alone    each notebook of the plans by itself, section by section: about three minutes
 
 Each reader has a kernel of their own that runs notebook 00 and stays open, as in a class. All start together. Memory is
 read while all of them are open: what they share (libraries, the files of the package) counts once, divided among them
@@ -31,13 +31,12 @@ from jupyter_client import KernelManager
 from lcnb.benchmark.load import LoadWatch, reasons
 from lcnb.machine import machine
 from lcnb.paths import written_whole
-from lcnb.running import Notebook, execute, find
+from lcnb.running import Notebook, find
 from lcnb.running.kernel import environment
+from tools.sections import alone
 
 ROOT = Path(__file__).resolve().parents[1]
 TARGET = ROOT / "docs" / "results" / "classroom.json"
-PATH = ("00", "01", "02", "05")
-"""Of the 90 minutes; each is run once alone, for its seconds."""
 SETTINGS: dict[str, dict[str, str]] = {
     "nothing set": {},
     "OMP_NUM_THREADS=1": {"OMP_NUM_THREADS": "1"},
@@ -170,24 +169,10 @@ def server() -> dict[str, float]:
     return {"own_mb": round(memory.uss / 1e6, 1), "fair_share_mb": round(getattr(memory, "pss", memory.rss) / 1e6, 1)}
 
 
-def alone() -> list[dict[str, Any]]:
-    """Seconds and peak memory of each notebook of the path, run alone as `lcnb run` does."""
-    rows = []
-    for name in PATH:
-        (notebook,) = find([name], [ROOT / "notebooks"])
-        outcome = execute(notebook, {}, TIMEOUT)
-        if outcome.failure is not None:
-            raise RuntimeError(f"{notebook.name} failed: {outcome.failure.message}")
-        rows.append(
-            {"notebook": notebook.name, "seconds": round(outcome.seconds, 1), "peak_mb": round(outcome.peak_mb)}
-        )
-    return rows
-
-
 def document(alone_only: bool) -> dict[str, Any]:
     """The kept document with one of its two parts measured anew."""
     kept = json.loads(TARGET.read_text(encoding="utf-8")) if TARGET.exists() else {}
-    idle = LoadWatch(even_if_busy=True).idle
+    idle = round(LoadWatch(even_if_busy=True).idle or 0.0, 4)
     why = reasons(idle, None, 0.0)
     where = {"machine": machine(), "load": {"idle_before": idle, "busy": bool(why), "reasons": why}}
     if alone_only:

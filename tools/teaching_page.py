@@ -31,6 +31,8 @@ NINETY = (
     (3, "", "Three questions of the quizzes, by show of hands. What would you build with it?"),
 )
 """(minutes, notebook, what): the path of ninety minutes."""
+WORDS, MINUTES_A_CELL, MINUTES_A_FIGURE = 150, 0.5, 0.5
+"""How the reading time of a section is estimated: words a minute, and half a minute a code cell and a figure."""
 HALF_DAY = (
     (30, "00", "As above, with the exercises"),
     (30, "01", "As above, with the exercises"),
@@ -52,6 +54,7 @@ def page() -> str:
         machine=_machine(found), path=plan(NINETY), half_day=plan(HALF_DAY), alone=_alone(found), rows=_rows(found),
         server_own=found["server"]["own_mb"], effect=_effect(found), thirty=_thirty(found), limit=_limit(found),
         quizzes=_quizzes(),
+        sections=_sections(found), words=WORDS,
     )  # fmt: skip
 
 
@@ -90,12 +93,29 @@ def _machine(found: Mapping[str, Any]) -> str:
 
 def _one_machine(m: Mapping[str, Any], load: Mapping[str, Any]) -> str:
     line = f"{m['cores']} cores of an {m['cpu']}, {m['memory_gb']:g} GB, torch {m['torch'].split('+')[0]}, {m['date']}"
-    return line + (f" (not a quiet machine, so the seconds mean little: {'; '.join(load['reasons'])})" * load["busy"])
+    return line + (" (not a quiet machine, so the seconds mean little)" if load["busy"] else "")
 
 
 def _alone(found: Mapping[str, Any]) -> str:
     rows = [[r["notebook"], f"{r['seconds']:.0f}", str(r["peak_mb"])] for r in found["alone"]["rows"]]
     return _table(["run alone, quick profile", "seconds", "peak memory, MB"], rows)
+
+
+def _sections(found: Mapping[str, Any]) -> str:
+    rows = []
+    for notebook in found["alone"]["rows"]:
+        parts = [p for p in notebook["sections"] if p["title"] not in ("Try it yourself", "What you have seen")]
+        minutes = [reading(p) for p in parts]
+        rows.append(
+            [f"**{notebook['notebook']}**", f"**{sum(minutes):.0f}**", f"**{sum(p['seconds'] for p in parts):.0f}**"]
+        )
+        rows += [[p["title"], f"{m:.0f}", f"{p['seconds']:.0f}"] for p, m in zip(parts, minutes, strict=True)]
+    return _table(["section", "minutes to read (estimate)", "seconds to run (measured)"], rows)
+
+
+def reading(part: Mapping[str, Any]) -> float:
+    """Minutes, by the rule above."""
+    return part["words"] / WORDS + MINUTES_A_CELL * part["cells"] + MINUTES_A_FIGURE * part["figures"]
 
 
 def _rows(found: Mapping[str, Any]) -> str:
@@ -109,8 +129,11 @@ def _rows(found: Mapping[str, Any]) -> str:
 def _effect(found: Mapping[str, Any]) -> str:
     times = [f"{row(found, 4, s)['slowest_seconds']:.0f} s with {_code(s)}" for s in _settings(found, 4)]
     alone = [f"{row(found, 1, s)['seconds']:.0f} s with {_code(s)}" for s in _settings(found, 1)]
+    free, one = (row(found, 1, s)["seconds"] for s in ("nothing set", "OMP_NUM_THREADS=1"))
+    advice = "leave both alone: the other cores help" if free < one else "try both: here the other cores did not help"
     return (
-        f"Here the slowest of four readers was through after {', '.join(times)}; a single one after {', '.join(alone)}."
+        f"Here the slowest of four readers was through after {', '.join(times)}; a single one after {', '.join(alone)}. "
+        f"On a machine of one's own, {advice}."
     )
 
 

@@ -39,6 +39,7 @@ def test_region_convolution(open_notebook, record_property):
     page = run(open_notebook, "02_region_convolution")
     slider = Slider(page, rests_as="measured")
     found = slider.latency()
+    assert slider.modes("ArrowLeft") == ["counted", "measured"]
     slider.check_keyboard()
     slider.check_names("active")
     slider.check_readout("cells active", "of the multiply-adds", "measured", "dense")
