@@ -132,8 +132,8 @@ def _effect(found: Mapping[str, Any]) -> str:
     free, one = (row(found, 1, s)["seconds"] for s in ("nothing set", "OMP_NUM_THREADS=1"))
     advice = "leave both alone: the other cores help" if free < one else "try both: here the other cores did not help"
     return (
-        f"Here the slowest of four readers was through after {', '.join(times)}; a single one after {', '.join(alone)}. "
-        f"On a machine of one's own, {advice}."
+        f"Here the slowest of four readers was through after {', '.join(times)}; a single one after {', '.join(alone)}."
+        f" On a machine of one's own, {advice}."
     )
 
 
