@@ -6,6 +6,24 @@ from collections.abc import Callable, Sequence
 
 import ipywidgets as ipw
 
+SPOKEN = """
+(function name(tries) {
+    const control = element.closest(".lcnb-control");
+    const handle = control && control.querySelector(".noUi-handle");
+    const shown = control && control.querySelector(".widget-readout");
+    if (!handle || !shown) return tries && setTimeout(name, 100, tries - 1);
+    const say = () => handle.getAttribute("aria-valuetext") === shown.textContent
+        || handle.setAttribute("aria-valuetext", shown.textContent);
+    const label = control.querySelector(".widget-label").textContent;
+    [handle, shown].forEach(part => part.setAttribute("aria-label", label));
+    control.querySelector(".lcnb-number input").setAttribute("aria-label", label + ": any value from 0 to 1");
+    new MutationObserver(say).observe(handle, {attributes: true, attributeFilter: ["aria-valuetext"]});
+    say();
+})(100);
+"""
+"""ipywidgets gives a slider's handle no name, and as its value the number of the stop. Here both come from the text
+beside it, for the reader who hears the page. Where a front end runs no scripts the slider works as before."""
+
 
 class NumberSlider(ipw.HBox):
     """A slider over uneven stops and a number field for any value between 0 and 1, kept in step.
@@ -18,6 +36,7 @@ class NumberSlider(ipw.HBox):
 
     Attributes:
         slider, number: the two parts, with CSS classes `lcnb-slider` and `lcnb-number`.
+        spoken: gives the slider its name for who hears the page instead of seeing it.
     """
 
     def __init__(self, description: str, stops: Sequence[float], value: float, changed: Callable[[], None]) -> None:
@@ -28,6 +47,7 @@ class NumberSlider(ipw.HBox):
             options=[(f"{s:g}", s) for s in self.stops],
             value=round(value, 3),
             description=description,
+            tooltip=description,
             style={"description_width": "86px"},
             layout=ipw.Layout(width="460px"),
         )
@@ -39,7 +59,9 @@ class NumberSlider(ipw.HBox):
         self.number.add_class("lcnb-number")
         self.slider.observe(self._slid, "value")
         self.number.observe(self._typed, "value")
-        super().__init__([self.slider, self.number])
+        self.spoken = ipw.Output(outputs=[_javascript(SPOKEN)], layout=ipw.Layout(display="none"))
+        super().__init__([self.slider, self.number, self.spoken])
+        self.add_class("lcnb-control")
 
     @property
     def value(self) -> float:
@@ -55,6 +77,11 @@ class NumberSlider(ipw.HBox):
         self.slider.value = min(self.stops, key=lambda s: abs(s - change["new"]))
         self._following = False
         self.changed()
+
+
+def _javascript(code: str) -> dict:
+    """An output that a front end runs when it shows it."""
+    return {"output_type": "display_data", "data": {"application/javascript": code}, "metadata": {}}
 
 
 def picture() -> ipw.Image:

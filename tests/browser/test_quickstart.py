@@ -1,70 +1,46 @@
 """Notebook 00 as a reader meets it: run it, drag the slider by keyboard and by mouse, see picture and text change."""
 
-import re
-import statistics
-
 import pytest
 
 from tests.browser.lab import look, wait_until
+from tests.browser.sliders import Slider, report
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(600)]
 
 
-def exits(text):
-    return [float(v) for v in re.search(r'data-exits="([\d. ]+)"', text)[1].split()]
-
-
-def mode(text):
-    return re.search(r'data-mode="(\w+)"', text)[1]
+def exits(slider):
+    return [float(v) for v in slider.data("exits").split()]
 
 
 def test_slider_moves_picture_and_readout(open_notebook, record_property):
     notebook = open_notebook("00_quickstart")
     notebook.run_all()
     assert notebook.errors() == []
-    page = notebook.page
-    page.locator(".lcnb-picture").first.scroll_into_view_if_needed()
-    picture, readout = page.locator(".lcnb-picture").first, page.locator(".lcnb-readout").first
-    handle = page.locator(".lcnb-slider .noUi-handle").first
+    slider, page = Slider(notebook.page, rests_as="true"), notebook.page
 
-    def state():
-        return readout.inner_html()
-
-    wait_until(lambda: mode(state()) == "true", what="the first true run")
-    before, seen = look(picture), state()
-
-    # By keyboard: one stop down lets more cells leave at stage 1; the cached view comes first, then the true one.
-    handle.focus()
-    page.keyboard.press("ArrowLeft")
-    wait_until(lambda: state() != seen, what="a new read-out after a key")
-    wait_until(lambda: look(picture) != before, what="a new picture after a key")
-    wait_until(lambda: mode(state()) == "true", what="the true run after a key")
-    assert exits(state())[0] > exits(seen)[0]
-
-    delays = []
-    for key in ["ArrowLeft", "ArrowRight"] * 5:
-        old = state()
-        page.keyboard.press(key)
-        delays.append(wait_until(lambda old=old: state() != old, what="an answer to a key"))
-        wait_until(lambda: mode(state()) == "true", what="rest")
-    median = statistics.median(delays)
-    record_property("slider_median_ms", round(median * 1e3))
-    print(f"slider step to new read-out: median {median * 1e3:.0f} ms over {len(delays)} steps")
-    assert median < 0.4
+    # By keyboard: a stop down lets more cells leave at stage 1; the cached view comes first, then the true one.
+    before = exits(slider)
+    found = slider.latency()
+    assert slider.modes("ArrowLeft") == ["cached", "true"]
+    assert exits(slider)[0] > before[0]
+    slider.check_keyboard()
+    slider.check_names("threshold ρ")
+    slider.check_readout("stage 1", "stage 2", "stage 3", "true", "multiply-adds saved", "mIoU")
 
     # By mouse: drag far to the left, to where stage 1 decides all.
-    before, seen = look(picture), state()
-    box = handle.bounding_box()
+    slider.handle.press("End")
+    wait_until(lambda: exits(slider) == [0.0, 0.0, 1.0], what="nobody leaving early")
+    shown, box = look(slider.picture), slider.handle.bounding_box()
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     page.mouse.down()
     page.mouse.move(box["x"] - 600, box["y"] + box["height"] / 2, steps=12)
     page.mouse.up()
-    wait_until(lambda: exits(state()) == [1.0, 0.0, 0.0], what="everything leaving at stage 1")
-    assert look(picture) != before
+    wait_until(lambda: exits(slider) == [1.0, 0.0, 0.0], what="everything leaving at stage 1")
+    assert look(slider.picture) != shown
 
     # By typing: any value, not just the slider's stops.
-    number = page.locator(".lcnb-number input").first
-    number.fill("0.987")
-    number.press("Enter")
-    wait_until(lambda: 'data-rho="0.987"' in state(), what="the typed threshold")
-    wait_until(lambda: mode(state()) == "true", what="the true run of the typed threshold")
+    slider.field.fill("0.987")
+    slider.field.press("Enter")
+    wait_until(lambda: slider.data("rho") == "0.987", what="the typed threshold")
+    slider.rest()
+    report("00_quickstart", found, record_property)

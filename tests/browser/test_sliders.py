@@ -1,41 +1,80 @@
-"""The sliders of the other notebooks: a key moves them, and picture and read-out follow."""
-
-import re
+"""The sliders of the other notebooks: keys move them, picture and read-out follow soon, the keyboard is enough."""
 
 import pytest
+from PIL import Image
 
 from tests.browser.lab import look, wait_until
+from tests.browser.sliders import Slider, report
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(600)]
 
 
-@pytest.mark.parametrize(
-    ("name", "shown", "rests_as"),
-    [("01_difficulty", "shares", "graded"), ("02_region_convolution", "share", "measured")],
-)
-def test_a_key_moves_picture_and_readout(name, shown, rests_as, open_notebook):
+def run(open_notebook, name):
     notebook = open_notebook(name)
     notebook.run_all()
     assert notebook.errors() == []
-    page = notebook.page
-    picture, readout = page.locator(".lcnb-picture").first, page.locator(".lcnb-readout").first
-    picture.scroll_into_view_if_needed()
+    return notebook.page
 
-    def told():
-        return re.search(rf'data-{shown}="([\d. ]+)"', readout.inner_html())[1]
 
-    wait_until(lambda: f'data-mode="{rests_as}"' in readout.inner_html(), 60, what="the first answer")
-    before, seen = look(picture), told()
-    page.locator(".lcnb-slider .noUi-handle").first.focus()
-    page.keyboard.press("ArrowLeft")
-    wait_until(lambda: told() != seen, what="a new read-out after a key")
-    wait_until(lambda: look(picture) != before, what="a new picture after a key")
-    wait_until(lambda: f'data-mode="{rests_as}"' in readout.inner_html(), 60, what="rest")
+def type_into(slider, value, told):
+    """Type a number and wait until the read-out tells something else."""
+    before = slider.data(told)
+    slider.field.fill(value)
+    slider.field.press("Enter")
+    wait_until(lambda: slider.data(told) != before, what="the typed value")
+    slider.rest()
 
-    seen = told()
-    number = page.locator(".lcnb-number input").first
-    number.fill("0.62")
-    number.press("Enter")
-    wait_until(lambda: told() != seen, what="the typed value")
-    if shown == "share":
-        assert abs(float(told()) - 0.62) < 0.01
+
+def test_difficulty(open_notebook, record_property):
+    slider = Slider(run(open_notebook, "01_difficulty"), rests_as="graded")
+    found = slider.latency()
+    slider.check_keyboard()
+    slider.check_names("sure above")
+    slider.check_readout("easy", "moderate", "hard", "of the pixels")
+    type_into(slider, "0.62", "shares")
+    report("01_difficulty", found, record_property)
+
+
+def test_region_convolution(open_notebook, record_property):
+    page = run(open_notebook, "02_region_convolution")
+    slider = Slider(page, rests_as="measured")
+    found = slider.latency()
+    assert slider.modes("ArrowLeft") == ["counted", "measured"]
+    slider.check_keyboard()
+    slider.check_names("active")
+    slider.check_readout("cells active", "of the multiply-adds", "measured", "dense")
+    type_into(slider, "0.62", "share")
+    assert abs(float(slider.data("share")) - 0.62) < 0.01
+    before = look(slider.picture)
+    page.get_by_label("mask", exact=True).select_option("scattered")
+    wait_until(lambda: look(slider.picture) != before, what="another mask in the picture")
+    report("02_region_convolution", found, record_property)
+
+
+def test_stages(open_notebook, record_property, tmp_path):
+    page = run(open_notebook, "05_stage_visualization")
+    slider = Slider(page, rests_as="true")
+    found = slider.latency()
+    slider.check_keyboard()
+    slider.check_names("threshold ρ")
+    slider.check_readout("stage 1", "stage 2", "stage 3", "true", "mIoU")
+
+    # One slider for each exit: the second one alone changes what stage 2 lets go, not what stage 1 does.
+    second = Slider(page, rests_as="true", number=2, explorer=1)
+    second.check_names("ρ of exit 2")
+    seen = [float(v) for v in second.data("exits").split()]
+    second.press("Home")
+    wait_until(lambda: second.data("exits").endswith(" 0.0000"), what="everything leaving at stage 2")
+    assert float(second.data("exits").split()[0]) == seen[0]
+
+    # A photograph of the reader's own: a bad file gets a sentence, a good one an explorer.
+    bad, good = tmp_path / "street.jpg", tmp_path / "street.png"
+    bad.write_text("not a picture")
+    Image.effect_noise((160, 120), 60).convert("RGB").save(good)
+    for file, answer in ((bad, "not a picture that can be read"), (good, "shown at 160x120 pixels")):
+        with page.expect_file_chooser() as chooser:
+            page.get_by_role("button", name="choose a photograph").click()
+        chooser.value.set_files(file)
+        page.get_by_text(answer).first.wait_for(timeout=15_000)
+    Slider(page, rests_as="true", number=3, explorer=2)
+    report("05_stage_visualization", found, record_property)

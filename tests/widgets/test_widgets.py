@@ -51,6 +51,17 @@ def test_number_and_slider_follow_each_other():
     assert control.value == 1
 
 
+def test_what_names_a_slider_finds_its_parts():
+    """The script runs in a browser only (tests/browser); here: it is there, unseen, and what it looks for exists."""
+    control = NumberSlider("threshold", (0.5, 1.0), 0.5, lambda: None)
+    (output,) = control.spoken.outputs
+    script = output["data"]["application/javascript"]
+    assert control.spoken.layout.display == "none"
+    for part, name in ((control, "lcnb-control"), (control.number, "lcnb-number")):
+        assert name in part._dom_classes
+        assert f".{name}" in script
+
+
 def test_explorer_of_a_cascade_of_two_stages(picture, truth):
     torch.manual_seed(0)
     net = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 8, 8), torch.nn.Conv2d(8, 8, 3, padding=1))

@@ -1,0 +1,183 @@
+"""What the browser tests ask of every slider: how soon its picture changes, whether the keyboard is enough, and text.
+
+The time from a key to its picture is taken inside the page: it begins with the key's own time stamp and ends when the
+new picture is decoded and two frames have passed, so that it is on the screen. The picture must be another one: its
+bytes are compared. Python only waits.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import re
+import statistics
+
+from lcnb.machine import hardware
+from lcnb.paths import written_whole
+from tests.browser.lab import ROOT, wait_until
+
+LIMIT_MS = 400
+"""Above this median a test fails. The aim is 100."""
+AIM_MS = 100
+STEPS = ("ArrowLeft",) * 6 + ("ArrowRight",) * 6
+MEASURED: list[str] = []
+"""A line for each notebook; `conftest.py` shows them when the tests are over."""
+RECORD = ROOT / "build" / "slider-latency.json"
+
+WATCH = """([picture, readout]) => {
+    const seen = window.lcnbSteps = {pressed: 0, painted: null, digest: null, modes: []};
+    const digest = async () => {
+        const bytes = await (await fetch(picture.src)).arrayBuffer();
+        const hash = await crypto.subtle.digest("SHA-256", bytes);
+        return Array.from(new Uint8Array(hash)).join();
+    };
+    document.addEventListener("keydown", event => {
+        seen.pressed = event.timeStamp;
+        seen.painted = null;
+        seen.modes = [];
+    }, true);
+    new MutationObserver(() => {
+        const told = readout.querySelector("[data-mode]");
+        if (told) seen.modes.push(told.dataset.mode);
+    }).observe(readout, {childList: true, subtree: true});
+    new MutationObserver(async () => {
+        await picture.decode().catch(() => null);
+        if (seen.painted !== null) return;
+        requestAnimationFrame(() => requestAnimationFrame(async () => {
+            const now = performance.now();
+            const fresh = await digest();
+            if (seen.painted === null && fresh !== seen.digest) seen.painted = now - seen.pressed;
+            seen.digest = fresh;
+        }));
+    }).observe(picture, {attributes: true, attributeFilter: ["src"]});
+    return digest().then(first => { seen.digest = first; });
+}"""
+
+
+class Slider:
+    """One slider, its number field, and the picture and read-out of its explorer.
+
+    Args:
+        page: a notebook's page, run.
+        rests_as: the read-out's `data-mode` when all is done.
+        number: which slider of the page.
+        explorer: which explorer of the page it belongs to.
+    """
+
+    def __init__(self, page, rests_as: str, number: int = 0, explorer: int = 0) -> None:
+        self.page, self.rests_as = page, rests_as
+        self.handle = page.locator(".lcnb-slider .noUi-handle").nth(number)
+        self.label = page.locator(".lcnb-slider .widget-label").nth(number)
+        self.field = page.locator(".lcnb-number input").nth(number)
+        self.picture = page.locator("img.lcnb-picture").nth(explorer)
+        self.readout = page.locator(".lcnb-readout").nth(explorer)
+        self.picture.scroll_into_view_if_needed()
+        self.rest(60)
+
+    def data(self, name: str) -> str:
+        """A data attribute of the read-out."""
+        return re.search(rf'data-{name}="([^"]*)"', self.readout.inner_html())[1]
+
+    def rest(self, seconds: float = 30) -> None:
+        """Wait until nothing is still to come."""
+        wait_until(lambda: self.data("mode") == self.rests_as, seconds, f"the read-out resting as {self.rests_as}")
+
+    @property
+    def stop(self) -> int:
+        """Which of its stops the handle is at."""
+        return round(float(self.handle.get_attribute("aria-valuenow")))
+
+    def press(self, key: str) -> int:
+        """Press a key on the handle; the stop it leads to."""
+        before = self.stop
+        self.handle.press(key)
+        wait_until(lambda: self.stop != before, what=f"a move by {key}")
+        return self.stop
+
+    def latency(self) -> list[float]:
+        """Milliseconds from each key of `STEPS` to its new picture, each from rest."""
+        self.page.evaluate(WATCH, [self.picture.element_handle(), self.readout.element_handle()])
+        self.handle.focus()
+        found = []
+        for key in STEPS:
+            self.rest()
+            self.page.keyboard.press(key)
+            self.page.wait_for_function("window.lcnbSteps.painted !== null", timeout=15_000)
+            found.append(self.page.evaluate("window.lcnbSteps.painted"))
+        self.rest()
+        return found
+
+    def modes(self, key: str) -> list[str]:
+        """What the read-out says it shows, from a key until it rests; `latency` has to have watched before."""
+        self.press(key)
+        wait_until(lambda: self.page.evaluate("window.lcnbSteps.modes.length") > 0, what="an answer to a key")
+        self.rest()
+        return list(dict.fromkeys(self.page.evaluate("window.lcnbSteps.modes")))
+
+    def check_keyboard(self) -> None:
+        """Arrows go one stop, Page keys five, Home and End to the ends, and Tab leaves."""
+        last = round(float(self.handle.get_attribute("aria-valuemax")))
+        assert self.press("Home") == 0
+        assert self.press("PageUp") == 5
+        assert self.press("PageDown") == 0
+        assert self.press("ArrowRight") == 1
+        assert self.press("ArrowUp") == 2
+        assert self.press("ArrowDown") == 1
+        assert self.press("ArrowLeft") == 0
+        assert self.press("End") == last
+        for key in ("Tab", "Shift+Tab"):  # to the value beside it and on to the number, and back
+            self.page.keyboard.press(key)
+            assert not has_focus(self.handle), "a key leaves the slider"
+            self.page.keyboard.press(key)
+            assert has_focus(self.field if key == "Tab" else self.handle), key
+
+    def check_names(self, name: str) -> None:
+        """The label is text and names handle and number; the handle says its value, not the number of its stop."""
+        assert self.label.inner_text() == name
+        assert self.handle.get_attribute("aria-label") == name
+        assert self.page.get_by_role("slider", name=name).count() >= 1
+        assert self.page.get_by_role("spinbutton", name=name).count() >= 1
+        self.press("ArrowLeft" if self.stop else "ArrowRight")
+        shown = self.page.locator(".lcnb-slider .widget-readout")
+        value = self.handle.get_attribute("aria-valuetext")
+        assert value in shown.all_inner_texts()
+        wait_until(lambda: float(self.field.input_value()) == float(value), what=f"the number {value} in the field")
+
+    def check_readout(self, *words: str) -> None:
+        """What it tells is text that can be selected and read aloud, and is announced when it changes."""
+        self.rest()
+        text = self.readout.inner_text()
+        for word in words:
+            assert word in text, (word, text)
+        assert self.readout.locator('[role="status"]').count() == 1
+        assert self.readout.locator("img, canvas, svg").count() == 0
+
+
+def has_focus(locator) -> bool:
+    """Whether keys go to this element."""
+    return locator.evaluate("element => element === document.activeElement")
+
+
+def report(name: str, found: list[float], record_property) -> None:
+    """Report the median, keep it for the build, and fail if a reader would feel it.
+
+    Args:
+        name: of the notebook.
+        found: milliseconds.
+        record_property: pytest's, for its own report.
+    """
+    median = statistics.median(found)
+    record_property("slider_median_ms", round(median))
+    told = f"median {median:.0f} ms over {len(found)} steps ({min(found):.0f} to {max(found):.0f})"
+    MEASURED.append(f"{name}: slider step to new picture: {told}")
+    kept = json.loads(RECORD.read_text(encoding="utf-8")) if RECORD.exists() else {}
+    rows = kept.get("notebooks", {})
+    rows[name] = {
+        "median_ms": round(median, 1), "fastest_ms": round(min(found), 1), "slowest_ms": round(max(found), 1),
+        "steps": len(found), "at": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+    }  # fmt: skip
+    document = {"machine": hardware(), "aim_ms": AIM_MS, "limit_ms": LIMIT_MS, "notebooks": dict(sorted(rows.items()))}
+    RECORD.parent.mkdir(exist_ok=True)
+    with written_whole(RECORD) as path:
+        path.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    assert median <= LIMIT_MS, f"{name}: {[round(ms) for ms in found]} ms"
