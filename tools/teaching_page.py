@@ -14,6 +14,7 @@ from typing import Any
 
 from lcnb.paths import written_whole
 from lcnb.reproduction import stored
+from tools.markdown import table
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
@@ -65,7 +66,7 @@ def plan(parts: Sequence[tuple[int, str, str]]) -> str:
         where = f"[{notebook}](../notebooks/{_notebook(notebook).name})" if notebook else ""
         rows.append([_time(clock), str(minutes), where, what])
         clock += minutes
-    return _table(["from", "minutes", "notebook", "what"], [*rows, [_time(clock), f"**{clock}**", "", "together"]])
+    return table(["from", "minutes", "notebook", "what"], [*rows, [_time(clock), f"**{clock}**", "", "together"]], 4)
 
 
 def row(found: Mapping[str, Any], people: int, setting: str) -> Mapping[str, Any]:
@@ -82,10 +83,6 @@ def _time(minutes: int) -> str:
     return f"{minutes // 60}:{minutes % 60:02}"
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    return "\n".join(f"| {' | '.join(line)} |" for line in [head, ["---"] * len(head), *rows])
-
-
 def _machine(found: Mapping[str, Any]) -> str:
     lines = [_one_machine(part["machine"], part["load"]) for part in (found, found["alone"])]
     return "; ".join(dict.fromkeys(lines))
@@ -98,7 +95,7 @@ def _one_machine(m: Mapping[str, Any], load: Mapping[str, Any]) -> str:
 
 def _alone(found: Mapping[str, Any]) -> str:
     rows = [[r["notebook"], f"{r['seconds']:.0f}", str(r["peak_mb"])] for r in found["alone"]["rows"]]
-    return _table(["run alone, quick profile", "seconds", "peak memory, MB"], rows)
+    return table(["run alone, quick profile", "seconds", "peak memory, MB"], rows)
 
 
 def _sections(found: Mapping[str, Any]) -> str:
@@ -110,7 +107,7 @@ def _sections(found: Mapping[str, Any]) -> str:
             [f"**{notebook['notebook']}**", f"**{sum(minutes):.0f}**", f"**{sum(p['seconds'] for p in parts):.0f}**"]
         )
         rows += [[p["title"], f"{m:.0f}", f"{p['seconds']:.0f}"] for p, m in zip(parts, minutes, strict=True)]
-    return _table(["section", "minutes to read (estimate)", "seconds to run (measured)"], rows)
+    return table(["section", "minutes to read (estimate)", "seconds to run (measured)"], rows)
 
 
 def reading(part: Mapping[str, Any]) -> float:
@@ -123,7 +120,7 @@ def _rows(found: Mapping[str, Any]) -> str:
             "slowest", "processor seconds"]  # fmt: skip
     keys = ("own_mb", "fair_share_mb", "resident_mb", "threads", "computing_threads", "seconds", "slowest_seconds",
             "processor_seconds")  # fmt: skip
-    return _table(head, [[str(r["people"]), r["setting"], *(f"{r[k]:.0f}" for k in keys)] for r in found["rows"]])
+    return table(head, [[str(r["people"]), r["setting"], *(f"{r[k]:.0f}" for k in keys)] for r in found["rows"]])
 
 
 def _effect(found: Mapping[str, Any]) -> str:
