@@ -60,7 +60,7 @@ def make(*arguments, **env):
 @needs_make
 def test_help_names_the_targets():
     said = make().stdout
-    for target in ("setup", "run", "lab", "check", "test", "test-real", "clean"):
+    for target in ("setup", "run", "lab", "book", "check", "test", "test-real", "clean"):
         assert re.search(rf"^  make {target} +\w", said, re.MULTILINE)
     assert "not tested here" in said
 
