@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
-from lcnb.paths import REPOSITORY
+from lcnb.paths import HOME, REPOSITORY
 
 BRANCH = "main"
 BOOTSTRAP = f"""\
@@ -18,7 +18,7 @@ import sys
 
 if importlib.util.find_spec("lcnb") is None:  # on Colab, say: fetch the package with its data and weights
     if not os.path.isdir("lcnb-checkout"):
-        address = os.environ.get("LCNB_REPOSITORY", "{REPOSITORY}")
+        address = os.environ.get("LCNB_REPOSITORY", "{HOME}")
         subprocess.run(["git", "clone", "--quiet", "--depth=1", address, "lcnb-checkout"], check=True)
     needs = ["ipywidgets>=8.1", "matplotlib", "seaborn", "psutil", "av>=13"]
     subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", "-e", "./lcnb-checkout", *needs], check=True)
