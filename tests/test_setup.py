@@ -140,7 +140,8 @@ def installed(wheel, tmp_path_factory):
 
 def test_wheel_holds_every_module_and_no_data(wheel):
     names = set(zipfile.ZipFile(wheel).namelist())
-    modules = {p.relative_to(ROOT).as_posix() for p in (ROOT / "lcnb").rglob("*.py")}
+    modules = {p.relative_to(ROOT).as_posix() for e in ("py", "js", "css") for p in (ROOT / "lcnb").rglob(f"*.{e}")}
+    assert "lcnb/export/slider.js" in modules
     assert modules <= names
     assert not [n for n in names if not n.startswith(("lcnb/", "lcnb-"))]
 

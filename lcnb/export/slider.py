@@ -26,8 +26,8 @@ from lcnb.export.view import RHOS, CachedView, cached_view
 from lcnb.models import RHO, CascadeCost
 from lcnb.palettes import UNKNOWN, class_colours, hexadecimal, stage_colours
 
-QUALITY = 75
-"""Of the JPEG: a street of 480x360 pixels takes some 22 kB."""
+QUALITY = 70
+"""Of the JPEG: a street of 480x360 pixels takes some 20 kB."""
 NOTE = (
     "<b>Cached view:</b> the outputs of all stages on every cell, computed beforehand and re-thresholded in this page; "
     "no network runs here. In JupyterLab the same slider also runs the cascade truly."
@@ -131,7 +131,9 @@ def _fragment(data: dict[str, Any], jpeg: bytes, readout: str) -> str:
         f'<div role="status" aria-live="polite">{readout}</div>\n'
         f'<img class="lcnb-photo" width="{width}" height="{height}" alt="The picture that the slider is about." '
         f'src="data:image/jpeg;base64,{photo}">\n'
-        '<p class="lcnb-static">Scripts do not run here, so there is nothing to drag.</p>\n'
+        '<p class="lcnb-static">'
+        "Scripts do not run here, so there is nothing to drag; in JupyterLab, run the cell."
+        "</p>\n"
         f'<script type="application/json">{packed}</script>\n<script>{SCRIPT}</script></div>'
     )
 

@@ -118,7 +118,7 @@ def _output(output: dict[str, Any], page: Page) -> str:
     if output["output_type"] == "stream":
         return _text("".join(output["text"]))
     data = {kind: value if isinstance(value, str) else "".join(value) for kind, value in output["data"].items()}
-    for kind in ("image/png", "image/jpeg"):
+    for kind in ("image/png", "image/jpeg", "image/gif", "image/webp"):
         if kind in data:
             alt = escape(output["metadata"].get(kind, {}).get("alt", ""))
             return f'<img class="output" alt="{alt}" src="data:{kind};base64,{data[kind].strip()}">'
