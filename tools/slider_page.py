@@ -27,7 +27,7 @@ MADE_OF = (
 )  # fmt: skip
 BELOW = f"""<p>A network for street scenes (<em>streets-small</em>, a picture it was not trained on) is cut into three
 stages. Every cell of 8 x 8 pixels leaves at the first stage whose confidence is above ρ, and later stages need not
-compute it. Drag ρ to the left: more leaves early, less is computed, and the labels of thin and far things go first.</p>
+compute it. Drag ρ to the left: more cells leave early and less is computed. Which labels change, and when?</p>
 <p>The idea is <em>Deep Layer Cascade</em> (Li, Liu, Luo, Loy and Tang, CVPR 2017). The notebooks that build, train and
 measure it are at <a href="{REPOSITORY}">{REPOSITORY.removeprefix("https://")}</a>; start with
 <a href="{addresses.colab("notebooks/00_quickstart.ipynb")}">00_quickstart on Colab</a>.</p>"""

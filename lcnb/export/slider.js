@@ -74,8 +74,8 @@
     const exits = left.map((n) => n / stage.length);
     let reached = 1, work = 0;
     exits.forEach((share, s) => { work += reached * view.cost[s]; reached -= share; });
-    const words = exits.flatMap((share, s) => [swatch(view.stages[s]), ` stage ${s + 1}: `,
-      make("b", {}, percent(share, 1)), "\u2003"]);
+    const words = exits.map((share, s) => make("span", { className: "lcnb-stage" }, swatch(view.stages[s]),
+      ` stage ${s + 1}: `, make("b", {}, percent(share, 1)), " "));
     const rest = [" (dense outputs re-thresholded) · multiply-adds saved: ", make("b", {}, percent(1 - work, 0))];
     if (view.scores) rest.push(` · mIoU of this picture: ${view.scores[stop].toFixed(3)}`);
     readout.replaceChildren(...words, make("br"), make("b", {}, "cached"), ...rest);

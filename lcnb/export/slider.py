@@ -143,8 +143,9 @@ def _readout(view: CachedView, stop: int, data: dict[str, Any]) -> str:
     exits = view.exits(stop)
     work = sum(sum(exits[s:]) * share for s, share in enumerate(data["cost"]))
     colours = [hexadecimal(c) for c in data["stages"]]
-    words = "&emsp;".join(
-        f'<span class="lcnb-swatch" style="background:{colours[s]}"></span> stage {s + 1}: <b>{share:.1%}</b>'
+    words = "".join(
+        f'<span class="lcnb-stage"><span class="lcnb-swatch" style="background:{colours[s]}"></span> '
+        f"stage {s + 1}: <b>{share:.1%}</b> </span>"
         for s, share in enumerate(exits)
     )
     return f"{words}<br>at ρ = {view.stops[stop]:g} · multiply-adds saved: <b>{1 - work:.0%}</b>"

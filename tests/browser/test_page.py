@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import statistics
 
 import numpy as np
 import pytest
@@ -130,6 +131,25 @@ def test_keyboard_mouse_labels_and_read_out(opened):
     assert page.told()[1][1:] == [0, 0]
     assert page.root().locator("[aria-live=polite]").count() == 1
     assert page.trouble == []
+
+
+def test_a_step_is_painted_within_a_tenth_of_a_second_or_so(opened, record_property):
+    page = opened(slider_page.TARGET)
+    steps = """root => {
+      const slider = root.querySelector("input"), times = [];
+      for (let stop = 0; stop <= Number(slider.max); stop++) {
+        const start = performance.now();
+        slider.value = stop;
+        slider.dispatchEvent(new Event("input"));
+        for (const canvas of root.querySelectorAll("canvas")) canvas.toDataURL("image/jpeg"); // waits for the painting
+        times.push(performance.now() - start);
+      }
+      return times;
+    }"""
+    median = statistics.median(page.root().evaluate(steps))
+    record_property("page_slider_median_ms", round(median))
+    print(f"slider step in a page to painted picture: median {median:.0f} ms")
+    assert median < 400
 
 
 def test_a_phone_shows_all_of_it(opened):
