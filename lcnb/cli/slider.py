@@ -45,7 +45,8 @@ def run(arguments: argparse.Namespace) -> int:
         logits = cascade.all_stages(image[None].float() / 255)
     rho = arguments.rho if arguments.rho is not None else _first(cascade.rho)
     cost = cascade_cost(cascade, *image.shape[1:])
-    fragment = canvas_slider(image, logits, cascade.meta["classes"], cost, rho=rho)
+    names = cascade.meta.get("classes") or [f"class {k}" for k in range(logits[0].shape[1])]
+    fragment = canvas_slider(image, logits, names, cost, rho=rho)
     out = arguments.out or Path(f"{arguments.picture.stem}.html")
     with written_whole(out) as path:
         path.write_text(standalone(fragment, f"{arguments.picture.stem}: drag the threshold"), encoding="utf-8")

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from lcnb.models import irnet_lc
+from lcnb.weights import save
 from tests.export.decoder import Decoded
 
 
@@ -28,6 +30,12 @@ def test_takes_a_name_and_a_start(lcnb, data, photo, home):
     assert lcnb("slider", photo, "--weights", "tiny", "--rho", "0.77", "--out", home / "a" / "b.html")[0] == 0
     decoded = Decoded((home / "a" / "b.html").read_text(encoding="utf-8"))
     assert decoded.data["stops"][decoded.data["start"]] == 0.77
+
+
+def test_weights_that_do_not_know_their_classes_have_numbers(lcnb, data, photo, home):
+    save(irnet_lc(4, width=0.05, blocks=(1, 1, 1)).eval(), home / "bare", {"rho": 0.5})
+    assert lcnb("slider", photo, "--weights", home / "bare", "--out", "x.html")[0] == 0
+    assert Decoded((home / "x.html").read_text(encoding="utf-8")).data["classes"][3] == "class 3"
 
 
 def test_says_what_is_wrong(lcnb, data, photo, home):
