@@ -81,7 +81,6 @@ browser-there:
 test-real: setup ## tests and notebooks on the real data under LCNB_DATA
 	@test -n "$$LCNB_DATA" || { echo 'make: set LCNB_DATA to the folder above camvid/' >&2; exit 1; }
 	$(BIN)/python -m pytest -m real $(ARGS)
-	$(BIN)/lcnb run $(NOTEBOOKS) --dataset camvid --profile quick --out build/camvid
 
 book: setup ## build the site of notebooks and docs, and follow all of its links
 	$(BIN)/python -m tools.book --out build/book

@@ -8,7 +8,7 @@ Every figure of the page is read from a file in docs/results; a test compares th
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from lcnb import plots
 from lcnb.paths import written_whole
 from lcnb.plots.style import encode
 from lcnb.reproduction import stored
+from tools.markdown import table
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 TEMPLATE = DOCS / "performance.template.md"
@@ -59,11 +60,6 @@ def _first(name: str) -> Mapping[str, Any]:
     return stored(name)["results"][0]
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [head, ["---"] + ["---:"] * (len(head) - 1), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
 def _machine() -> str:
     """Of the machines that all results name, one line each."""
     found = []
@@ -87,12 +83,12 @@ def _models(models: Mapping[str, str]) -> str:
         ratios = [f"{speed[k]:.2f}" for k in ("over_plain", "over_fastest_dense", "multiply_adds_one_head")]
         rows.append([title, exits, *times, *ratios, f"{of_count:.2f}"])
     head = ["", "left at 1 / 2 / 3, %", "cascade, ms", "plain, ms", "rho = 1, ms"]
-    return _table([*head, "x plain", "x fastest dense", "by multiply-adds", "fastest dense / count"], rows)
+    return table([*head, "x plain", "x fastest dense", "by multiply-adds", "fastest dense / count"], rows)
 
 
 def _stages() -> str:
     rows = [[title, *(f"{_first(name)['stages_ms'][s]['p50']:.1f}" for s in STAGES)] for name, title in MODELS.items()]
-    return _table(["milliseconds", *STAGES], rows)
+    return table(["milliseconds", *STAGES], rows)
 
 
 def _parts() -> str:
@@ -101,7 +97,7 @@ def _parts() -> str:
     for name, title in MODELS.items():
         parts = _first(name)["parts_ms"]
         rows.append([title, *(f"{100 * parts[n] / parts['sum']:.0f} %" for n in names)])
-    return _table(["", *names], rows)
+    return table(["", *names], rows)
 
 
 def _ops() -> str:
@@ -112,7 +108,7 @@ def _ops() -> str:
             found.setdefault(r["op"], {})[r["share"]] = f"{r['paths']['rows']['over_dense_x_share']:.2f}"
         shares = sorted(next(iter(found.values())), reverse=True)
         rows = [[op, *(by_share[s] for s in shares)] for op, by_share in found.items()]
-        tables.append(f"{title}:\n\n" + _table(["block", *(f"{s:g}" for s in shares)], rows))
+        tables.append(f"{title}:\n\n" + table(["block", *(f"{s:g}" for s in shares)], rows))
     return "\n\n".join(tables)
 
 
@@ -127,7 +123,7 @@ def _map_from() -> str:
                     "never" if share is None else f"{share:.2f}",
                 ]
             )
-    return _table(["layer", "network", "map from a share of"], rows)
+    return table(["layer", "network", "map from a share of"], rows)
 
 
 def _systems() -> str:
@@ -148,7 +144,7 @@ def _systems() -> str:
                 printed or "-",
             ]
         )
-    return _table(
+    return table(
         ["network", "GMAC", "ms", "x DeepLab-v2", "by multiply-adds", "ratio of both", "printed, x DeepLab-v2"], rows
     )
 
@@ -171,7 +167,7 @@ def _talk() -> str:
 
 def _training() -> str:
     found = _first(TRAINING)
-    return _table(["a step of", "ms"], [[kind, f"{t['p50']:.0f}"] for kind, t in found["ms"].items()])
+    return table(["a step of", "ms"], [[kind, f"{t['p50']:.0f}"] for kind, t in found["ms"].items()])
 
 
 def _commands() -> str:

@@ -32,15 +32,18 @@ def add(commands: Any) -> None:
         commands,
         "reproduce",
         run,
-        "measure a table of the paper: T1 (thresholds), T2 (training), T3 (speed), T6 (size) or F7 (time)",
+        "measure a table or figure: T1 (thresholds), T2 (training), T3 (speed), T6 (size), F1 (difficulty), F7 (time)",
         "lcnb reproduce T2 --data /path/to/data --device cuda --dry-run\n"
         "  lcnb reproduce T1 --preset camvid-small --weights camvid-small --limit 20",
     )
-    parser.add_argument("table", choices=("T1", "T2", "T3", "T6", "F7"), metavar="TABLE", help="T1, T2, T3, T6 or F7")
+    tables = ("T1", "T2", "T3", "T6", "F1", "F7")
+    parser.add_argument("table", choices=tables, metavar="TABLE", help=f"{', '.join(tables[:-1])} or {tables[-1]}")
     parser.add_argument("--data", type=Path, metavar="DIR", help="folder above voc2012/ and so on (default: LCNB_DATA)")
     parser.add_argument("--dry-run", action="store_true", help="say what is needed, filled and spent, and stop")
     parser.add_argument("--preset", default="voc-paper", metavar="NAME", help="recipe (default: voc-paper)")
-    parser.add_argument("--weights", metavar="NAME", help="T1, T3, F7: weights or folder of a run (default: T2's lc)")
+    parser.add_argument(
+        "--weights", metavar="NAME", help="T1, T3, F1, F7: weights or a run's folder (default: T2's lc)"
+    )
     parser.add_argument("--arms", nargs="+", metavar="ARM", help="T2: arms to train (default: all)")
     parser.add_argument("--rhos", type=probability, nargs="+", metavar="R", help="T1, F7: thresholds to sweep")
     parser.add_argument("--limit", type=count, metavar="N", help="score the first N images only")
@@ -139,7 +142,8 @@ def report(found: dict[str, Any]) -> str:
         where = f"{found['dataset']} {found['split']}, {found['images']} images, preset {found['preset']}"
         printed = "; the column `paper` is as printed, in percent" if found["table"] in ("T1", "T2") else ""
         head.append(f"measured on {where}{printed}")
-    shown = {"T1": _thresholds, "T2": _arms, "T3": _times, "T6": _sizes, "F7": _times}[found["table"]](found)
+    tables = {"T1": _thresholds, "T2": _arms, "T3": _times, "T6": _sizes, "F1": _grades, "F7": _times}
+    shown = tables[found["table"]](found)
     return "\n".join([*head, "", shown, *(f"not measured: {cell}" for cell in found["not_measured"])])
 
 
@@ -182,6 +186,14 @@ def _sizes(found: dict[str, Any]) -> str:
         for row in found["rows"]
     ]  # fmt: skip
     return table([("system", "million parameters", "paper", "GMAC of a 512x512 picture"), *rows], right=(1, 2))
+
+
+def _grades(found: dict[str, Any]) -> str:
+    rows = [
+        (row["grade"], percent(row["share"]), percent(row["boundary_share"]), _between(row["interval"]), row["paper"])
+        for row in found["rows"]
+    ]
+    return table([("grade", "of all pixels", "near a boundary", "95 %", "paper, %"), *rows], right=range(1, 5))
 
 
 def _printed(row: dict[str, Any]) -> str:

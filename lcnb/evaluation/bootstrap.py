@@ -92,6 +92,30 @@ def bootstrap_miou(
     return Interval(float(value), low, high, level, len(counts), block, resamples, seed)
 
 
+def bootstrap_share(
+    part: Tensor, whole: Tensor, *, block: int = BLOCK, resamples: int = RESAMPLES, level: float = LEVEL, seed: int = 0
+) -> Interval:
+    """Interval of a share of pixels: sum of `part` over sum of `whole`.
+
+    Args:
+        part, whole: (N,) whole numbers, pixels in each image in the order of the drive.
+        block, resamples, level, seed: as for `bootstrap_miou`.
+
+    Raises:
+        ValueError: as there, or a part is larger than its whole.
+    """
+    _check_draws(len(whole), block, resamples, level)
+    if part.shape != whole.shape or part.dim() != 1 or bool((part > whole).any()):
+        raise ValueError(
+            f"part and whole are (N,) counts with part <= whole; got {tuple(part.shape)} and {tuple(whole.shape)}"
+        )
+    times = multiplicities(len(whole), block, resamples, torch.Generator().manual_seed(seed)).double()
+    drawn = (times @ part.double()) / (times @ whole.double())
+    ends = torch.tensor([(1 - level) / 2, (1 + level) / 2], dtype=torch.float64)
+    low, high = drawn.nanquantile(ends).tolist()
+    return Interval(float(part.sum().double() / whole.sum()), low, high, level, len(whole), block, resamples, seed)
+
+
 def multiplicities(images: int, block: int, resamples: int, generator: torch.Generator) -> Tensor:
     """(R, N) int64: how often each image is drawn; a row sums to N, its last block cut where it would be too many."""
     blocks = -(-images // block)
@@ -120,9 +144,11 @@ def _check(counts: Tensor, other: Tensor | None, block: int, resamples: int, lev
         )
     if other is not None and not other.sum(2).equal(counts.sum(2)):
         raise ValueError("the two settings were not scored on the same images: their true classes differ")
-    if block < 1 or len(counts) < 2 * block:
-        raise ValueError(
-            f"a block is at least 1 image and at most half of them; got block {block} of {len(counts)} images"
-        )
+    _check_draws(len(counts), block, resamples, level)
+
+
+def _check_draws(images: int, block: int, resamples: int, level: float) -> None:
+    if block < 1 or images < 2 * block:
+        raise ValueError(f"a block is at least 1 image and at most half of them; got block {block} of {images} images")
     if resamples < 1 or not 0 < level < 1:
         raise ValueError(f"resamples is at least 1 and level between 0 and 1; got {resamples} and {level}")

@@ -22,6 +22,7 @@ from lcnb.plots.difficulty import (
     shares_by_class,
 )
 from lcnb.plots.regions import break_even, grids
+from lcnb.plots.reproduction import gaps, score_and_speed, stage_times, thresholds, verdicts, work_and_speed
 from lcnb.plots.speed import blocks_on_regions, speed_ups
 from lcnb.plots.style import panels, show
 from lcnb.plots.training import ablation, training_curves
@@ -41,16 +42,22 @@ __all__ = [
     "difficulty_map",
     "difficulty_overlay",
     "exits_over_rho",
+    "gaps",
     "grids",
     "label_map",
     "panels",
+    "score_and_speed",
     "shares_by_class",
     "show",
     "speed_ups",
     "stage_overlay",
+    "stage_times",
     "three_regions",
+    "thresholds",
     "to_array",
     "training_curves",
     "used_classes",
+    "verdicts",
     "where_it_sits",
+    "work_and_speed",
 ]

@@ -12,6 +12,7 @@ TITLES = {
     "T2": "table 2: what each part of the training gives, VOC val",
     "T3": "table 3: speed and mIoU against other systems, VOC val",
     "T6": "table 6: parameters, and VOC test scores",
+    "F1": "figure 1: what is easy, moderate and hard, and how much of each lies on boundaries, VOC val",
     "F7": "figure 7: mIoU against time by threshold, and time by stage, VOC val",
 }
 T1: dict[str, Any] = {
@@ -38,7 +39,27 @@ T6: dict[str, Any] = {
     "IRNet-LC, multi-scale, CRF": {"parameters_m": 35.5, "fps": 1.0, "miou": 80.3},
 }
 F7: dict[str, Any] = {"rho": [0.985, 0.8], "ms_by_stage": [[15.6, 31.2, 18.2], [15.7, 21.7, 4.7]]}
-PRINTED: dict[str, Any] = {"T1": T1, "T2": T2, "T3": T3, "T6": T6, "F7": F7}
+F1: dict[str, float] = {"easy": 6.7, "moderate": 19.0, "hard": 68.0}
+"""Percent of each set of pixels that lies on object boundaries (VOC val; the width of a boundary is not given)."""
+F5: dict[str, Any] = {
+    "ratio_at_stage_3": {"hardest": 1.9, "easiest": 1.1},
+    "left": {"cat": [8.2, 39.2, 52.6], "chair": [6.6, 16.6, 76.8]},
+}
+"""Share among the pixels that enter stage 3 over that in the picture, read off the figure for chair and car; and where
+the pixels of two classes leave, in percent."""
+DECK: dict[str, dict[str, Any]] = {
+    "DPN": {"miou": 77.5, "fps": 5.7},
+    "Adelaide": {"miou": 79.1},
+    "DeepLab-v2": {"miou": 79.7, "fps": 7.1},
+    "LC": {"miou": 80.3, "fps": 14.7},
+    "LC + COCO": {"miou": 82.7},
+}
+"""The table of the talk, VOC test; its video names 4 and 17 FPS. It pairs 80.3 with 14.7 FPS, table 6 with 1.0."""
+CITYSCAPES: dict[str, float] = {
+    "FCN": 65.3, "DPN": 66.8, "Dilation10": 67.1, "DeepLab-v2": 70.4, "LC": 71.1, "Adelaide": 71.6,
+}  # fmt: skip
+"""Table 5, Cityscapes test. The printed scores of LC by class average 72.3 and disagree with the server's 71.0873."""
+PRINTED: dict[str, Any] = {"T1": T1, "T2": T2, "T3": T3, "T6": T6, "F1": F1, "F5": F5, "F7": F7}
 
 FULL_SIZES = {
     ("camvid", "train"): 367, ("camvid", "val"): 101, ("camvid", "test"): 233,

@@ -24,6 +24,7 @@ NOT_FILLED = {
         "FPS: T3 measures that of IRNet-LC, `lcnb bench systems` that of DPN and DeepLab-v2",
         "multi-scale, CRF, CRF-RNN: lcnb has no implementation of these yet, so no number of them can be measured here",
     ],
+    "F1": [],
     "F7": [],
 }
 """Cells of the paper's tables that no command here fills, and why."""
@@ -92,7 +93,7 @@ def plan(request: Request) -> Plan:
     if request.table == "T2":
         hours, memory = _training(request, measured, images, size), measured.training_gb(config)
     else:
-        runs = 1 + len(rhos_of(request))
+        runs = 1 if request.table == "F1" else 1 + len(rhos_of(request))
         hours, memory = measured.scoring_hours(images, size, runs), measured.scoring_gb(size)
     return Plan(title, data, fills, leaves, memory, hours, measured.how)
 
@@ -124,6 +125,8 @@ def _fills(request: Request) -> list[str]:
         return [f"{row.title}: mIoU with its interval, exits, multiply-adds" for row in rows(request)] + [
             "the layer cascade minus each other row, with the interval of the difference"
         ]
+    if request.table == "F1":
+        return ["easy, moderate, hard: share of the pixels, and how much of it lies near a boundary, with intervals"]
     if request.table == "T3":
         return [f"{name}, rho {rho:g}: mIoU, ms, FPS on this machine" for name, rho in SPEEDS.items()]
     cells = {"T1": "exits, mIoU cached and true, multiply-adds", "F7": "mIoU, ms in all and by stage"}[request.table]

@@ -9,7 +9,7 @@ from lcnb.errors import LcnbError
 from lcnb.reproduction.paper import DRIVE_BLOCKS
 from lcnb.training import ARMS, TrainConfig
 
-TABLES = ("T1", "T2", "T3", "T6", "F7")
+TABLES = ("T1", "T2", "T3", "T6", "F1", "F7")
 
 
 class ReproductionError(LcnbError):
@@ -24,7 +24,7 @@ class Request:
         table: one of `TABLES`.
         preset: name of the recipe that `config` started from.
         config: how arms are trained, and on what everything is scored (T2; the others take the data set).
-        weights: a name, a path or the folder of a run (T1, T3, F7); the run of arm "lc" in `work` if None.
+        weights: a name, a path or the folder of a run (T1, T3, F1, F7); the run of arm "lc" in `work` if None.
         arms: those of table 2 to train.
         rhos: thresholds to sweep (T1, F7); the table's own if empty.
         limit: score the first so many images only; all if None.

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from lcnb.reproduction.ablation import ablation
+from lcnb.reproduction.grades import figure_one
 from lcnb.reproduction.paper import TITLES
 from lcnb.reproduction.plan import NOT_FILLED
 from lcnb.reproduction.request import ReproductionError, Request
@@ -32,7 +33,7 @@ def reproduce(request: Request, say: Callable[[str], None] = print) -> dict[str,
             "lcnb reproduce is one process; train the arms with `torchrun ... -m lcnb train --preset "
             f"{request.preset} --arm ARM --out {request.folder('ARM')}` first: it takes up finished runs"
         )
-    measure = {"T2": ablation, "T6": size}.get(request.table, swept)
+    measure = {"T2": ablation, "T6": size, "F1": figure_one}.get(request.table, swept)
     found = measure(request, say)
     data = {} if request.table == "T6" else {"dataset": request.config.dataset, "split": request.config.val_split}
     return {

@@ -8,8 +8,9 @@ import pytest
 import torch
 
 import lcnb as package
+from lcnb.difficulty import DifficultyCounts, difficulty, pixel_scores
 from lcnb.evaluation import bootstrap_miou, evaluate
-from lcnb.reproduction import ablation, sweeps
+from lcnb.reproduction import ablation, grades, sweeps
 from lcnb.reproduction.paper import PRINTED
 from lcnb.training import trainer
 
@@ -229,3 +230,26 @@ def test_several_processes_are_for_training(lcnb, data, home, monkeypatch):
     code, _, error = lcnb("reproduce", "T2", *TINY)
     assert code == 1
     assert "one process; train the arms with `torchrun ... -m lcnb train --preset camvid-small --arm ARM --out" in error
+
+
+def test_figure_1(lcnb, data, home, monkeypatch):
+    arguments = ["reproduce", "F1", "--preset", "camvid-small", "--weights", "tiny"]
+    code, out, error = lcnb(*arguments)
+    assert (code, error) == (0, "")
+    assert "near a boundary" in out
+    found = result(home, "F1")
+    cascade, dataset = package.load("tiny"), package.load_dataset("camvid", "val")
+    counts = DifficultyCounts(len(dataset.spec.classes), 11)
+    for image, mask in (dataset[i] for i in range(2)):
+        logits = cascade.all_stages(image[None].float() / 255)
+        counts.update(difficulty(*pixel_scores(logits[-1], logits.size), mask, 11), mask)
+    assert [row["grade"] for row in found["rows"]] == ["easy", "moderate", "hard"]
+    assert [row["share"] for row in found["rows"]] == pytest.approx(counts.shares.tolist(), abs=1e-6)
+    near = [row["boundary_share"] for row in found["rows"]]
+    for share, right in zip(near, counts.boundary_shares.tolist(), strict=True):
+        assert share == pytest.approx(right, abs=1e-6) if right == right else share is None
+    assert [row["paper"] for row in found["rows"]] == [6.7, 19.0, 68.0]
+
+    monkeypatch.setattr(grades, "_graded", None)  # nothing is graded twice
+    assert lcnb(*arguments)[0] == 0
+    assert result(home, "F1")["rows"] == found["rows"]

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from lcnb.evaluation import ConfusionMatrix, bootstrap_miou, evaluate
-from lcnb.evaluation.bootstrap import miou, multiplicities, times_drawn
+from lcnb.evaluation.bootstrap import bootstrap_share, miou, multiplicities, times_drawn
 
 RIGHT, WRONG = torch.tensor([[4, 0], [0, 4]]), torch.tensor([[0, 4], [4, 0]])
 
@@ -132,3 +132,26 @@ def test_refuses(change, text):
     options = {"counts": torch.zeros(4, 2, 2), "block": 1, **change}
     with pytest.raises(ValueError, match=text):
         bootstrap_miou(**options)
+
+
+def test_the_interval_of_a_share():
+    part, whole = torch.tensor([1, 0, 3, 2]), torch.tensor([4, 4, 4, 8])
+    found = bootstrap_share(part, whole, block=1, resamples=500)
+    assert found.value == 6 / 20
+    assert 0 <= found.low < found.value < found.high <= 3 / 4
+    assert found == bootstrap_share(part, whole, block=1, resamples=500)
+    same = bootstrap_share(whole, whole, block=2)
+    assert (same.value, same.low, same.high) == (1, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("part", "whole", "block", "sentence"),
+    [
+        ([1, 2], [2, 1], 1, "part <= whole"),
+        ([1], [2, 1], 1, "part <= whole"),
+        ([1, 1], [2, 2], 2, "at most half"),
+    ],
+)
+def test_a_share_that_cannot_be_drawn(part, whole, block, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        bootstrap_share(torch.tensor(part), torch.tensor(whole), block=block)

@@ -1,0 +1,44 @@
+"""The exercises of notebook 06: right answers pass, usual slips get their own sentence."""
+
+import pytest
+
+from lcnb.lessons import grade
+
+
+@pytest.mark.parametrize(("name", "answer"), [("06-eighty", 1.0), ("06-dense", 14.7 / 1.428), ("06-misprint", 0.93)])
+def test_right_numbers(name, answer):
+    assert grade(name, answer).right
+
+
+@pytest.mark.parametrize(
+    ("name", "answer", "sentence"),
+    [
+        ("06-eighty", 14.7, "the talk's pairing"),
+        ("06-eighty", 14.3, "scores 78.2, not 80.3"),
+        ("06-eighty", 7.7, "multi-scale, which scores 79.5"),
+        ("06-eighty", 4, "stands beside no IRNet-LC"),
+        ("06-dense", 8.4, "42.8 % faster than x is 1.428 x"),
+        ("06-dense", 21.0, "the slower of the two"),
+        ("06-dense", 12, "times 1.428 is 17.1"),
+        ("06-misprint", 0.9, "75 % leave before stage 3"),
+        ("06-misprint", 0.7, "no column of table 1"),
+        ("06-misprint", "x", "could not be tried"),
+    ],
+)
+def test_slips(name, answer, sentence):
+    verdict = grade(name, answer)
+    assert verdict.right is False
+    assert sentence in verdict.message
+
+
+def referee(gap, low, high):
+    return "ahead" if low > 0 else "behind" if high < 0 else "nobody"
+
+
+def test_the_referee():
+    assert grade("06-referee", referee).right
+    by_sign = grade("06-referee", lambda gap, low, high: "ahead" if gap > 0 else "behind")
+    assert "zero is inside it" in by_sign.message
+    never = grade("06-referee", lambda gap, low, high: "nobody")
+    assert "one side of zero" in never.message
+    assert "the answer is" in grade("06-referee", lambda gap, low, high: None).message

@@ -1,0 +1,31 @@
+"""docs/notebooks.md is what the notebooks hold, and its promises are kept by what was measured."""
+
+from lcnb.reproduction import stored
+from tools import notebook_table as built
+
+
+def test_the_page_is_what_the_notebooks_hold():
+    assert built.PAGE.read_text(encoding="utf-8") == built.page(), "run: python -m tools.notebook_table"
+
+
+def test_every_lesson_was_measured_within_its_limits():
+    found = stored(built.KEPT)["notebooks"]
+    assert sorted(found) == [path.stem for path in built.lessons()]
+    for dataset in built.DATASETS:
+        seconds = [runs[dataset]["seconds"] for runs in found.values()]
+        assert max(seconds) <= 90
+        assert sum(seconds) <= 480
+        assert max(runs[dataset]["peak_mb"] for runs in found.values()) <= 1200
+
+
+def test_every_figure_has_a_text_and_every_lesson_its_exercises():
+    for path in built.lessons():
+        here = built.counted(path)
+        assert here["alt"] == here["figures"] >= 4, path
+        assert here["exercises"] >= 3, path
+
+
+def test_notebooks_with_a_slider_are_opened_in_a_browser():
+    for path in built.lessons():
+        if path.stem[:2] in ("00", "01", "02", "05", "07"):
+            assert built.browser_tests(path.stem), path

@@ -1,0 +1,84 @@
+"""A verdict follows from the numbers: the same claim is judged on numbers that agree, half agree and disagree."""
+
+import copy
+
+import pytest
+
+from lcnb.reproduction import judges, ledger, paper, scores, stored
+
+
+def sweep(gap, low, high, exits=((0.23, 0.29, 0.48), (0.56, 0.29, 0.15))):
+    """Table 1 of three thresholds."""
+    rows = [{"rho": 1.0, "exits_true": [0, 0, 1], "miou_true": 0.6, "miou_cached": 0.6, "saved": 0.0}]
+    for rho, left in zip((0.985, 0.8), exits, strict=True):
+        interval = {"value": gap, "low": low, "high": high}
+        rows.append({"rho": rho, "exits_true": list(left), "miou_true": 0.6 + gap, "miou_cached": 0.6, "saved": 0.3})
+        rows[-1]["true_minus_dense"] = interval
+    return {"rows": rows}
+
+
+@pytest.mark.parametrize(
+    ("gap", "low", "high", "word"),
+    [(0.01, 0.004, 0.02, "reproduced"), (0.001, -0.004, 0.006, "partly"), (-0.01, -0.02, -0.004, "not reproduced")],
+)
+def test_a_difference_is_judged_by_its_interval(gap, low, high, word):
+    assert judges.exits_cost_nothing(sweep(gap, low, high)).word == word
+    table = {"differences": {"lc - dsn": {"value": gap, "low": low, "high": high}}}
+    assert judges.ahead_of("dsn")(table).word == word
+
+
+@pytest.mark.parametrize(
+    ("exits", "word"),
+    [
+        (((0.25, 0.3, 0.45), (0.6, 0.2, 0.2)), "reproduced"),
+        (((0.45, 0.05, 0.5), (0.6, 0.2, 0.2)), "partly"),
+        (((0.25, 0.3, 0.45), (0.2, 0.1, 0.7)), "not reproduced"),
+        (((0.1, 0.1, 0.8), (0.2, 0.1, 0.7)), "not reproduced"),
+    ],
+)
+def test_exits(exits, word):
+    assert judges.half_leaves_early(sweep(0, 0, 0, exits)).word == word
+
+
+@pytest.mark.parametrize(
+    ("shares", "word"),
+    [((0.06, 0.2, 0.7), "reproduced"), ((0.02, 0.4, 0.9), "partly"), ((0.3, 0.2, 0.7), "not reproduced")],
+)
+def test_boundaries(shares, word):
+    rows = [
+        {"grade": g, "share": 0.1, "boundary_share": s, "interval": {"low": s - 0.01, "high": s + 0.01}, "paper": p}
+        for (g, p), s in zip(paper.F1.items(), shares, strict=True)
+    ]
+    assert judges.boundaries_are_hard({"rows": rows}).word == word
+
+
+@pytest.mark.parametrize(
+    ("fast", "word"),
+    [((15, 21, 5, 1), "reproduced"), ((15, 30, 16, 1), "partly"), ((15, 32, 5, 1), "not reproduced")],
+)
+def test_times_by_stage(fast, word):
+    found = {"rows": [{"rho": 0.985, "ms_stages": [15, 31, 18, 1]}, {"rho": 0.8, "ms_stages": list(fast)}]}
+    assert judges.stages_get_cheaper(found).word == word
+
+
+@pytest.mark.parametrize(("ratio", "word"), [(2.0, "reproduced"), (1.6, "partly"), (1.1, "not reproduced")])
+def test_speed_over_a_rival(ratio, word):
+    row = {"system": "lc", "speed_over_deeplab_v2": ratio, "multiply_adds_below_deeplab_v2": 1.72}
+    assert judges.faster_than_deeplab("lc", 2.15)({"results": [row]}).word == word
+
+
+def test_a_changed_result_changes_the_verdict(monkeypatch):
+    (claim,) = [c for c in ledger.CLAIMS if c.results == ("T6-voc-paper",)]
+    assert claim.finding().word == "reproduced"
+    found = copy.deepcopy(stored("T6-voc-paper"))
+    found["rows"][0]["parameters_m"] = 40.0
+    monkeypatch.setattr(ledger, "stored", lambda name: found)
+    assert claim.finding().word == "not reproduced"
+
+
+def test_printed_scores_by_class_are_whole():
+    for system, row in scores.SCORES.items():
+        assert len(row) == len(scores.CLASSES) + 1, system
+        *classes, mean = row
+        background = 21 * mean - sum(classes)  # is part of the mean and not printed
+        assert 80 < background < 100, (system, background)

@@ -1,0 +1,78 @@
+"""Write docs/reproduction.md, the ledger of the paper's claims, from the kept results.
+
+    python -m tools.reproduction_page
+
+Every verdict and number is computed from docs/results; a test compares the page with what these files give.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from lcnb.paths import written_whole
+from lcnb.reproduction import ledger, stored
+from tools.markdown import table
+
+DOCS = Path(__file__).resolve().parents[1] / "docs"
+TEMPLATE, PAGE = DOCS / "reproduction.template.md", DOCS / "reproduction.md"
+MISSING = ("T2", "T1", "T3", "F1", "F7")
+
+
+def page() -> str:
+    """The text of the page."""
+    counts = ledger.counted()
+    return TEMPLATE.read_text(encoding="utf-8").format(
+        counts=", ".join(f"{n} {word}" for word, n in counts.items() if n) + f", of {sum(counts.values())} claims",
+        ledger=_ledger(), data=_data(), machine=_machine(), commands=_commands(),
+        missing="\n".join(f"lcnb reproduce {t} --preset voc-paper --data DIR --device cuda" for t in MISSING),
+    )  # fmt: skip
+
+
+def _ledger() -> str:
+    head = ("", "claim", "where", "printed", "here", "95 %", "verdict", "results")
+    lines = []
+    for number, claim in enumerate(ledger.CLAIMS, start=1):
+        found = claim.finding()
+        files = ", ".join(f"[{name}](results/{name}.json)" for name in claim.results) or "-"
+        row = (claim.title, claim.source, claim.printed, found.measured, found.interval, f"**{found.word}**", files)
+        lines.append((str(number), *row))
+    rules = "\n".join(f"{n}. {claim.title}: {claim.rule}." for n, claim in enumerate(ledger.CLAIMS, start=1))
+    return f"{table(head, lines, len(head))}\n\nWhat would count as reproduced:\n\n{rules}"
+
+
+def _data() -> str:
+    found = stored("T2-camvid-small")
+    made, of = found["settings"], "table 2's arms had"
+    return (
+        f"Tables 1 and 2 and figures 1, 5 and 7: {made['dataset']} {made['val_split']}, width {made['width']:g}; "
+        f"{of} {made['steps']} + {made['cascade_steps']} steps of {made['batch']} crops from {made['init']} each"
+    )
+
+
+def _results() -> list[str]:
+    return list(dict.fromkeys(name for claim in ledger.CLAIMS for name in claim.results))
+
+
+def _machine() -> str:
+    lines = []
+    for name in _results():
+        m = stored(name)["machine"]
+        lines.append(f"{m['cores']} cores of an {m['cpu']}, torch {m['torch'].split('+')[0]}, {m['date']}")
+    return "; ".join(dict.fromkeys(lines))
+
+
+def _commands() -> str:
+    commands = "\n".join(stored(name)["command"] for name in _results())
+    return f"```sh\n{commands}\n```"
+
+
+def main() -> int:
+    """Write it."""
+    with written_whole(PAGE) as temporary:
+        temporary.write_text(page(), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
