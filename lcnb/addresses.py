@@ -13,15 +13,15 @@ BRANCH = "main"
 BOOTSTRAP = f"""\
 import importlib.util
 import os
-import subprocess
 import sys
+from subprocess import check_call
 
 if importlib.util.find_spec("lcnb") is None:  # on Colab, say: fetch the package with its data and weights
+    address = os.environ.get("LCNB_REPOSITORY", "{HOME}")
     if not os.path.isdir("lcnb-checkout"):
-        address = os.environ.get("LCNB_REPOSITORY", "{HOME}")
-        subprocess.run(["git", "clone", "--quiet", "--depth=1", address, "lcnb-checkout"], check=True)
-    needs = ["ipywidgets>=8.1", "matplotlib", "seaborn", "psutil", "av>=13"]
-    subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", "-e", "./lcnb-checkout", *needs], check=True)
+        check_call(["git", "clone", "--quiet", "--depth=1", address, "lcnb-checkout"])
+    needs = ["-e", "./lcnb-checkout", "ipywidgets>=8.1", "matplotlib", "seaborn", "psutil", "av>=13"]
+    check_call([sys.executable, "-m", "pip", "install", "--quiet", *needs])
     sys.path.insert(0, os.path.abspath("lcnb-checkout"))  # a running Python does not see the new installation
 """
 """The cell tagged `bootstrap` of every notebook; it does nothing where lcnb can be imported."""
