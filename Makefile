@@ -21,7 +21,7 @@ STAMP := .venv/.lcnb-ready
 export GOMP_SPINCOUNT ?= 1000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run lab check test test-real lint types python-there browser-there clean clean-venv
+.PHONY: help setup run lab book check test test-real lint types python-there browser-there clean clean-venv
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1 \2/p' Makefile | while read -r name text; do \
@@ -81,6 +81,9 @@ browser-there:
 test-real: setup ## tests and notebooks on the real data under LCNB_DATA
 	@test -n "$$LCNB_DATA" || { echo 'make: set LCNB_DATA to the folder above camvid/' >&2; exit 1; }
 	$(BIN)/python -m pytest -m real $(ARGS)
+
+book: setup ## build the site of notebooks and docs, and follow all of its links
+	$(BIN)/python -m tools.book --out build/book
 
 clean: ## remove what was built; .venv stays
 	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

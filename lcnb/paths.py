@@ -8,8 +8,10 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-REPOSITORY = os.environ.get("LCNB_REPOSITORY", "https://github.com/lcnb/lcnb")
-"""The one address setting: where an installed package says its data and weights can be had."""
+HOME = "https://github.com/lcnb/lcnb"
+"""The one address setting: a test says which texts must follow when it changes."""
+REPOSITORY = os.environ.get("LCNB_REPOSITORY", HOME)
+"""Where an installed package says its data and weights can be had: a fork may name itself."""
 
 
 def checkout() -> Path | None:

@@ -60,7 +60,7 @@ def make(*arguments, **env):
 @needs_make
 def test_help_names_the_targets():
     said = make().stdout
-    for target in ("setup", "run", "lab", "check", "test", "test-real", "clean"):
+    for target in ("setup", "run", "lab", "book", "check", "test", "test-real", "clean"):
         assert re.search(rf"^  make {target} +\w", said, re.MULTILINE)
     assert "not tested here" in said
 
@@ -140,7 +140,8 @@ def installed(wheel, tmp_path_factory):
 
 def test_wheel_holds_every_module_and_no_data(wheel):
     names = set(zipfile.ZipFile(wheel).namelist())
-    modules = {p.relative_to(ROOT).as_posix() for p in (ROOT / "lcnb").rglob("*.py")}
+    modules = {p.relative_to(ROOT).as_posix() for e in ("py", "js", "css") for p in (ROOT / "lcnb").rglob(f"*.{e}")}
+    assert "lcnb/export/slider.js" in modules
     assert modules <= names
     assert not [n for n in names if not n.startswith(("lcnb/", "lcnb-"))]
 

@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parents[1]
 TIMEOUT = 300
 CODE = (
     "lcnb/plots", "lcnb/widgets", "lcnb/palettes.py", "lcnb/difficulty.py", "lcnb/evaluation", "lcnb/models",
-    "lcnb/training", "lcnb/reproduction",
+    "lcnb/training", "lcnb/reproduction", "lcnb/export",
 )  # fmt: skip
 
 
@@ -46,7 +46,7 @@ def digests(content: dict[str, Any]) -> dict[str, str]:
 
 
 def _sources(path: Path) -> Iterable[Path]:
-    return path.rglob("*.py") if path.is_dir() else [path]
+    return [p for e in ("py", "js", "css") for p in path.rglob(f"*.{e}")] if path.is_dir() else [path]
 
 
 def _of_files(files: Iterable[Path]) -> str:

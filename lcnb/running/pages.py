@@ -33,7 +33,7 @@ class _Exporter(HTMLExporter):
     """nbconvert's exporter, with formulas turned into MathML here instead of by a script in the reader's browser."""
 
     def markdown2html(self, context: Any, source: str) -> str:
-        renderer = _Renderer(
+        renderer = MathRenderer(
             escape=False,
             attachments=context.get("cell", {}).get("attachments", {}),
             embed_images=True,
@@ -46,7 +46,9 @@ class _Exporter(HTMLExporter):
     markdown2html.jinja_pass_arg = HTMLExporter.markdown2html.jinja_pass_arg  # type: ignore[attr-defined]
 
 
-class _Renderer(markdown_mistune.IPythonRenderer):
+class MathRenderer(markdown_mistune.IPythonRenderer):
+    """Markdown to HTML, formulas as MathML."""
+
     def inline_math(self, body: str) -> str:
         return mathml(body, "inline")
 

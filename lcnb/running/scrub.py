@@ -123,8 +123,9 @@ def _cell(cell: dict[str, Any], number: int, hide: Callable[[str], str]) -> dict
 
 
 def _without_widget(output: dict[str, Any]) -> dict[str, Any]:
-    """A widget needs its kernel: say so, instead of leaving a reference to nothing."""
-    if WIDGET not in output.get("data", {}):
+    """A widget needs its kernel: leave the page it brings along, or a sentence, instead of a reference to nothing."""
+    data = output.get("data", {})
+    if WIDGET not in data:
         return output
-    note = {"text/plain": WIDGET_NOTE, "text/html": f'<p class="lcnb-note"><em>{WIDGET_NOTE}</em></p>'}
-    return {**output, "data": note}
+    html = data.get("text/html", f'<p class="lcnb-note"><em>{WIDGET_NOTE}</em></p>')
+    return {**output, "data": {"text/plain": WIDGET_NOTE, "text/html": html}}

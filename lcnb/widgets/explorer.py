@@ -4,7 +4,8 @@ Shape letters: H, W pixels, S stages.
 
 Every move re-thresholds cached stage outputs at once; when the slider has rested for 300 ms the cascade
 really runs on regions, and the read-out says which of the two is shown. CSS classes for tests and style:
-`lcnb-slider`, `lcnb-readout`, `lcnb-picture`.
+`lcnb-slider`, `lcnb-readout`, `lcnb-picture`. Where there is no kernel (a stored notebook, a page), the same place
+shows the first picture with the slider of `lcnb.export`.
 """
 
 from __future__ import annotations
@@ -21,16 +22,13 @@ import torch
 from torch import Tensor
 
 from lcnb.evaluation import ConfusionMatrix
+from lcnb.export import RHOS, canvas_slider
 from lcnb.models import CascadeOutput, CascadeRuns, FusionError, LayerCascade, cascade_cost
 from lcnb.palettes import UNKNOWN, class_colours, colourise, hexadecimal, stage_colours
 from lcnb.plots.cascade import label_map, stage_overlay, to_array
 from lcnb.widgets.controls import NumberSlider, picture, readout, swatch
 from lcnb.widgets.debounce import Debounced
 from lcnb.widgets.pictures import beside, jpeg
-
-RHOS = (0.0, *np.round(np.arange(0.30, 0.90, 0.05), 2).tolist(), *np.round(np.arange(0.90, 0.99, 0.01), 2).tolist(),
-        0.985, 0.99, 0.995, 0.998, 0.999, 1.0)  # fmt: skip
-"""Where the slider stops: finer where the exits change fastest."""
 
 
 class ThresholdExplorer(ipw.VBox):
@@ -87,6 +85,23 @@ class ThresholdExplorer(ipw.VBox):
         """The thresholds as they stand, one per exit."""
         values = [c.value for c in self.controls]
         return tuple(values) if len(values) > 1 else tuple(values * (len(self.cascade.stages) - 1))
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
+        """What goes into the notebook: this widget, and the slider without a kernel for who reads it without one."""
+        bundle = super()._repr_mimebundle_(**kwargs)
+        return bundle if len(self.controls) > 1 else {**bundle, "text/html": self.page()}
+
+    def page(self) -> str:
+        """The first picture in a slider that needs no kernel: HTML of `lcnb.export.canvas_slider`."""
+        image = self.images[0]
+        x = image[None].to(self.device).float() / 255
+        with torch.inference_mode():
+            logits = self.cascade.all_stages(x)
+        return canvas_slider(
+            image, logits, self.classes, cascade_cost(self.cascade, *image.shape[1:]), rho=self.controls[0].value,
+            cumulative=self.cumulative, mask=None if self.masks is None else self.masks[0],
+            ignore_index=self.ignore_index,
+        )  # fmt: skip
 
     # What happens when something changes.
 

@@ -105,3 +105,10 @@ def test_cleans_a_notebook():
     assert widget["data"]["text/plain"] == WIDGET_NOTE
     assert WIDGET not in widget["data"]
     assert error == {"output_type": "error", "traceback": ["File x.py"], "evalue": "~"}
+
+
+def test_a_widget_that_brings_a_page_leaves_it():
+    bundle = {WIDGET: {"model_id": "1"}, "text/plain": "Explorer()", "text/html": "<div>drag</div>"}
+    cell = {"cell_type": "code", "metadata": {}, "source": "x", "outputs": [{"data": bundle}]}
+    (left,) = clean({"metadata": {}, "cells": [cell]}, [])["cells"][0]["outputs"]
+    assert left["data"] == {"text/plain": WIDGET_NOTE, "text/html": "<div>drag</div>"}

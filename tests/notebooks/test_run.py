@@ -57,6 +57,13 @@ def test_every_notebook_has_a_page_with_pictures_and_the_index_links_it(ran):
         assert f"{name}.html" in index
 
 
+@pytest.mark.parametrize("name", ["00_quickstart", "05_stage_visualization"])
+def test_the_threshold_slider_is_in_the_page(ran, name):
+    page = (ran[1] / f"{name}.html").read_text(encoding="utf-8")
+    assert page.count('<div class="lcnb-cached"') == 1
+    assert "Cached view:" in page
+
+
 def test_no_path_of_this_machine_is_left(ran):
     for name in NOTEBOOKS:
         text = (ran[1] / f"{name}.ipynb").read_text(encoding="utf-8")

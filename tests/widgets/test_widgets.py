@@ -15,6 +15,7 @@ from PIL import Image
 from lcnb.difficulty import difficulty
 from lcnb.errors import DataError
 from lcnb.models import split
+from lcnb.running.scrub import WIDGET
 from lcnb.widgets import (
     DifficultyExplorer,
     PhotoExplorer,
@@ -240,3 +241,13 @@ def test_training_curve_draws_each_row_it_is_given():
     assert "mIoU 0.300" in widget.readout.value
     assert widget.picture.value != before
     assert Image.open(io.BytesIO(widget.picture.value)).width > 600
+
+
+def test_explorer_leaves_a_page_where_there_is_no_kernel(small_cascade, picture):
+    one = ThresholdExplorer(small_cascade, [picture, picture.flip(1)], CLASSES, 0.6)
+    bundle = one._repr_mimebundle_()
+    assert WIDGET in bundle  # JupyterLab takes the live one
+    assert bundle["text/html"] == one.page()
+    assert 'class="lcnb-cached"' in one.page()
+    each = ThresholdExplorer(small_cascade, [picture], CLASSES, 0.6, per_exit=True)
+    assert "text/html" not in each._repr_mimebundle_()  # a page has one slider

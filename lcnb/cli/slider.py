@@ -1,0 +1,59 @@
+"""`lcnb slider`: a photograph as a page with the threshold slider, to drag without Python and to send to a friend."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from lcnb.cli.options import command, probability
+
+
+def add(commands: Any) -> None:
+    """The command's options."""
+    parser = command(
+        commands,
+        "slider",
+        run,
+        "turn a photograph into a page with the threshold slider, which needs no Python",
+        "lcnb slider street.jpg --weights camvid-small --out street.html",
+    )
+    parser.add_argument("picture", type=Path, metavar="PICTURE", help="any picture file; a large one is scaled down")
+    parser.add_argument(
+        "--weights", metavar="NAME", default="streets-small",
+        help="name, folder or file of the weights (default: streets-small)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--rho", type=probability, metavar="R", help="where the slider starts (default: the weights' own)"
+    )
+    parser.add_argument("--out", type=Path, metavar="FILE", help="the page (default: PICTURE's name, .html, here)")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Read, run every stage once, write."""
+    import torch
+
+    from lcnb.datasets.photo import decode_photo
+    from lcnb.export import canvas_slider, standalone
+    from lcnb.models import cascade_cost
+    from lcnb.paths import written_whole
+    from lcnb.weights import load
+
+    image = decode_photo(arguments.picture.read_bytes(), arguments.picture.name)
+    cascade = load(arguments.weights)
+    with torch.inference_mode():
+        logits = cascade.all_stages(image[None].float() / 255)
+    rho = arguments.rho if arguments.rho is not None else _first(cascade.rho)
+    cost = cascade_cost(cascade, *image.shape[1:])
+    names = cascade.meta.get("classes") or [f"class {k}" for k in range(logits[0].shape[1])]
+    fragment = canvas_slider(image, logits, names, cost, rho=rho)
+    out = arguments.out or Path(f"{arguments.picture.stem}.html")
+    with written_whole(out) as path:
+        path.write_text(standalone(fragment, f"{arguments.picture.stem}: drag the threshold"), encoding="utf-8")
+    print(f"wrote {out}, {out.stat().st_size / 1e3:.0f} kB: open it in a browser")
+    return 0
+
+
+def _first(rho: Any) -> float:
+    """The slider moves one threshold for all exits; weights may have one each."""
+    return float(rho[0] if isinstance(rho, (list, tuple)) else rho)
