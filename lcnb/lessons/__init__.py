@@ -20,10 +20,10 @@ EXERCISES: dict[str, Grader] = {
     "03-leaves": building.who_leaves,
     "03-factors": building.factorised,
     "04-rho": training.rho_at_its_ends,
-    "04-loss": training.loss_of_step_two,
     "04-plain": training.weights_of_the_plain_network,
+    "04-loss": training.loss_of_step_two,
 }
-"""By name: the notebook's number and what is asked."""
+"""By name: the notebook's number and what is asked; in the order in which the lessons ask."""
 
 
 @dataclass(frozen=True)
