@@ -12,7 +12,7 @@ from tests.cli.conftest import ROOT, environment
 from tools.store_notebooks import NOTEBOOKS, SOLUTIONS, digests
 
 PATHS = sorted(SOLUTIONS.glob("*.ipynb"))
-CHECKED = re.compile(r'lcnb\.check\(\s*"([^"]+)"')
+NAME = re.compile(r'"(\d\d-[a-z-]+)"')
 PRINTED = re.compile(r"^([✓✗○]) (\S+): (.*)$", re.MULTILINE)
 RUN = """
 import json, sys
@@ -34,7 +34,8 @@ def code_cells(notebook):
 
 
 def checked(notebook):
-    return [name for c in code_cells(notebook) for name in CHECKED.findall("".join(c["source"]))]
+    cells = [text for c in code_cells(notebook) if "lcnb.check(" in (text := "".join(c["source"]))]
+    return [name for text in cells for name in NAME.findall(text)]
 
 
 def printed(notebook):
