@@ -10,24 +10,43 @@ from dataclasses import dataclass
 from typing import Any
 
 from lcnb.errors import LcnbError
-from lcnb.lessons import building, reproduction, training
+from lcnb.lessons import building, difficulty, quickstart, regions, reproduction, stages, training
+
+MARKS = {True: "✓", False: "✗", None: "○"}
+"""What a verdict's line begins with."""
 
 Grader = Callable[[Any], str | None]
 """Takes an answer; None where it is right, else a sentence that helps. It may raise what the answer raises."""
 
 EXERCISES: dict[str, Grader] = {
+    "00-ends": quickstart.exits_at_the_ends,
+    "00-saved": quickstart.share_saved,
+    "00-stages": quickstart.who_left_where,
+    "00-budget": quickstart.threshold_for_budget,
+    "01-names": difficulty.names_of_five,
+    "01-grades": difficulty.grades,
+    "01-boundary": difficulty.boundary_share,
+    "01-changes": difficulty.changes,
+    "02-table": regions.row_of_the_table,
+    "02-loops": regions.convolution_by_loops,
+    "02-pool": regions.max_pool,
+    "02-break-even": regions.break_even,
     "03-cost": building.cost_at_exits,
     "03-leaves": building.who_leaves,
     "03-factors": building.factorised,
     "04-rho": training.rho_at_its_ends,
-    "04-loss": training.loss_of_step_two,
     "04-plain": training.weights_of_the_plain_network,
+    "04-loss": training.loss_of_step_two,
+    "05-silent": stages.silent_second_stage,
+    "05-decided": stages.decided_so_far,
+    "05-ratio": stages.entering_ratio,
+    "05-pair": stages.better_pair,
     "06-eighty": reproduction.speed_of_eighty,
     "06-dense": reproduction.dense_speed,
     "06-misprint": reproduction.misprinted_column,
     "06-referee": reproduction.who_won,
 }
-"""By name: the notebook's number and what is asked."""
+"""By name: the notebook's number and what is asked; in the order in which the lessons ask."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +83,11 @@ def grade(name: str, answer: Any) -> Verdict:
     return Verdict(wrong is None, wrong or "right")
 
 
+def line(name: str, verdict: Verdict) -> str:
+    """What `check` prints, and what `lcnb check --summary` finds again in a stored notebook: one line, always."""
+    return f"{MARKS[verdict.right]} {name}: {' '.join(verdict.message.split())}"
+
+
 def check(name: str, answer: Any) -> None:
     """Say whether an answer is right and, if it is not, what is wrong with it.
 
@@ -74,6 +98,4 @@ def check(name: str, answer: Any) -> None:
     Raises:
         LcnbError: there is no such exercise.
     """
-    verdict = grade(name, answer)
-    mark = {True: "✓", False: "✗", None: "○"}[verdict.right]
-    print(f"{mark} {name}: {verdict.message}")
+    print(line(name, grade(name, answer)))

@@ -6,13 +6,14 @@ Shape letters: B images, K classes, C channels, S stages, h, w cells.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from lcnb.models import cascade_cost, irnet_lc, max_softmax
-from lcnb.models.cost import count_macs
+from lcnb.models.cost import CascadeCost, count_macs
 from lcnb.models.exits import leaves
 
 EXITS = (0.5, 0.3, 0.2)
@@ -23,7 +24,7 @@ RHOS = (0.0, 0.3, 0.6, 1.0)
 
 def cost_at_exits(answer: Any) -> str | None:
     """GMAC of the paper's network at 512x512 if half of the cells leave at stage 1 and three tenths at stage 2."""
-    cost = cascade_cost(irnet_lc(21), *SIZE)
+    cost = _cost()
     given, right = float(answer) * 1e9, _spent(cost.stages, cost.heads, EXITS)
     if abs(given - right) <= 0.005 * right:
         return None
@@ -33,6 +34,12 @@ def cost_at_exits(answer: Any) -> str | None:
     if abs(given / 1e9 - right) <= 0.005 * right:
         return "the answer is asked for in GMAC: divide by 10^9"
     return f"{given / 1e9:.1f} GMAC is not what these exits cost; which cells does each stage compute?"
+
+
+@cache
+def _cost() -> CascadeCost:
+    """Of the paper's network; counting takes a second or two."""
+    return cascade_cost(irnet_lc(21), *SIZE)
 
 
 def _spent(stages: Sequence[int], heads: Sequence[int], exits: Sequence[float]) -> float:

@@ -55,7 +55,7 @@ def folders() -> list[Path]:
 
 
 def find(wanted: Sequence[str] = (), where: Sequence[Path] | None = None) -> list[Notebook]:
-    """Notebooks by number ("00"), name ("00_quickstart"), file or folder; all of them if none is named.
+    """Notebooks by number ("00"), name ("solutions/00_quickstart"), file or folder; all lessons if none is named.
 
     Args:
         wanted: as a person types them.
@@ -84,19 +84,21 @@ def _all(places: Sequence[Path]) -> list[Path]:
 
 def _named(item: str, places: Sequence[Path]) -> list[Path]:
     path = Path(item).expanduser()
-    if path.is_dir() and (files := sorted(path.glob("*.ipynb"))):
-        return [f.resolve() for f in files]
+    for folder in (path, *(place / item for place in places)):
+        if folder.is_dir() and (files := sorted(folder.glob("*.ipynb"))):
+            return [f.resolve() for f in files]
     if path.suffix == ".ipynb" and path.is_file():
         return [path.resolve()]
-    stem = item.removesuffix(".ipynb")
-    for folder in places:
+    inner, _, stem = item.removesuffix(".ipynb").rpartition("/")
+    shelves = [place / inner for place in places]
+    for folder in shelves:
         files = sorted(folder.glob("*.ipynb"))
         hits = [f for f in files if f.stem == stem] or [f for f in files if f.stem.startswith(f"{stem}_")]
         if len(hits) > 1:
             raise NotebookError(f"{item!r} could be {' or '.join(f.stem for f in hits)}; give more of the name")
         if hits:
             return hits
-    known = [f.stem for folder in places for f in sorted(folder.glob("*.ipynb"))]
+    known = [f.stem for folder in shelves for f in sorted(folder.glob("*.ipynb"))]
     close = difflib.get_close_matches(stem, known, n=1)
     hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(known) or 'none'}"
     raise NotebookError(f"no notebook is named {item!r} in {', '.join(map(str, places))}; {hint}")

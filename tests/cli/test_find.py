@@ -24,6 +24,17 @@ def test_all_by_default_and_once_each(shelf):
     assert [n.name for n in find(["01", "00", "01_difficulty"])] == ["01_difficulty", "00_quickstart"]
 
 
+@pytest.mark.parametrize("name", ["solutions/00", "solutions/00_quickstart", "solutions"])
+def test_solutions_by_name(shelf, name):
+    path = shelf / "solutions" / "00_quickstart.ipynb"
+    assert find([name]) == [Notebook(path, "solutions/00_quickstart")]
+
+
+def test_unknown_solutions(shelf):
+    with pytest.raises(NotebookError, match=r"no notebook is named 'solutions/07'.*there are 00_quickstart"):
+        find(["solutions/07"])
+
+
 def test_a_folder_and_its_own_results(shelf):
     assert [n.name for n in find(["notebooks/solutions", "00"])] == ["solutions/00_quickstart", "00_quickstart"]
 

@@ -1,4 +1,4 @@
-"""The stored notebooks: executed, fresh, small, and written as the project writes them."""
+"""The stored lessons: executed, fresh, small, and written as the project writes them."""
 
 import ast
 import json
@@ -9,7 +9,7 @@ import pytest
 
 from tools.store_notebooks import ROOT, digests
 
-PATHS = sorted((ROOT / "notebooks").glob("**/*.ipynb"))
+PATHS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 PARAMETERS = {"dataset": "str", "profile": "str", "device": "str", "rho": "float", "seed": "int"}
 
 

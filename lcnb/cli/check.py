@@ -1,0 +1,141 @@
+"""`lcnb check`: the exercises, and a class's marks from the notebooks they handed in (nothing is executed)."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lcnb.cli.console import table
+from lcnb.cli.options import UsageError, command
+from lcnb.paths import written_whole
+
+if TYPE_CHECKING:
+    from lcnb.lessons.marks import Student
+
+WORDS = {"✓": "right", "✗": "wrong", "○": "not answered"}
+NOTE = "read from stored outputs, nothing was executed; outputs can be edited, so this is feedback and no exam"
+SHORT = 90
+"""Letters of a sentence that are shown."""
+
+
+def add(commands: Any) -> None:
+    """The command's options."""
+    parser = command(
+        commands, "check", run, "list the exercises, or sum up what a class has answered",
+        "lcnb check --summary submissions/ --csv class.csv",
+    )  # fmt: skip
+    parser.add_argument(
+        "--summary", nargs="+", type=Path, metavar="PATH",
+        help="notebooks, or folders of them: one file or one folder a student; their outputs are read, not their code",
+    )  # fmt: skip
+    parser.add_argument("--csv", type=Path, metavar="FILE", help="write the summary's marks, a row for each student")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the summary, with what each was told")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """List, or sum up; 1 where a notebook could not be read."""
+    if arguments.summary is None:
+        if arguments.csv or arguments.json:
+            raise UsageError("--csv and --json write a summary; add --summary and the notebooks")
+        print(listing())
+        return 0
+    from lcnb.lessons.marks import collect
+
+    students = collect(arguments.summary)
+    print(summary(students))
+    if arguments.csv:
+        _write_csv(arguments.csv, students)
+    if arguments.json:
+        _write_json(arguments.json, students)
+    return 1 if any(s.problems for s in students) else 0
+
+
+def listing() -> str:
+    """Every exercise with its question, by notebook."""
+    from lcnb.lessons import EXERCISES
+
+    lines, before = [], ""
+    for name, grader in EXERCISES.items():
+        if name[:2] != before:
+            lines += ["", f"notebook {name[:2]}"]
+        before = name[:2]
+        lines.append(f"  {name:15} {(grader.__doc__ or '').splitlines()[0]}")
+    return "\n".join(lines).strip()
+
+
+def summary(students: Sequence[Student]) -> str:
+    """Student x exercise, then the exercises from the hardest on, then what could not be read."""
+    names = _exercises(students)
+    parts = []
+    if names:
+        parts += [_by_student(students, names), _by_exercise(students, names)]
+    parts.append("\n".join([NOTE, *(p for s in students for p in s.problems)]))
+    return "\n\n".join(parts)
+
+
+def _exercises(students: Sequence[Student]) -> list[str]:
+    """Those that anybody has, in the order of the lessons."""
+    from lcnb.lessons import EXERCISES
+
+    return [name for name in EXERCISES if any(name in s.marks for s in students)]
+
+
+def _by_student(students: Sequence[Student], names: Sequence[str]) -> str:
+    """A column a notebook, a mark an exercise, in the order of the list below."""
+    books = sorted({name[:2] for name in names})
+    rows = [
+        (
+            student.name,
+            *("".join(student.marks.get(n, ("·", ""))[0] for n in names if n[:2] == book) for book in books),
+            f"{_count(student, '✓')}/{len(names)}",
+        )
+        for student in sorted(students, key=lambda s: s.name)
+    ]
+    order = "\n".join(f"{book}: {', '.join(n[3:] for n in names if n[:2] == book)}" for book in books)
+    legend = "✓ right  ✗ wrong  ○ not answered  · not in the notebook"
+    return "\n".join([table([("student", *books, "right"), *rows], right=(len(books) + 1,)), "", legend, order])
+
+
+def _count(student: Student, mark: str) -> int:
+    return sum(m == mark for m, _ in student.marks.values())
+
+
+def _by_exercise(students: Sequence[Student], names: Sequence[str]) -> str:
+    rows = []
+    for name in names:
+        given = [s.marks[name] for s in students if name in s.marks]
+        marks = Counter(mark for mark, _ in given)
+        slips = Counter(said for mark, said in given if mark == "✗").most_common(1)
+        told = f"{slips[0][1]} x {slips[0][0]}" if slips else ""
+        rows.append((marks["✓"] / len(given), (name, *(marks[m] for m in WORDS), told[:SHORT])))
+    hardest = [row for _, row in sorted(rows, key=lambda r: r[0])]
+    return table([("hardest first", *WORDS, "told most often"), *hardest], right=(1, 2, 3))
+
+
+def _write_csv(path: Path, students: Sequence[Student]) -> None:
+    names = _exercises(students)
+    with written_whole(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["student", *names])
+        for s in students:
+            cells = [WORDS[s.marks[n][0]] if n in s.marks else "" for n in names]
+            writer.writerow([f"'{s.name}" if s.name[:1] in "=+-@" else s.name, *cells])  # no formula in a spreadsheet
+
+
+def _write_json(path: Path, students: Sequence[Student]) -> None:
+    found = {
+        s.name: {
+            "marks": {n: {"mark": WORDS[m], "said": said} for n, (m, said) in s.marks.items()},
+            "problems": s.problems,
+        }
+        for s in students
+    }
+    with written_whole(path) as temporary:
+        temporary.write_text(
+            json.dumps({"note": NOTE, "students": found}, indent=1, ensure_ascii=False) + "\n", "utf-8"
+        )
