@@ -17,9 +17,11 @@ REQUIRED = {
     "Start": ["README.md"],
     "Lessons": [f"notebooks/{name}.ipynb" for name in (
         "00_quickstart", "01_difficulty", "02_region_convolution", "03_building_the_cascade", "04_training",
-        "05_stage_visualization",
+        "05_stage_visualization", "06_reproduce_fps_miou", "07_video", "08_beyond",
     )],
-    "Background": ["docs/architecture.md", "docs/performance.md"],
+    "Background": [f"docs/{name}.md" for name in (
+        "reproduction", "performance", "teaching", "notebooks", "architecture",
+    )],
     "Data and numbers": [
         "data/README.md", "data/weights/streets-small/README.md", "data/weights/camvid-small/README.md",
         "tools/streets/README.md", "docs/results/README.md",
@@ -31,9 +33,10 @@ FOUND = {
     "Lessons": "notebooks/[0-9]*.ipynb",
     "Solutions": "notebooks/solutions/*.ipynb",
     "Background": "docs/*.md",
+    "Quizzes": "docs/quiz/*.md",
     "Data and numbers": "data/weights/*/README.md",
 }
-ORDER = ("Start", "Lessons", "Solutions", "Background", "Data and numbers", "Project")
+ORDER = ("Start", "Lessons", "Solutions", "Quizzes", "Background", "Data and numbers", "Project")
 
 
 class BookError(LcnbError):
