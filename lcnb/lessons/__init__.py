@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lcnb.errors import LcnbError
-from lcnb.lessons import building, training
+from lcnb.lessons import beyond, building, training
 
 Grader = Callable[[Any], str | None]
 """Takes an answer; None where it is right, else a sentence that helps. It may raise what the answer raises."""
@@ -22,6 +22,10 @@ EXERCISES: dict[str, Grader] = {
     "04-rho": training.rho_at_its_ends,
     "04-loss": training.loss_of_step_two,
     "04-plain": training.weights_of_the_plain_network,
+    "08-coins": beyond.coins,
+    "08-ece": beyond.expected_error,
+    "08-swap": beyond.swapped,
+    "08-budget": beyond.within_budget,
 }
 """By name: the notebook's number and what is asked."""
 

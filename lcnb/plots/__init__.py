@@ -1,6 +1,7 @@
 """Static figures: every idea of the suite has one, with alt text and the project's palette."""
 
 from lcnb.palettes import DIFFICULTY
+from lcnb.plots.beyond import budget_plane, halo_work, reliability, work_curves
 from lcnb.plots.building import cost_plane, where_it_sits
 from lcnb.plots.cascade import (
     STAGE_LEGEND,
@@ -33,6 +34,7 @@ __all__ = [
     "blocks_on_regions",
     "boundary_shares",
     "break_even",
+    "budget_plane",
     "class_exits",
     "class_shares",
     "confidence_histogram",
@@ -42,8 +44,10 @@ __all__ = [
     "difficulty_overlay",
     "exits_over_rho",
     "grids",
+    "halo_work",
     "label_map",
     "panels",
+    "reliability",
     "shares_by_class",
     "show",
     "speed_ups",
@@ -53,4 +57,5 @@ __all__ = [
     "training_curves",
     "used_classes",
     "where_it_sits",
+    "work_curves",
 ]

@@ -15,12 +15,15 @@ class NumberSlider(ipw.HBox):
         stops: values the slider can take; `value` is added if it is none of them.
         value: to start with.
         changed: called after every change.
+        tooltip: of the number field.
 
     Attributes:
         slider, number: the two parts, with CSS classes `lcnb-slider` and `lcnb-number`.
     """
 
-    def __init__(self, description: str, stops: Sequence[float], value: float, changed: Callable[[], None]) -> None:
+    def __init__(
+        self, description: str, stops: Sequence[float], value: float, changed: Callable[[], None], tooltip: str = ""
+    ) -> None:
         self.stops = sorted({*stops, round(value, 3)})
         self.changed = changed
         self._following = False
@@ -32,7 +35,7 @@ class NumberSlider(ipw.HBox):
             layout=ipw.Layout(width="460px"),
         )
         self.number = ipw.BoundedFloatText(
-            value=value, min=0, max=1, step=0.005, tooltip=f"{description}: any value from 0 to 1"
+            value=value, min=0, max=1, step=0.005, tooltip=tooltip or f"{description}: any value from 0 to 1"
         )
         self.number.layout.width = "86px"
         self.slider.add_class("lcnb-slider")
