@@ -32,6 +32,8 @@ SAMPLED = 2000
 """Pixels an image that a temperature is fitted on."""
 COLDEST, HOTTEST = 0.05, 20.0
 """A temperature outside says that the sample is no fair one: all of it right, or all of it guessed."""
+STEPS = 50
+"""Of the bisection; each halves what is unknown of 1 / T."""
 
 
 class CalibrationError(LcnbError):
@@ -139,23 +141,24 @@ def fit_temperature(logits: Tensor, target: Tensor) -> float:
 
     Returns:
         In [0.05, 20]. Above 1: the stage was too sure of itself.
+
+    The loss is convex in 1 / T, so bisecting its derivative finds the one minimum, or a bound.
+
+    Raises:
+        CalibrationError: there are no pixels.
     """
     if not len(target):
         raise CalibrationError("a temperature needs at least one labelled pixel, got none")
-    with torch.inference_mode(False), torch.enable_grad():
-        scores, wanted = logits.detach().clone().double(), target.detach().clone().long()
-        log_t = torch.zeros((), dtype=torch.float64, requires_grad=True)
-        optimiser = torch.optim.LBFGS([log_t], max_iter=100, line_search_fn="strong_wolfe")
-
-        def loss() -> Tensor:
-            optimiser.zero_grad()
-            value = F.cross_entropy(scores / log_t.exp(), wanted)
-            value.backward()  # type: ignore[no-untyped-call]
-            return value
-
-        optimiser.step(loss)  # type: ignore[no-untyped-call]
-        found = math.exp(max(-50.0, min(50.0, log_t.item())))
-    return min(HOTTEST, max(COLDEST, found))
+    scores, wanted = logits.double(), target.long()[:, None].to(logits.device)
+    low, high = 1 / HOTTEST, 1 / COLDEST
+    for _ in range(STEPS):
+        middle = (low + high) / 2
+        weights = (scores * middle).softmax(1)
+        if float(((weights * scores).sum(1) - scores.gather(1, wanted)[:, 0]).mean()) < 0:
+            low = middle  # the loss still falls
+        else:
+            high = middle
+    return 2 / (low + high)
 
 
 def scaled(logits: StageLogits, temperatures: Sequence[float]) -> StageLogits:

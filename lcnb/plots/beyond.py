@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 
 from lcnb.palettes import ACCENT, MUTED
 from lcnb.plots.speed import LINES, MARKS
@@ -17,6 +18,8 @@ from lcnb.plots.training import STAGE_LINES
 
 Points = Sequence[tuple[float, float]]
 """(GMAC, mIoU) pairs."""
+OUTLINED = [withStroke(linewidth=2.4, foreground="#374151")]
+"""White lines that can be seen on light colours too."""
 
 
 def reliability(accuracy: np.ndarray, confidence: np.ndarray, counts: np.ndarray, ece: Sequence[float]) -> Figure:
@@ -36,7 +39,8 @@ def reliability(accuracy: np.ndarray, confidence: np.ndarray, counts: np.ndarray
         axis.plot([0, 1], [0, 1], color=MUTED, linewidth=1.2, linestyle=":", label="as right as it says")
         colour = STAGE_LINES[s % len(STAGE_LINES)]
         axis.plot(confidence[s], accuracy[s], color=colour, marker="o", markersize=4.5, label="measured")
-        axis.set(xlim=(0, 1.02), ylim=(0, 1.02), xlabel="confidence", title=f"stage {s + 1}: ECE {ece[s]:.3f}")
+        axis.set(xlim=(0, 1.02), ylim=(0, 1.02), xlabel="confidence")
+        axis.set_title(f"stage {s + 1}: ECE {ece[s]:.3f}", loc="left")
     axes[0, 0].set_ylabel("share that is right")
     fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper left", ncols=3, fontsize=9)
     return fig
@@ -54,11 +58,12 @@ def work_curves(
     """
     fig, axes = figure(7.4, 3.9)
     axis = axes[0, 0]
-    for (name, values), colour, mark in zip(curves.items(), LINES, MARKS, strict=False):
-        axis.plot(*zip(*values, strict=True), color=colour, marker=mark, markersize=5, linewidth=1.5, label=name)
+    for n, ((name, values), colour, mark) in enumerate(zip(curves.items(), LINES, MARKS, strict=False)):
+        size = max(4, 9 - 2 * n)  # lines that coincide: the mark below still shows around the one above
+        axis.plot(*zip(*values, strict=True), color=colour, marker=mark, markersize=size, linewidth=1.5, label=name)
     for (name, (x, y)), colour in zip((points or {}).items(), LINES[len(curves) :], strict=False):
         axis.plot([x], [y], color=colour, marker="*", markersize=13, linestyle="none", label=name)
-    axis.set(xlabel="multiply-adds of a picture (GMAC), mean", ylabel="mIoU")
+    axis.set(xlabel="multiply-adds of a picture (GMAC), mean", ylabel="mIoU (axis does not start at 0)")
     axis.set_title(note, loc="left", fontsize=9.5)
     axis.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), fontsize=9)
     return fig
@@ -82,19 +87,22 @@ def budget_plane(
     shown = axis.imshow(miou.T, origin="lower", cmap="cividis", aspect="auto")
     if np.ptp(spent) > 0:
         lines = axis.contour(places, places, spent.T, levels=6, colors="white", linewidths=0.9)
-        axis.clabel(lines, fmt=lambda v: f"{v:.3g}", fontsize=8)
-    axis.plot(places, places, color="white", linestyle=":", linewidth=1.5, label="one ρ for both (the paper)")
+        lines.set_path_effects(OUTLINED)
+        for text in axis.clabel(lines, fmt=lambda v: f"{v:.3g}", fontsize=8.5):
+            text.set_path_effects(OUTLINED)
+    axis.plot(places, places, color="#d55e00", linestyle=":", linewidth=2, label="one ρ for both (the paper)")
     for (name, pair), mark in zip(chosen.items(), MARKS, strict=False):
         at = [list(grid).index(rho) for rho in pair]
         axis.plot(
             *at, marker=mark, markersize=9, color="#d55e00", markeredgecolor="white", linestyle="none", label=name
         )
     ticks = places[:: max(1, len(grid) // 9)]
-    axis.set_xticks(ticks, [f"{grid[i]:g}" for i in ticks])
-    axis.set_yticks(ticks, [f"{grid[i]:g}" for i in ticks])
-    axis.set(xlabel="ρ of exit 1", ylabel="ρ of exit 2", title=f"mIoU by colour, lines of equal work in {unit}")
+    axis.set_xticks(ticks, [f"{grid[i]:g}" for i in ticks], fontsize=8.5)
+    axis.set_yticks(ticks, [f"{grid[i]:g}" for i in ticks], fontsize=8.5)
+    axis.set(xlabel="ρ of exit 1", ylabel="ρ of exit 2")
+    axis.set_title(f"mIoU by colour, lines of equal work in {unit}", loc="left")
     fig.colorbar(shown, ax=axis, shrink=0.9)
-    fig.legend(loc="outside lower left", ncols=3, fontsize=9, facecolor="#374151", labelcolor="white", frameon=True)
+    fig.legend(loc="outside lower left", ncols=3, fontsize=9)
     return fig
 
 
@@ -112,12 +120,14 @@ def halo_work(rows: Sequence[tuple[int, float, float]], cached: float) -> Figure
     left.axhline(cached, color=MUTED, linewidth=1.2, linestyle=":", label="cached view")
     left.plot(places, scores, color=ACCENT, marker="o", label="true run")
     low, high = min(*scores, cached), max(*scores, cached)
-    left.set(ylim=(low - 0.01, high + 0.01), title="mIoU (the axis does not start at 0)")
+    left.set(ylim=(low - 0.01, high + 0.01), ylabel="mIoU (axis does not start at 0)")
+    left.set_title("is it better?", loc="left")
     left.legend(loc="best", fontsize=9)
     right.bar(places, [g for _, _, g in rows], width=0.6, color=ACCENT)
     for place, (_, _, gmacs) in enumerate(rows):
         right.annotate(f"{gmacs:.2f}", (place, gmacs), (0, 3), textcoords="offset points", ha="center", fontsize=9)
-    right.set(title="GMAC of a picture", ylim=(0, 1.15 * max(g for _, _, g in rows)))
+    right.set_title("what does it take?", loc="left")
+    right.set(ylabel="GMAC of a picture", ylim=(0, 1.15 * max(g for _, _, g in rows)))
     for axis in (left, right):
         axis.set_xticks(places, [str(h) for h, _, _ in rows])
         axis.set_xlabel("halo (cells)")

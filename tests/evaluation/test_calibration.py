@@ -96,10 +96,10 @@ def test_a_temperature_is_the_best_of_a_line_of_them_and_works_in_inference_mode
     assert all(loss(found) <= loss(found * by) + 1e-12 for by in (0.8, 0.97, 1.03, 1.2))
 
 
-@pytest.mark.parametrize(("target", "low", "high"), [(0, 0.05, 0.5), (1, 20.0, 20.0)])
+@pytest.mark.parametrize(("target", "low", "high"), [(0, 0.05, 0.1), (1, 20.0, 20.0)])
 def test_a_sample_without_errors_or_without_hits_stays_within_bounds(target, low, high):
     logits = torch.tensor([[3.0, 0.0]]).repeat(50, 1)
-    assert low <= fit_temperature(logits, torch.full((50,), target)) <= high
+    assert low <= round(fit_temperature(logits, torch.full((50,), target)), 6) <= high
 
 
 def test_a_sample_takes_the_same_few_labelled_pixels_of_every_stage(case):
