@@ -21,15 +21,9 @@ from torch import Tensor
 from lcnb.benchmark.inputs import Inputs
 from lcnb.benchmark.parts import time_parts
 from lcnb.benchmark.protocol import Opponent, Protocol, Stopwatch, Times, measure, stopwatch_for
-from lcnb.benchmark.runners import (
-    PLANNED_RHO,
-    PlannedExits,
-    compiled,
-    labels_of,
-    plain,
-    prepared,
-)
+from lcnb.benchmark.runners import compiled, labels_of, plain, prepared
 from lcnb.models import Criterion, LayerCascade, cascade_cost, max_softmax
+from lcnb.models.exits import PLANNED_RHO, PlannedExits
 
 CASCADE, PLAIN, COMPILED, RHO_ONE, ALL = "cascade", "plain", "compiled", "rho = 1", "all stages"
 DENSE_ONE_HEAD = (PLAIN, COMPILED, RHO_ONE)

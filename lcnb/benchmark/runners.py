@@ -5,42 +5,19 @@ Shape letters: B images, K classes, h, w the 1/8 grid, H, W pixels, S stages.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from lcnb.models import CascadeRuns, LayerCascade, max_softmax, to_labels
+from lcnb.models import CascadeRuns, LayerCascade, to_labels
 from lcnb.models.exits import ExitLedger
 from lcnb.models.folding import folded
 from lcnb.regions import use_backend
 
 Labeller = Callable[[Tensor], Tensor]
 """(B, 3, H, W) RGB float32 in [0, 1], on the network's device -> (B, H, W) int64."""
-
-
-class PlannedExits:
-    """A criterion that sends out the cells it was told to, at the price of the real one.
-
-    Args:
-        still_open: (B, h, w) bool for each exit, the cells that stay open behind it.
-
-    It serves one run: its first call is for stage 1, its second for stage 2. Any rho between 0 and 1 will do.
-    """
-
-    def __init__(self, still_open: Sequence[Tensor]) -> None:
-        self.still_open = iter(still_open)
-
-    def __call__(self, logits: Tensor) -> Tensor:
-        """(B, K, h, w) -> (B, h, w) float32: 0 where a cell stays, 1 where it leaves."""
-        confidence = max_softmax(logits)
-        keep = next(self.still_open, None)
-        return confidence if keep is None else torch.where(keep, 0.0, 1.0)
-
-
-PLANNED_RHO = 0.5
-"""Any value strictly between 0 and 1 separates the planned confidences."""
 
 
 class OneHead(nn.Module):

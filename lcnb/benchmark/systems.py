@@ -20,10 +20,11 @@ from lcnb.benchmark.inputs import Inputs
 from lcnb.benchmark.masks import open_after
 from lcnb.benchmark.printed import printed_of
 from lcnb.benchmark.protocol import Opponent, Protocol, Times, measure, stopwatch_for
-from lcnb.benchmark.runners import PLANNED_RHO, Normalised, PlannedExits, labels_of, plain
+from lcnb.benchmark.runners import Normalised, labels_of, plain
 from lcnb.models import CascadeCost, LayerCascade, cascade_cost, irnet_lc
 from lcnb.models.baselines import BASELINES, DPN, baseline
 from lcnb.models.cost import count_macs
+from lcnb.models.exits import PLANNED_RHO, PlannedExits
 from lcnb.models.folding import folded
 
 REFERENCE = "deeplab-v2"

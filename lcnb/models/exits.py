@@ -76,6 +76,29 @@ def leaves(confidence: Tensor, rho: float) -> Tensor:
     return torch.ones_like(confidence, dtype=torch.bool) if rho == 0 else (confidence > rho) & (rho < 1)
 
 
+class PlannedExits:
+    """A criterion that sends out the cells it was told to, at the price of the real one.
+
+    Args:
+        still_open: (B, h, w) bool for each exit, the cells that stay open behind it.
+
+    It serves one run: its first call is for stage 1, its second for stage 2. Any rho between 0 and 1 will do.
+    """
+
+    def __init__(self, still_open: Sequence[Tensor]) -> None:
+        self.still_open = iter(still_open)
+
+    def __call__(self, logits: Tensor) -> Tensor:
+        """(B, K, h, w) -> (B, h, w) float32: 0 where a cell stays, 1 where it leaves."""
+        confidence = max_softmax(logits)
+        keep = next(self.still_open, None)
+        return confidence if keep is None else torch.where(keep, 0.0, 1.0)
+
+
+PLANNED_RHO = 0.5
+"""Any value strictly between 0 and 1 separates the planned confidences."""
+
+
 @dataclass(frozen=True)
 class CascadeOutput:
     """What a cascade says about a batch.

@@ -1,6 +1,7 @@
 """Static figures: every idea of the suite has one, with alt text and the project's palette."""
 
 from lcnb.palettes import DIFFICULTY
+from lcnb.plots.beyond import budget_plane, halo_work, reliability, work_curves
 from lcnb.plots.building import cost_plane, where_it_sits
 from lcnb.plots.cascade import (
     STAGE_LEGEND,
@@ -34,6 +35,7 @@ __all__ = [
     "blocks_on_regions",
     "boundary_shares",
     "break_even",
+    "budget_plane",
     "class_exits",
     "class_shares",
     "confidence_histogram",
@@ -44,8 +46,10 @@ __all__ = [
     "exits_over_rho",
     "gaps",
     "grids",
+    "halo_work",
     "label_map",
     "panels",
+    "reliability",
     "score_and_speed",
     "shares_by_class",
     "show",
@@ -60,4 +64,5 @@ __all__ = [
     "verdicts",
     "where_it_sits",
     "work_and_speed",
+    "work_curves",
 ]

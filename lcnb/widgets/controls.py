@@ -33,13 +33,16 @@ class NumberSlider(ipw.HBox):
         stops: values the slider can take; `value` is added if it is none of them.
         value: to start with.
         changed: called after every change.
+        tooltip: of the number field.
 
     Attributes:
         slider, number: the two parts, with CSS classes `lcnb-slider` and `lcnb-number`.
         spoken: gives the slider its name for who hears the page instead of seeing it.
     """
 
-    def __init__(self, description: str, stops: Sequence[float], value: float, changed: Callable[[], None]) -> None:
+    def __init__(
+        self, description: str, stops: Sequence[float], value: float, changed: Callable[[], None], tooltip: str = ""
+    ) -> None:
         self.stops = sorted({*stops, round(value, 3)})
         self.changed = changed
         self._following = False
@@ -52,7 +55,7 @@ class NumberSlider(ipw.HBox):
             layout=ipw.Layout(width="460px"),
         )
         self.number = ipw.BoundedFloatText(
-            value=value, min=0, max=1, step=0.005, tooltip=f"{description}: any value from 0 to 1"
+            value=value, min=0, max=1, step=0.005, tooltip=tooltip or f"{description}: any value from 0 to 1"
         )
         self.number.layout.width = "86px"
         self.slider.add_class("lcnb-slider")

@@ -70,8 +70,7 @@ class ThresholdExplorer(ipw.VBox):
     # What is on the screen.
 
     def _build(self, rho: float, sliders: int, names: Sequence[str]) -> None:
-        titles = ["threshold ρ"] if sliders == 1 else [f"ρ of exit {s + 1}" for s in range(sliders)]
-        self.controls = [NumberSlider(title, RHOS, rho, self._update) for title in titles]
+        self.controls = self._sliders(rho, sliders)
         self.picture, self.readout = picture(), readout()
         titles = list(names) or [f"picture {i + 1}" for i in range(len(self.images))]
         self.menu = ipw.Dropdown(options=[(t, i) for i, t in enumerate(titles)], description="picture")
@@ -79,6 +78,10 @@ class ThresholdExplorer(ipw.VBox):
         self.menu.observe(lambda change: self._choose(change["new"]), "value")
         first = [self.menu] if len(self.images) > 1 else []
         super().__init__([*first, *self.controls, self.readout, self.picture])
+
+    def _sliders(self, rho: float, sliders: int) -> list[NumberSlider]:
+        titles = ["threshold ρ"] if sliders == 1 else [f"ρ of exit {s + 1}" for s in range(sliders)]
+        return [NumberSlider(title, RHOS, rho, self._update) for title in titles]
 
     @property
     def rho(self) -> tuple[float, ...]:

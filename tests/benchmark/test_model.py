@@ -11,9 +11,9 @@ from lcnb.benchmark.masks import open_after
 from lcnb.benchmark.model import ModelSettings, bench_model
 from lcnb.benchmark.parts import PARTS, Recorder, part_of, time_parts, watched
 from lcnb.benchmark.protocol import Stopwatch
-from lcnb.benchmark.runners import PLANNED_RHO, PlannedExits, labels_of, plain, prepared
+from lcnb.benchmark.runners import labels_of, plain, prepared
 from lcnb.models import max_softmax, to_labels
-from lcnb.models.exits import ExitLedger
+from lcnb.models.exits import PLANNED_RHO, ExitLedger, PlannedExits
 from lcnb.regions import Region
 
 GRID = (2, 6, 8)
@@ -159,7 +159,7 @@ def test_part_of(operation, part):
 
 def test_planned_exits_pay_for_the_softmax(monkeypatch, x):
     called = []
-    monkeypatch.setattr("lcnb.benchmark.runners.max_softmax", lambda v: called.append(1) or max_softmax(v))
+    monkeypatch.setattr("lcnb.models.exits.max_softmax", lambda v: called.append(1) or max_softmax(v))
     keep = torch.tensor([[[True, False]]])
     planned = PlannedExits([keep])
     logits = torch.randn(1, 3, 1, 2)
