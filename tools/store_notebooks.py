@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parents[1]
 TIMEOUT = 300
 CODE = (
     "lcnb/plots", "lcnb/widgets", "lcnb/palettes.py", "lcnb/difficulty.py", "lcnb/evaluation", "lcnb/models",
-    "lcnb/training",
+    "lcnb/training", "lcnb/video",
 )  # fmt: skip
 
 

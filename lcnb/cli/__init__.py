@@ -7,11 +7,11 @@ import sys
 import traceback
 from collections.abc import Sequence
 
-from lcnb.cli import bench, data, evaluate, info, reproduce, run, sweep, train, weights
+from lcnb.cli import bench, data, evaluate, info, reproduce, run, sweep, train, video, weights
 from lcnb.cli.options import Parser, add_debug
 from lcnb.errors import LcnbError
 
-COMMANDS = (run, info, evaluate, sweep, train, reproduce, bench, data, weights)
+COMMANDS = (run, info, evaluate, sweep, train, reproduce, bench, video, data, weights)
 EPILOG = """\
 example:
   lcnb run --dataset streets --profile quick    execute every notebook, with an index page

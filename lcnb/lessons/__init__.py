@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lcnb.errors import LcnbError
-from lcnb.lessons import building, training
+from lcnb.lessons import building, training, video
 
 Grader = Callable[[Any], str | None]
 """Takes an answer; None where it is right, else a sentence that helps. It may raise what the answer raises."""
@@ -22,6 +22,9 @@ EXERCISES: dict[str, Grader] = {
     "04-rho": training.rho_at_its_ends,
     "04-loss": training.loss_of_step_two,
     "04-plain": training.weights_of_the_plain_network,
+    "07-fps": video.frames_a_second,
+    "07-share": video.share_for_the_talk,
+    "07-newest": video.newest_frames,
 }
 """By name: the notebook's number and what is asked."""
 

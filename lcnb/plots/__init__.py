@@ -25,6 +25,7 @@ from lcnb.plots.regions import break_even, grids
 from lcnb.plots.speed import blocks_on_regions, speed_ups
 from lcnb.plots.style import panels, show
 from lcnb.plots.training import ablation, training_curves
+from lcnb.plots.video import exits_over_frames, frame_times, printed_and_measured, shares_over_frames, show_film
 
 __all__ = [
     "DIFFICULTY",
@@ -40,12 +41,17 @@ __all__ = [
     "cumulative_stages",
     "difficulty_map",
     "difficulty_overlay",
+    "exits_over_frames",
     "exits_over_rho",
+    "frame_times",
     "grids",
     "label_map",
     "panels",
+    "printed_and_measured",
     "shares_by_class",
+    "shares_over_frames",
     "show",
+    "show_film",
     "speed_ups",
     "stage_overlay",
     "three_regions",

@@ -4,13 +4,17 @@ from lcnb.widgets.curve import TrainingCurve
 from lcnb.widgets.explorer import ThresholdExplorer
 from lcnb.widgets.grades import DifficultyExplorer
 from lcnb.widgets.photo import PhotoExplorer, decode_photo
+from lcnb.widgets.player import LivePlayer
+from lcnb.widgets.progress import progress
 from lcnb.widgets.regions import RegionExplorer
 
 __all__ = [
     "DifficultyExplorer",
+    "LivePlayer",
     "PhotoExplorer",
     "RegionExplorer",
     "ThresholdExplorer",
     "TrainingCurve",
     "decode_photo",
+    "progress",
 ]
