@@ -18,8 +18,8 @@ from lcnb.palettes import ACCENT, STAGES, hexadecimal, stage_colours
 from lcnb.plots.style import figure
 
 SIDES = {"dense": "#6b7280", "cascade": ACCENT}
-LINES = ("#111827", "#6b7280", ACCENT, hexadecimal(STAGES[1]))
-STYLES = (":", "-", "-", "--")
+LINES = ("#111827", hexadecimal(STAGES[2]), hexadecimal(STAGES[1]))
+"""For names that `SIDES` does not know."""
 EMBEDDED = 1_500_000
 """Bytes up to which a film is put into the notebook itself."""
 
@@ -72,9 +72,9 @@ def shares_over_frames(shares: Mapping[str, Sequence[float]], ylabel: str) -> Fi
     """
     fig, axes = figure(9.6, 2.9)
     axis = axes[0, 0]
-    for (name, values), colour, style in zip(shares.items(), LINES, STYLES, strict=False):
-        middle = statistics.median(values)
-        label = f"{name}: median {middle:.1%}"
+    for place, (name, values) in enumerate(shares.items()):
+        colour, style = SIDES.get(name, LINES[place % len(LINES)]), ("-", "--")[place % 2]
+        label = f"{name}: median {statistics.median(values):.1%}"
         axis.plot(range(1, len(values) + 1), [100 * v for v in values], color=colour, linestyle=style, label=label)
     axis.set(xlabel="frame", ylabel=ylabel, ylim=(0, None), xlim=(0, None))
     fig.legend(loc="outside upper left", ncols=len(shares), fontsize=9.5, frameon=False)
@@ -100,7 +100,7 @@ def printed_and_measured(rows: Sequence[tuple[str, float | None, float | None]])
     axis.set(yticks=list(places), yticklabels=[name for name, _, _ in rows], xlabel="times as fast", xlim=(0, None))
     axis.set_title("grey: printed; blue: measured here", fontsize=10)
     axis.grid(axis="y", visible=False)
-    axis.margins(x=0.08)
+    axis.margins(x=0.1)
     return fig
 
 

@@ -125,8 +125,10 @@ class Clip:
             ) from None
         with container:
             streams = [s for s in container.streams.video if not _is_cover(s)]
+            if len(container.streams) == 0:
+                raise VideoError(f"{self.path} is no video, or its beginning or end is missing; get it again")
             if not streams:
-                kinds = ", ".join(sorted({s.type for s in container.streams})) or "nothing"
+                kinds = ", ".join(sorted({s.type for s in container.streams}))
                 raise VideoError(f"{self.path} has no moving pictures (it holds: {kinds}); name another clip")
             streams[0].codec_context.thread_count = 1
             yield container, streams[0]

@@ -17,10 +17,11 @@ from lcnb.paths import written_whole
 from lcnb.video.reading import VideoError, _av
 
 ENCODERS = {
-    "libx264": {"preset": "medium", "threads": "1", "tune": "animation"},
+    "libx264": {"preset": "medium", "threads": "1", "tune": "animation", "x264-params": "rc-lookahead=8:ref=2"},
     "libopenh264": {"threads": "1"},
 }
-"""H.264 encoders, best first. One thread: an encoder that works on in the background would disturb who takes times."""
+"""H.264 encoders, best first. One thread: an encoder that works on in the background would disturb who takes times.
+It looks a few frames ahead only, as the frames it looks at are kept in memory."""
 
 
 def write_video(path: str | Path, frames: Iterable[np.ndarray], fps: float, quality: int = 26) -> int:
