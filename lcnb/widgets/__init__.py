@@ -1,11 +1,11 @@
 """Sliders as content: they answer within a tenth of a second, by keyboard too, and say what they show."""
 
+from lcnb.widgets.bars import progress
 from lcnb.widgets.curve import TrainingCurve
 from lcnb.widgets.explorer import ThresholdExplorer
 from lcnb.widgets.grades import DifficultyExplorer
 from lcnb.widgets.photo import PhotoExplorer, decode_photo
 from lcnb.widgets.player import LivePlayer
-from lcnb.widgets.progress import progress
 from lcnb.widgets.regions import RegionExplorer
 
 __all__ = [
