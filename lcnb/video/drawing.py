@@ -18,7 +18,7 @@ from torch import Tensor
 from lcnb.palettes import MUTED, Colour, blend, class_colours, colourise, stage_colours
 from lcnb.video.compare import Compared, Side
 
-GAP, TOP, BARS, FOOT = 8, 46, 26, 22
+GAP, TOP, BARS, FOOT = 12, 46, 26, 22
 """Pixels between panels, above them, for the bars below, and for the line at the bottom."""
 INK: Colour = (17, 24, 39)
 PAPER: Colour = (255, 255, 255)

@@ -93,7 +93,7 @@ class LivePlayer(ipw.VBox):
             if side is not None:
                 parts.append(f"{name} <b>{side.fps:.1f} FPS</b> (this frame {side.ms:.0f} ms)")
                 attributes.append(f'data-{name}="{side.fps:.3f}"')
-        parts.append(f"{self.seen} frames run, <b>{self.missed} missed</b>")
+        parts.append(f"{self.seen} frame{'s' * (self.seen != 1)} run, <b>{self.missed} missed</b>")
         return f'<div role="status" {" ".join(attributes)}>{" · ".join(parts)}</div>'
 
     def _fail(self, error: BaseException) -> None:

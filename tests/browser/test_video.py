@@ -19,7 +19,7 @@ def test_film_and_live_player(open_notebook, record_property):
     film = page.locator("video.lcnb-film").first
     film.scroll_into_view_if_needed()
     wait_until(lambda: film.evaluate("v => v.readyState") >= 2, 30, what="the film's first picture")
-    assert film.evaluate("v => [v.videoWidth, v.error]") == [992, None]
+    assert film.evaluate("v => [v.videoWidth, v.error]") == [1008, None]
     assert film.evaluate("v => v.duration") > 4
     film.evaluate("v => v.play()")
     wait_until(lambda: film.evaluate("v => v.currentTime") > 0.3, 30, what="the film to play")
