@@ -29,7 +29,7 @@ SOLUTIONS = NOTEBOOKS / "solutions"
 TIMEOUT = 300
 CODE = (
     "lcnb/plots", "lcnb/widgets", "lcnb/palettes.py", "lcnb/difficulty.py", "lcnb/evaluation", "lcnb/models",
-    "lcnb/training", "lcnb/reproduction", "lcnb/export",
+    "lcnb/training", "lcnb/reproduction", "lcnb/export", "lcnb/video",
 )  # fmt: skip
 
 

@@ -7,11 +7,11 @@ import sys
 import traceback
 from collections.abc import Sequence
 
-from lcnb.cli import bench, check, data, evaluate, info, reproduce, run, slider, sweep, train, weights
+from lcnb.cli import bench, check, data, evaluate, info, reproduce, run, slider, sweep, train, video, weights
 from lcnb.cli.options import Parser, add_debug
 from lcnb.errors import LcnbError
 
-COMMANDS = (run, info, check, evaluate, sweep, train, reproduce, bench, slider, data, weights)
+COMMANDS = (run, info, check, evaluate, sweep, train, reproduce, bench, slider, video, data, weights)
 EPILOG = """\
 example:
   lcnb run --dataset streets --profile quick    execute every notebook, with an index page

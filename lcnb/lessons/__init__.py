@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lcnb.errors import LcnbError
-from lcnb.lessons import beyond, building, difficulty, quickstart, regions, reproduction, stages, training
+from lcnb.lessons import beyond, building, difficulty, quickstart, regions, reproduction, stages, training, video
 
 MARKS = {True: "✓", False: "✗", None: "○"}
 """What a verdict's line begins with."""
@@ -45,6 +45,9 @@ EXERCISES: dict[str, Grader] = {
     "06-dense": reproduction.dense_speed,
     "06-misprint": reproduction.misprinted_column,
     "06-referee": reproduction.who_won,
+    "07-fps": video.frames_a_second,
+    "07-share": video.share_for_the_talk,
+    "07-newest": video.newest_frames,
     "08-coins": beyond.coins,
     "08-ece": beyond.expected_error,
     "08-swap": beyond.swapped,

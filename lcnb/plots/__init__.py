@@ -27,6 +27,7 @@ from lcnb.plots.reproduction import gaps, score_and_speed, stage_times, threshol
 from lcnb.plots.speed import blocks_on_regions, speed_ups
 from lcnb.plots.style import panels, show
 from lcnb.plots.training import ablation, training_curves
+from lcnb.plots.video import exits_over_frames, frame_times, printed_and_measured, shares_over_frames, show_film
 
 __all__ = [
     "DIFFICULTY",
@@ -43,16 +44,21 @@ __all__ = [
     "cumulative_stages",
     "difficulty_map",
     "difficulty_overlay",
+    "exits_over_frames",
     "exits_over_rho",
+    "frame_times",
     "gaps",
     "grids",
     "halo_work",
     "label_map",
     "panels",
+    "printed_and_measured",
     "reliability",
     "score_and_speed",
     "shares_by_class",
+    "shares_over_frames",
     "show",
+    "show_film",
     "speed_ups",
     "stage_overlay",
     "stage_times",

@@ -19,6 +19,8 @@ WIDGET = "application/vnd.jupyter.widget-view+json"
 WIDGET_NOTE = "Interactive: run this notebook in JupyterLab to use it."
 KERNEL_FILE = re.compile(r"[^\s\"'(]*ipykernel_\d+[/\\]+\d+\.py")
 """A cell's file in warnings; its numbers change from run to run."""
+EMBEDDED = re.compile(r"(;base64,[A-Za-z0-9+/=]*)")
+"""A film or a picture inside HTML: a match in it would be chance, and the search takes minutes."""
 BEFORE = r"(\x1b\[[0-9;]*m|file://|^|[^\w.~/\\-])"
 """What may stand before a path that starts there: nothing, a colour code, or no part of a longer path."""
 
@@ -86,7 +88,12 @@ def hider(roots: Sequence[tuple[str, str]]) -> Callable[[str], str]:
         name = names[path]
         return before + ("" if name == "." and separator else name + (separator or ""))
 
-    return lambda text: pattern.sub(replace, KERNEL_FILE.sub("<cell>", text))
+    def hide(text: str) -> str:
+        parts = EMBEDDED.split(text)  # every second one is base64
+        parts[::2] = [pattern.sub(replace, KERNEL_FILE.sub("<cell>", part)) for part in parts[::2]]
+        return "".join(parts)
+
+    return hide
 
 
 def _spellings(path: str) -> list[str]:

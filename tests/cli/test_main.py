@@ -14,7 +14,7 @@ from lcnb.cli.console import Live, bar, number, percent, table
 from lcnb.cli.options import UsageError, blamed_on, usable_device
 from tests.cli.conftest import environment, spawn
 
-COMMANDS = ["run", "info", "eval", "train", "bench", "data", "weights"]
+COMMANDS = ["run", "info", "eval", "train", "bench", "video", "data", "weights"]
 PARTS = [["data", "list"], ["data", "show"], ["weights", "list"], ["weights", "show"], ["weights", "pack"]]
 PARTS += [["bench", "ops"], ["bench", "model"], ["bench", "systems"]]
 

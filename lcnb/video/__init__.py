@@ -1,0 +1,23 @@
+"""The cascade on moving pictures: read a clip, time it against the dense network frame by frame, write a film.
+
+Everything is lazy: one frame is in memory at a time, however long the clip. PyAV (extra `notebooks`) is imported when
+a clip is opened or written, so that `import lcnb.video` works without it.
+"""
+
+from lcnb.video.compare import Compared, Duel, Side, Summary, fps
+from lcnb.video.drawing import Painter
+from lcnb.video.reading import LONGEST, Clip, VideoError
+from lcnb.video.writing import write_video
+
+__all__ = [
+    "LONGEST",
+    "Clip",
+    "Compared",
+    "Duel",
+    "Painter",
+    "Side",
+    "Summary",
+    "VideoError",
+    "fps",
+    "write_video",
+]

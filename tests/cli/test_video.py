@@ -1,0 +1,73 @@
+"""`lcnb video`: a film of both networks, and its numbers."""
+
+import json
+
+import av
+import pytest
+
+from lcnb.video import Clip
+from tests.video.films import film
+
+
+@pytest.fixture
+def clip(home):
+    return film(home / "clip.mp4", frames=7)
+
+
+def test_writes_a_film_and_says_what_was_measured(lcnb, data, home, clip):
+    code, out, error = lcnb(
+        "video", "clip.mp4", "--out", "new/film.mp4", "--weights", "tiny", "--every", 2, "--json", "x.json"
+    )
+    assert (code, error) == (0, "")
+    with av.open(str(home / "new" / "film.mp4")) as container:
+        stream = container.streams.video[0]
+        assert (stream.frames, float(stream.average_rate)) == (4, 5.0)
+    for words in (
+        "4 frames of 64x48",
+        " FPS",
+        "ratio of medians",
+        "inside the time: frame to floats",
+        "decoding",
+        "machine: ",
+    ):
+        assert words in out
+    found = json.loads((home / "x.json").read_text())
+    assert (found["frames"], found["rho"], found["weights"]) == (4, 0.5, "tiny")
+    assert len(found["ms"]["dense"]) == len(found["ms"]["cascade"]) == 4
+    assert found["dense_form"] in ("rho = 1", "plain")
+    assert found["command"] == "lcnb video clip.mp4 --out new/film.mp4 --weights tiny --every 2 --json x.json"
+    assert {"cpu", "threads"} <= found["machine"].keys()
+
+
+def test_options(lcnb, data, home):
+    film(home / "large.mp4", size=(96, 128))
+    arguments = ["--weights", "tiny", "--rho", "0", "1", "--max-frames", "2", "--longest", "64", "--json", "x.json"]
+    assert lcnb("video", "large.mp4", "--out", "film.mp4", *arguments)[0] == 0
+    found = json.loads((home / "x.json").read_text())
+    assert (found["frames"], found["size"], found["exits"]) == (2, [48, 64], [1.0, 0.0, 0.0])
+    assert Clip(home / "film.mp4", None).count == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["none.mp4", "--out", "x.mp4"], 1, "none.mp4 does not exist"),
+        (["letter.mp4", "--out", "x.mp4"], 1, "letter.mp4 is no video"),
+        (["clip.mp4", "--out", "x.avi"], 1, "does not end in .mp4"),
+        (["clip.mp4", "--out", "clip.mp4"], 1, "that is the clip itself"),
+        (["clip.mp4"], 2, "--out"),
+        (["clip.mp4", "--out", "x.mp4", "--rho", ".1", ".2", ".3"], 1, "--rho: rho needs one value"),
+        (["clip.mp4", "--out", "x.mp4", "--every", "0"], 2, "0 is no whole number of at least 1"),
+        (["clip.mp4", "--out", "x.mp4", "--longest", "3"], 1, "longest=3 leaves nothing to see"),
+        (["clip.mp4", "--out", "x.mp4", "--device", "cuda:9"], 1, "this machine has no such device"),
+    ],
+)
+def test_refuses_in_a_sentence(lcnb, data, home, clip, arguments, code, words):
+    (home / "letter.mp4").write_text("Dear reader")
+    before = clip.read_bytes()
+    result = lcnb("video", *arguments, "--weights", "tiny")
+    assert result[:2] == (code, "")
+    assert words in result[2]
+    assert result[2].count("\n") == 1
+    assert clip.read_bytes() == before
+    assert not (home / "x.mp4").exists()

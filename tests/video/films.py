@@ -1,0 +1,46 @@
+"""Small films made for tests: of any codec, size and turn, and broken in the ways that films are."""
+
+import struct
+from fractions import Fraction
+
+import av
+import numpy as np
+
+
+def film(path, frames=5, size=(48, 64), codec="mpeg4", rate=10, turned=0):
+    """Frame k is grey of 40 k, with a white quarter at the top left; `turned` is how a phone notes its turn."""
+    height, width = size
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=Fraction(rate))
+        stream.height, stream.width, stream.pix_fmt = height, width, "yuv420p"
+        for k in range(frames):
+            picture = np.full((height, width, 3), 40 * k % 240, np.uint8)
+            picture[: height // 2, : width // 2] = 255
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(stream.encode())
+    if turned:
+        turn(path, turned)
+    return path
+
+
+def turn(path, degrees):
+    """Write a display matrix into an mp4's track header: show it turned clockwise by this much."""
+    cos, sin = {90: (0, 1), 180: (-1, 0), 270: (0, -1)}[degrees]
+    matrix = [cos, sin, 0, -sin, cos, 0, 0, 0, 0]
+    words = [v * 0x10000 for v in matrix[:8]] + [0x40000000]
+    data = bytearray(path.read_bytes())
+    at = data.index(b"tkhd") + 4 + 40
+    assert data[at : at + 36] == struct.pack(">9i", 0x10000, 0, 0, 0, 0x10000, 0, 0, 0, 0x40000000)
+    data[at : at + 36] = struct.pack(">9i", *words)
+    path.write_bytes(data)
+
+
+def sound(path):
+    """A second of silence."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("aac", rate=16000)
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
+        frame.sample_rate = 16000
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return path

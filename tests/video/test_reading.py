@@ -1,0 +1,158 @@
+"""Clips: any size, turn and codec, one frame at a time, and a sentence for every file that is none."""
+
+import builtins
+import subprocess
+import sys
+
+import av
+import numpy as np
+import pytest
+import torch
+
+from lcnb.errors import LcnbError
+from lcnb.video import Clip, VideoError, write_video
+from tests.video.films import film, sound
+
+
+@pytest.fixture
+def clip(tmp_path):
+    return film(tmp_path / "clip.mp4")
+
+
+def test_frames_come_in_order_with_the_clips_facts(clip):
+    found = Clip(clip)
+    assert (found.fps, found.count, found.size) == (10, 5, (48, 64))
+    frames = list(found.frames())
+    assert [tuple(f.shape) for f in frames] == [(3, 48, 64)] * 5
+    assert frames[0].dtype == torch.uint8
+    for k, frame in enumerate(frames):
+        assert frame[:, 30:, 40:].float().mean().item() == pytest.approx(40 * k, abs=4)
+    assert len(list(found.frames())) == 5  # again from the start
+    assert "64x48, 5 frames, 10 a second" in repr(found)
+
+
+@pytest.mark.parametrize(
+    ("every", "limit", "numbers"),
+    [(1, 2, [0, 1]), (2, None, [0, 2, 4]), (2, 2, [0, 2]), (9, None, [0]), (1, 99, [0, 1, 2, 3, 4])],
+)
+def test_every_and_limit(clip, every, limit, numbers):
+    found = Clip(clip)
+    frames = list(found.frames(every, limit))
+    assert [round(f[:, 30:, 40:].float().mean().item() / 40) for f in frames] == numbers
+    assert found.expected(every, limit) == (len(numbers) if limit != 99 else 5)
+
+
+@pytest.mark.parametrize(("every", "limit"), [(0, None), (1, 0), (-1, 3)])
+def test_every_and_limit_of_nothing(clip, every, limit):
+    with pytest.raises(VideoError, match="at least 1, got"):
+        Clip(clip).frames(every, limit)
+
+
+def test_stopping_early_needs_no_whole_file(tmp_path):
+    path = film(tmp_path / "long.mp4", frames=40)
+    assert len(list(Clip(path).frames(limit=3))) == 3
+
+
+@pytest.mark.parametrize(("turned", "size", "corner"), [(0, (48, 64), "left"), (90, (64, 48), "right")])
+def test_phone_films_come_out_upright(tmp_path, turned, size, corner):
+    found = Clip(film(tmp_path / "phone.mp4", frames=1, turned=turned))
+    (frame,) = found.frames()
+    assert found.size == tuple(frame.shape[1:]) == size
+    half_w, half_h = size[1] // 2, size[0] // 2
+    bright = frame.float().mean(0)
+    white = {"left": bright[:half_h, :half_w], "right": bright[:half_h, half_w:]}
+    assert white.pop(corner).mean() > 200  # turned clockwise, what was top left is top right
+    assert white.popitem()[1].mean() < 60
+
+
+def test_upside_down(tmp_path):
+    (frame,) = Clip(film(tmp_path / "down.mp4", frames=1, turned=180)).frames()
+    assert frame.float().mean(0)[24:, 32:].mean() > 200
+
+
+@pytest.mark.parametrize(("longest", "size"), [(None, (480, 854)), (427, (240, 427)), (9999, (480, 854))])
+def test_large_films_are_scaled_down_and_small_ones_left(tmp_path, longest, size):
+    assert Clip(film(tmp_path / "large.mp4", frames=1, size=(480, 854)), longest).size == size
+
+
+@pytest.mark.parametrize(
+    ("name", "codec"), [("a.mkv", "mpeg4"), ("a.webm", "libvpx"), ("a.mov", "mjpeg"), ("a.avi", "mpeg4")]
+)
+def test_other_containers_and_codecs(tmp_path, name, codec):
+    if codec not in av.codecs_available:
+        pytest.skip(f"this PyAV has no {codec}")
+    if codec == "mjpeg":
+        with av.open(str(tmp_path / name), "w") as container:
+            stream = container.add_stream(codec, rate=10)
+            stream.height, stream.width, stream.pix_fmt = 48, 64, "yuvj420p"
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(np.zeros((48, 64, 3), np.uint8), format="rgb24")))
+            container.mux(stream.encode())
+    else:
+        film(tmp_path / name, codec=codec)
+    frames = list(Clip(tmp_path / name).frames())
+    assert frames
+    assert tuple(frames[0].shape) == (3, 48, 64)
+
+
+def write(path, data):
+    path.write_bytes(data)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "make", "words"),
+    [
+        ("missing.mp4", lambda p: p, "does not exist"),
+        ("folder.mp4", lambda p: p.mkdir() or p, "is no file"),
+        ("empty.mp4", lambda p: write(p, b""), "is empty"),
+        ("letter.mp4", lambda p: write(p, b"Dear reader, this is no film.\n" * 40), "is no video"),
+        ("noise.mp4", lambda p: write(p, bytes(range(256)) * 40), "is no video"),
+        ("song.m4a", sound, "has no moving pictures .it holds: audio"),
+        ("half.mp4", lambda p: write(p, film(p).read_bytes()[:400]), "is no video, or its beginning or end is missing"),
+    ],
+)
+def test_a_file_that_is_no_clip_is_a_sentence(tmp_path, name, make, words):
+    path = make(tmp_path / name)
+    with pytest.raises(LcnbError, match=f"{name} {words}") as caught:
+        Clip(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_film_that_is_cut_off_gives_what_it_has_and_then_says_so(tmp_path):
+    path = tmp_path / "cut.mp4"
+    noise = np.random.default_rng(0).integers(0, 256, (30, 48, 64, 3), dtype=np.uint8)
+    write_video(path, noise, 10)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    numbers = iter(range(100))
+    with pytest.raises(VideoError, match=r"cut\.mp4 is (damaged|cut off): .*stop before that frame"):
+        list(zip(Clip(path).frames(), numbers, strict=False))
+    assert 3 < next(numbers) < 29
+    assert len(list(Clip(path).frames(limit=3))) == 3
+
+
+def test_a_film_without_a_frame(tmp_path, monkeypatch):
+    path = film(tmp_path / "none.mp4")
+    monkeypatch.setattr(Clip, "_decoded", lambda self: iter(()))
+    with pytest.raises(VideoError, match=r"none\.mp4 holds no frame"):
+        Clip(path)
+
+
+def test_without_pyav(monkeypatch, clip, tmp_path):
+    real = builtins.__import__
+
+    def none(name, *rest):
+        if name == "av":
+            raise ImportError("No module named 'av'")
+        return real(name, *rest)
+
+    monkeypatch.setattr(builtins, "__import__", none)
+    for use in (lambda: Clip(clip), lambda: write_video(tmp_path / "x.mp4", [], 10)):
+        with pytest.raises(LcnbError, match=r'needs PyAV; install it with `pip install "lcnb\[notebooks\]"`'):
+            use()
+
+
+def test_importing_needs_no_pyav_and_no_matplotlib():
+    code = "import sys, lcnb.video; print({'av', 'matplotlib', 'ipywidgets'} & sys.modules.keys())"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"
