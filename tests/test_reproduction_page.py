@@ -10,6 +10,10 @@ def test_the_page_is_what_the_results_give():
     assert built.PAGE.read_text(encoding="utf-8") == built.page(), "run: python -m tools.reproduction_page"
 
 
+def test_the_readme_shows_what_the_results_give():
+    assert built.README.read_text(encoding="utf-8") == built.readme(), "run: python -m tools.reproduction_page"
+
+
 def test_every_claim_has_a_row_with_a_verdict_and_files_that_exist():
     text = built.PAGE.read_text(encoding="utf-8")
     for claim in ledger.CLAIMS:

@@ -1,4 +1,4 @@
-"""Write docs/reproduction.md, the ledger of the paper's claims, from the kept results.
+"""Write docs/reproduction.md, the ledger of the paper's claims, and the README's part of it, from the kept results.
 
     python -m tools.reproduction_page
 
@@ -15,7 +15,14 @@ from lcnb.reproduction import ledger, stored
 from tools.markdown import table
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
-TEMPLATE, PAGE = DOCS / "reproduction.template.md", DOCS / "reproduction.md"
+TEMPLATE, PAGE, README = DOCS / "reproduction.template.md", DOCS / "reproduction.md", DOCS.parent / "README.md"
+BEGIN, END = "<!-- ledger: written by python -m tools.reproduction_page -->", "<!-- /ledger -->"
+SHOWN = (
+    "35.5 million parameters", "A region convolution costs what its region costs",
+    "42.8 % faster than the dense network", "LC is faster than DeepLab-v2", "Half of the cells need no third stage",
+    "Leaving early costs no accuracy; it helps",
+)  # fmt: skip
+"""Claims that the README shows."""
 MISSING = ("T2", "T1", "T3", "F1", "F7")
 
 
@@ -39,6 +46,18 @@ def _ledger() -> str:
         lines.append((str(number), *row))
     rules = "\n".join(f"{n}. {claim.title}: {claim.rule}." for n, claim in enumerate(ledger.CLAIMS, start=1))
     return f"{table(head, lines, len(head))}\n\nWhat would count as reproduced:\n\n{rules}"
+
+
+def readme() -> str:
+    """The README with its part of the ledger as the results have it."""
+    claims = {claim.title: claim for claim in ledger.CLAIMS}
+    rows = []
+    for title in SHOWN:
+        found = claims[title].finding()
+        rows.append((f"{title} ({claims[title].source})", claims[title].printed, found.measured, found.word))
+    before, rest = README.read_text(encoding="utf-8").split(BEGIN)
+    head = ("claim", "printed", "measured here", "")
+    return f"{before}{BEGIN}\n\n{table(head, rows, len(head))}\n\n{END}{rest.split(END)[1]}"
 
 
 def _data() -> str:
@@ -69,8 +88,9 @@ def _commands() -> str:
 
 def main() -> int:
     """Write it."""
-    with written_whole(PAGE) as temporary:
-        temporary.write_text(page(), encoding="utf-8")
+    for target, text in ((PAGE, page()), (README, readme())):
+        with written_whole(target) as temporary:
+            temporary.write_text(text, encoding="utf-8")
     return 0
 
 
