@@ -73,6 +73,7 @@ def bootstraps():
 
 
 def test_the_bootstrap_cells_are_the_text_of_the_package():
+    assert {name for name, _ in bootstraps()} >= {path.stem for path in NOTEBOOKS}
     for name, source in bootstraps():
         assert source.strip() == addresses.BOOTSTRAP.strip(), name
 
