@@ -110,14 +110,14 @@ def test_links_between_sources_become_links_between_pages(tree):
 
 
 def test_new_pages_are_picked_up(tree):
-    add(tree, "docs/teaching.md", "# Teaching: a plan")
+    add(tree, "docs/history.md", "# History: a plan")
     (tree / "notebooks" / "solutions").mkdir()
-    for name in ("08_beyond", "solutions/04_training"):
+    for name in ("09_later", "solutions/04_training"):
         (tree / "notebooks" / f"{name}.ipynb").write_text((tree / "notebooks" / "04_training.ipynb").read_text())
     found = [(p.section, p.source, p.short) for p in contents(tree)]
-    assert ("Background", "docs/teaching.md", "Teaching") in found
+    assert ("Background", "docs/history.md", "History") in found
     lessons = [s for section, s, _ in found if section == "Lessons"]
-    assert lessons[-1] == "notebooks/08_beyond.ipynb"
+    assert lessons[-1] == "notebooks/09_later.ipynb"
     assert ("Solutions", "notebooks/solutions/04_training.ipynb") in [f[:2] for f in found]
 
 
