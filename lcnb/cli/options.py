@@ -56,6 +56,12 @@ def probability(text: str) -> float:
     return value
 
 
+def thresholds(text: str) -> float | tuple[float, ...]:
+    """One threshold for all exits, or one for each, such as .99,.85."""
+    values = tuple(map(probability, text.split(",")))
+    return values[0] if len(values) == 1 else values
+
+
 def positive(text: str) -> float:
     """A number above zero and below infinity."""
     value = float(text)

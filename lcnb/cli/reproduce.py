@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from lcnb.cli.console import number, percent, table
 from lcnb.cli.evaluate import write_json
-from lcnb.cli.options import UsageError, command, count, probability, usable_device
+from lcnb.cli.options import UsageError, command, count, thresholds, usable_device
 from lcnb.cli.train import KNOBS
 
 if TYPE_CHECKING:
@@ -45,7 +45,10 @@ def add(commands: Any) -> None:
         "--weights", metavar="NAME", help="T1, T3, F1, F7: weights or a run's folder (default: T2's lc)"
     )
     parser.add_argument("--arms", nargs="+", metavar="ARM", help="T2: arms to train (default: all)")
-    parser.add_argument("--rhos", type=probability, nargs="+", metavar="R", help="T1, F7: thresholds to sweep")
+    parser.add_argument(
+        "--rhos", type=thresholds, nargs="+", metavar="R",
+        help="T1, F7: thresholds to sweep; .99,.85 is one for each exit",
+    )  # fmt: skip
     parser.add_argument("--limit", type=count, metavar="N", help="score the first N images only")
     parser.add_argument("--device", default="cpu", help="where to run (default: cpu)")
     parser.add_argument("--no-amp", action="store_true", help="float32 instead of bfloat16 in the forward pass")

@@ -29,7 +29,7 @@ def measured(
     costs: Costs,
     image: Tensor,
     target: Tensor,
-    rhos: Sequence[float],
+    rhos: Sequence[float | Sequence[float]],
     classes: int,
     ignore_index: int,
     *,
@@ -66,7 +66,7 @@ def measured(
 
 
 def stage_times(
-    runs: CascadeRuns, x: Tensor, rho: float, *, halo: int = 0, criterion: Criterion = max_softmax
+    runs: CascadeRuns, x: Tensor, rho: float | Sequence[float], *, halo: int = 0, criterion: Criterion = max_softmax
 ) -> tuple[CascadeOutput, Tensor]:
     """A true run of (B, 3, H, W), and the (S + 1,) float64 milliseconds of its stages and of the labels behind them."""
     marks: list[float] = []
@@ -81,11 +81,11 @@ def _now(x: Tensor) -> float:
     return time.perf_counter()
 
 
-def summary(rhos: Sequence[float], parts: dict[str, Tensor], block: int = 1) -> list[dict[str, Any]]:
+def summary(rhos: Sequence[float | Sequence[float]], parts: dict[str, Tensor], block: int = 1) -> list[dict[str, Any]]:
     """The rows of table 1.
 
     Args:
-        rhos: R thresholds.
+        rhos: R thresholds, each one for all exits or a sequence of one for each.
         parts: what `measured` gives, stacked to (N, R, ...).
         block: of the bootstrap.
 

@@ -54,7 +54,7 @@ def _gaps(confidence: Tensor, right: Tensor, bins: int) -> tuple[Tensor, Tensor]
 
 
 def coins(answer: Any) -> str | None:
-    """The chances with which an open cell leaves at exits 1 and 2, so that 50, 30 and 20 % leave at the three stages."""
+    """The chances with which an open cell leaves at exits 1 and 2, so that 50, 30 and 20 % leave at stages 1, 2, 3."""
     given = [float(v) for v in answer]
     right = [EXITS[0], EXITS[1] / (1 - EXITS[0])]
     if len(given) == 3 and abs(given[2] - 1) < 1e-6:

@@ -130,7 +130,11 @@ def _fills(request: Request) -> list[str]:
     if request.table == "T3":
         return [f"{name}, rho {rho:g}: mIoU, ms, FPS on this machine" for name, rho in SPEEDS.items()]
     cells = {"T1": "exits, mIoU cached and true, multiply-adds", "F7": "mIoU, ms in all and by stage"}[request.table]
-    return [f"rho {rho:g}: {cells}" for rho in rhos_of(request)]
+    return [f"rho {_thresholds(rho)}: {cells}" for rho in rhos_of(request)]
+
+
+def _thresholds(rho: float | tuple[float, ...]) -> str:
+    return f"{rho:g}" if isinstance(rho, float) else " and ".join(f"{r:g}" for r in rho)
 
 
 def _size(val: SegmentationDataset | None, crop: tuple[int, int]) -> tuple[int, int]:

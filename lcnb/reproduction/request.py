@@ -26,7 +26,7 @@ class Request:
         config: how arms are trained, and on what everything is scored (T2; the others take the data set).
         weights: a name, a path or the folder of a run (T1, T3, F1, F7); the run of arm "lc" in `work` if None.
         arms: those of table 2 to train.
-        rhos: thresholds to sweep (T1, F7); the table's own if empty.
+        rhos: thresholds to sweep (T1, F7), each one for all exits or a tuple of one for each; the table's own if empty.
         limit: score the first so many images only; all if None.
         work: folder of runs and of finished parts; the same one resumes.
         device: where to run.
@@ -37,7 +37,7 @@ class Request:
     config: TrainConfig
     weights: str | None = None
     arms: tuple[str, ...] = tuple(ARMS)
-    rhos: tuple[float, ...] = field(default=())
+    rhos: tuple[float | tuple[float, ...], ...] = field(default=())
     limit: int | None = None
     work: Path = Path("runs/reproduce")
     device: str = "cpu"

@@ -24,7 +24,7 @@ SPEEDS = {"dense (rho = 1)": 1.0, "LC": 0.985, "LC (fast)": 0.8}
 """Rows of table 3 that are ours, by threshold."""
 
 
-def rhos_of(request: Request) -> tuple[float, ...]:
+def rhos_of(request: Request) -> tuple[float | tuple[float, ...], ...]:
     """The thresholds that a table sweeps; rho = 1 is always among them, to compare with."""
     wanted = tuple(SPEEDS.values()) if request.table == "T3" else request.rhos or T1["rho"]
     return tuple(dict.fromkeys((1.0, *wanted)))
@@ -77,7 +77,7 @@ def _all_parts(
     cascade: LayerCascade,
     val: SegmentationDataset,
     count: int,
-    rhos: tuple[float, ...],
+    rhos: tuple[float | tuple[float, ...], ...],
     halo: int,
     say: Callable[[str], None],
 ) -> list[dict[str, Tensor]]:
@@ -117,7 +117,7 @@ def _row(table: str, row: dict[str, Any]) -> dict[str, Any]:
     return row | {"paper": {"ms_by_stage": printed[row["rho"]]} if row["rho"] in printed else None}
 
 
-def _printed_t1(rho: float) -> dict[str, float] | None:
+def _printed_t1(rho: float | tuple[float, ...]) -> dict[str, float] | None:
     printed = PRINTED["T1"]
     if rho not in printed["rho"]:
         return None

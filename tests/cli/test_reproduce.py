@@ -55,6 +55,21 @@ def test_table_1(lcnb, data, home, monkeypatch):
     assert lcnb(*arguments, "--halo", "1")[0] == 1  # another measurement is not taken for this one
 
 
+def test_a_threshold_for_each_exit(lcnb, data, home):
+    code, out, error = lcnb("reproduce", "T1", "--preset", "camvid-small", "--weights", "tiny", "--rhos", ".9,.3")
+    assert (code, error) == (0, "")
+    rows = result(home, "T1")["rows"]
+    assert [row["rho"] for row in rows] == [1.0, [0.9, 0.3]]
+    cascade, dataset = package.load("tiny"), package.load_dataset("camvid", "val")
+    items = (dataset[i] for i in range(2))
+    one = evaluate(cascade, items, classes=dataset.spec.classes, ignore_index=11, rho=(0.9, 0.3)).as_dict()
+    assert rows[1]["miou_true"] == one["miou"]
+    assert rows[1]["paper"] is None
+    code, _, error = lcnb("reproduce", "T1", "--preset", "camvid-small", "--weights", "tiny", "--rhos", ".9,2")
+    assert code == 2
+    assert "no number between 0 and 1" in error
+
+
 def test_a_sweep_that_was_stopped_goes_on(lcnb, data, home, monkeypatch):
     monkeypatch.setattr(sweeps, "PART", 1)
     true, calls = sweeps.measured, []
