@@ -56,7 +56,7 @@ def test_table_1(lcnb, data, home, monkeypatch):
 
 
 def test_a_threshold_for_each_exit(lcnb, data, home):
-    code, out, error = lcnb("reproduce", "T1", "--preset", "camvid-small", "--weights", "tiny", "--rhos", ".9,.3")
+    code, _, error = lcnb("reproduce", "T1", "--preset", "camvid-small", "--weights", "tiny", "--rhos", ".9,.3")
     assert (code, error) == (0, "")
     rows = result(home, "T1")["rows"]
     assert [row["rho"] for row in rows] == [1.0, [0.9, 0.3]]
