@@ -1,4 +1,4 @@
-"""Write docs/notebooks.md: what each notebook takes and holds.
+"""Write docs/notebooks.md, what each notebook takes and holds, and the row of each notebook's head about its time.
 
     lcnb run --out build/notebooks                          # an idle machine, the embedded data
     lcnb run --dataset camvid --out build/camvid            # where LCNB_DATA has it
@@ -12,6 +12,7 @@ counted in the stored notebooks, the exercises and the browser tests as they are
 from __future__ import annotations
 
 import json
+import re
 import statistics
 import sys
 from pathlib import Path
@@ -86,6 +87,25 @@ def _row(path: Path, runs: dict[str, Any]) -> tuple[str, ...]:
     )  # fmt: skip
 
 
+def takes(row: str, runs: dict[str, Any]) -> str:
+    """The head's row `Takes` with the seconds that were measured on the embedded data.
+
+    Args:
+        row: as it is; what stands before its first semicolon, the time to read, is kept.
+        runs: by data set.
+    """
+    read, run = row.split(";")[0].rstrip(" |"), runs[DATASETS[0]]
+    where = f"on two CPU cores ({run['date']}, `docs/notebooks.md`); not measured on a GPU"
+    return f"{read}; {run['seconds']:.0f} s to run {where} |"
+
+
+def headed(path: Path, runs: dict[str, Any]) -> str:
+    """A notebook's text with that row in its first cell."""
+    text = path.read_text(encoding="utf-8")
+    (row,) = re.findall(r"\| \*\*Takes\*\* \| [^\n\\]* \|", text)
+    return text.replace(row, takes(row, runs))
+
+
 def keep(records: list[Path]) -> None:
     """Take seconds and memory over from records of `lcnb run`.
 
@@ -112,8 +132,11 @@ def main() -> int:
     """Write the page."""
     if len(sys.argv) > 1:
         keep([Path(a) for a in sys.argv[1:]])
-    with written_whole(PAGE) as path:
-        path.write_text(page(), encoding="utf-8")
+    found = stored(KEPT)["notebooks"]
+    texts = {path: headed(path, found[path.stem]) for path in lessons() if path.stem in found}
+    for target, text in {PAGE: page(), **texts}.items():
+        with written_whole(target) as path:
+            path.write_text(text, encoding="utf-8")
     return 0
 
 

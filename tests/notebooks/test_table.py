@@ -8,6 +8,14 @@ def test_the_page_is_what_the_notebooks_hold():
     assert built.PAGE.read_text(encoding="utf-8") == built.page(), "run: python -m tools.notebook_table"
 
 
+def test_the_head_of_each_lesson_says_what_was_measured():
+    found = stored(built.KEPT)["notebooks"]
+    for path in built.lessons():
+        text = path.read_text(encoding="utf-8")
+        assert text == built.headed(path, found[path.stem]), "run: python -m tools.notebook_table"
+        assert f"; {found[path.stem]['streets']['seconds']:.0f} s to run" in text
+
+
 def test_every_lesson_was_measured_within_its_limits():
     found = stored(built.KEPT)["notebooks"]
     assert sorted(found) == [path.stem for path in built.lessons()]
