@@ -21,7 +21,7 @@ STAMP := .venv/.lcnb-ready
 export GOMP_SPINCOUNT ?= 1000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run lab book check test test-real lint types python-there browser-there clean clean-venv
+.PHONY: help setup run lab book check test test-real test-long lint types python-there browser-there clean clean-venv
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1 \2/p' Makefile | while read -r name text; do \
@@ -67,11 +67,11 @@ types: setup
 	$(BIN)/mypy
 
 check: lint types ## before a commit: style, types, quick tests, one notebook (3 minutes)
-	$(BIN)/python -m pytest -m 'not slow and not browser and not real' $(ARGS)
+	$(BIN)/python -m pytest -m 'not slow and not browser and not real and not long' $(ARGS)
 	$(BIN)/lcnb run 00 --profile quick --out build/check
 
 test: browser-there lint types ## everything on the embedded data, in a browser too
-	CI=1 $(BIN)/python -m pytest -m 'not real' $(ARGS)
+	CI=1 $(BIN)/python -m pytest -m 'not real and not long' $(ARGS)
 
 browser-there:
 	@test -n "$$LCNB_CHROMIUM" || command -v chromium >/dev/null || command -v chromium-browser >/dev/null || { \
@@ -80,7 +80,10 @@ browser-there:
 
 test-real: setup ## tests and notebooks on the real data under LCNB_DATA
 	@test -n "$$LCNB_DATA" || { echo 'make: set LCNB_DATA to the folder above camvid/' >&2; exit 1; }
-	$(BIN)/python -m pytest -m real $(ARGS)
+	$(BIN)/python -m pytest -m 'real and not long' $(ARGS)
+
+test-long: browser-there setup ## what takes long: memory under load, other versions of torch and Python (about an hour)
+	$(BIN)/python -m pytest -m long --timeout 3600 $(ARGS)
 
 book: setup ## build the site of notebooks and docs, and follow all of its links
 	$(BIN)/python -m tools.book --out build/book

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from lcnb.models import irnet_lc
+from tests.trust import pytest_addoption, pytest_collection_modifyitems  # noqa: F401
 
 # A test run in the background of a script is started with Ctrl-C ignored, and so would be what it starts.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
