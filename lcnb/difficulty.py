@@ -12,10 +12,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from lcnb.evaluation.metrics import boundaries, near
+from lcnb.models.exits import upsampled
 
 EASY, MODERATE, HARD, IGNORED = 0, 1, 2, 255
 NAMES = ("easy", "moderate", "hard")
@@ -35,8 +35,7 @@ def pixel_scores(logits: Tensor, size: Sequence[int]) -> tuple[Tensor, Tensor]:
     Returns:
         (H, W) int64 labels and (H, W) float32 top softmax scores in [0, 1], of the bilinearly upsampled logits.
     """
-    full = F.interpolate(logits.float(), size=tuple(size), mode="bilinear", align_corners=False)
-    best = full.softmax(1).max(1)
+    best = upsampled(logits, size).softmax(1).max(1)
     return best.indices[0], best.values[0]
 
 

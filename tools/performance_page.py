@@ -43,7 +43,7 @@ def page() -> str:
     return TEMPLATE.read_text(encoding="utf-8").format(
         machine=_machine(), models=_models(MODELS), bfloat16=_models(BFLOAT16), stages=_stages(), parts=_parts(),
         ops=_ops(), map_from=_map_from(), systems=_systems(), talk=_talk(), training=_training(), commands=_commands(),
-        not_measured=_not_measured(),
+        not_measured=_not_measured(), early=_early(),
     )  # fmt: skip
 
 
@@ -147,6 +147,11 @@ def _systems() -> str:
     return table(
         ["network", "GMAC", "ms", "x DeepLab-v2", "by multiply-adds", "ratio of both", "printed, x DeepLab-v2"], rows
     )
+
+
+def _early() -> str:
+    """Of the cascade whose exits were given."""
+    return " and ".join(f"{100 * share:g}" for share in stored(SYSTEMS)["settings"]["exits"])
 
 
 def _talk() -> str:

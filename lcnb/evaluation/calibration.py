@@ -20,11 +20,11 @@ import math
 from collections.abc import Sequence
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lcnb.errors import LcnbError
 from lcnb.models import LayerCascade, StageLogits
+from lcnb.models.exits import upsampled
 
 BINS = 15
 """Equal-width bins, as many as Guo et al. take."""
@@ -66,7 +66,7 @@ class Reliability:
         known = target.to(logits[0].device) != self.ignore_index
         wanted = target.to(logits[0].device)[known].long()
         for s, maps in enumerate(logits):
-            best = _upsampled(maps, target.shape[1:]).softmax(1).max(1)
+            best = upsampled(maps, target.shape[1:]).softmax(1).max(1)
             confidence = best.values[known].double()
             place = (confidence * self.bins).ceil().long().sub_(1).clamp_(0, self.bins - 1)
             right = best.indices[known] == wanted
@@ -115,7 +115,7 @@ class LogitSample:
             picks = known[torch.randperm(len(known), generator=self.generator)[: self.per_image]]
             self._target.append(flat[picks])
             for kept, maps in zip(self._logits, logits, strict=True):
-                full = _upsampled(maps[b : b + 1], target.shape[1:])[0].flatten(1)
+                full = upsampled(maps[b : b + 1], target.shape[1:])[0].flatten(1)
                 kept.append(full[:, picks.to(full.device)].T.cpu())
 
     def temperatures(self) -> tuple[float, ...]:
@@ -208,8 +208,3 @@ def _check(temperatures: Sequence[float], stages: int) -> None:
     for t in temperatures:
         if not 0 < t < math.inf:
             raise CalibrationError(f"a temperature is a number above 0, got {t!r}")
-
-
-def _upsampled(maps: Tensor, size: Sequence[int]) -> Tensor:
-    """(B, K, h, w) -> (B, K, H, W) float32, as `.labels` are read."""
-    return F.interpolate(maps.float(), size=tuple(size), mode="bilinear", align_corners=False)

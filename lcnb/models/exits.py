@@ -138,9 +138,14 @@ def _nearest(cells: int, pixels: int, device: torch.device) -> Tensor:
     return centres.floor().long().clamp_(max=cells - 1)
 
 
+def upsampled(logits: Tensor, size: Sequence[int]) -> Tensor:
+    """(B, K, h, w) of any float dtype -> (B, K, H, W) float32, bilinear (align_corners=False)."""
+    return F.interpolate(logits.float(), size=tuple(size), mode="bilinear", align_corners=False)
+
+
 def to_labels(logits: Tensor, size: Sequence[int]) -> Tensor:
-    """(B, K, h, w) -> (B, H, W) int64: argmax after bilinear upsampling (align_corners=False)."""
-    return F.interpolate(logits.float(), size=tuple(size), mode="bilinear", align_corners=False).argmax(1)
+    """(B, K, h, w) -> (B, H, W) int64: argmax of the `upsampled` logits."""
+    return upsampled(logits, size).argmax(1)
 
 
 class ExitLedger:

@@ -18,10 +18,7 @@ from lcnb.models import LayerCascade
 from lcnb.reproduction.networks import network_of
 from lcnb.reproduction.paper import F1
 from lcnb.reproduction.request import Request
-from lcnb.reproduction.store import Store, digest
-
-PART = 10
-"""Images that are graded between two looks at the disk."""
+from lcnb.reproduction.store import Store, digest, in_parts
 
 
 def figure_one(request: Request, say: Callable[[str], None]) -> dict[str, Any]:
@@ -48,24 +45,13 @@ def figure_one(request: Request, say: Callable[[str], None]) -> dict[str, Any]:
     }  # fmt: skip
     store = Store(request.work / request.preset / request.table, about)
     say(f"{name} on {count} images of {config.dataset} {config.val_split}")
-    found = []
-    for start in range(0, count, PART):
-        images = range(start, min(start + PART, count))
-        part, about_part = f"images-{start:05}", {"images": [images.start, images.stop]}
-        kept = store.get(part, **about_part)
-        if kept is None:
-            graded = torch.stack([_graded(cascade, *val[i], val.spec.ignore_index) for i in images])
-            store.put(part, {}, {"counts": graded}, **about_part)
-            say(f"images {images.stop} of {count}")
-        else:
-            graded = kept[1]["counts"]
-        found.append(graded)
+    counts = in_parts(store, count, lambda i: {"counts": _graded(cascade, *val[i], val.spec.ignore_index)}, say)
     block = request.block(count)
     return {
         "images": count,
         "block": block,
         "weights": name,
-        "rows": _rows(torch.cat(found), block),
+        "rows": _rows(counts["counts"], block),
         "settings": {"threshold": THRESHOLD, "boundary_width": BOUNDARY_WIDTH},
     }
 

@@ -43,7 +43,10 @@ class Claim:
         return self.judge(*(stored(name) for name in self.results))
 
 
-_GAIN = f"{T2['lc']} against {{0:.2f}}"
+def _against(row: str) -> str:
+    return f"{T2['lc']} against {T2[row]:.2f}"
+
+
 SYSTEMS = "bench-systems-width-1"
 CLAIMS: tuple[Claim, ...] = (
     Claim(
@@ -62,15 +65,15 @@ CLAIMS: tuple[Claim, ...] = (
         "true runs at rho = .985 ahead of rho = 1, interval above 0", ("T1-camvid-small",), judges.exits_cost_nothing,
     ),
     Claim(
-        "The cascade beats the same network, dense", "table 2", _GAIN.format(T2["irnet"]),
+        "The cascade beats the same network, dense", "table 2", _against("irnet"),
         "interval of the difference above 0", ("T2-camvid-small",), judges.ahead_of("irnet"),
     ),
     Claim(
-        "The cascade beats deep supervision alone", "table 2", _GAIN.format(T2["dsn"]),
+        "The cascade beats deep supervision alone", "table 2", _against("dsn"),
         "interval of the difference above 0", ("T2-camvid-small",), judges.ahead_of("dsn"),
     ),
     Claim(
-        "Stages trained one by one fail", "table 2", _GAIN.format(T2["mc"]),
+        "Stages trained one by one fail", "table 2", _against("mc"),
         "behind by half of the printed gap at least, interval above 0", ("T2-camvid-small",), judges.parts_alone_fail,
     ),
     Claim(

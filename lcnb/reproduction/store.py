@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,9 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from lcnb.paths import written_whole
+
+PART = 10
+"""Images that are measured between two looks at the disk."""
 
 
 class Store:
@@ -53,6 +57,38 @@ class Store:
 
     def _key(self, about: dict[str, Any]) -> str:
         return json.dumps({**self.about, **about}, sort_keys=True)
+
+
+def in_parts(
+    store: Store, count: int, one: Callable[[int], dict[str, Tensor]], say: Callable[[str], None], warm_up: bool = False
+) -> dict[str, Tensor]:
+    """What every image gives, measured in parts; those that the store has are not measured again.
+
+    Args:
+        store: of this measurement.
+        count: N images.
+        one: takes the number of an image, gives tensors by name, the same names and shapes for each.
+        say: called with each line of progress.
+        warm_up: measure the first image twice and keep the second: the first run of a process is slower.
+
+    Returns:
+        (N, ...) tensors by name.
+    """
+    parts = []
+    for start in range(0, count, PART):
+        images = range(start, min(start + PART, count))
+        name, about = f"images-{start:05}", {"images": [images.start, images.stop]}
+        if (kept := store.get(name, **about)) is None:
+            if warm_up:
+                one(start)
+                warm_up = False
+            found = [one(i) for i in images]
+            parts.append({key: torch.stack([f[key] for f in found]) for key in found[0]})
+            store.put(name, {}, parts[-1], **about)
+            say(f"images {images.stop} of {count}")
+        else:
+            parts.append(kept[1])
+    return {key: torch.cat([p[key] for p in parts]) for key in parts[0]}
 
 
 def digest(tensors: dict[str, Tensor]) -> str:

@@ -8,18 +8,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lcnb.datasets import SegmentationDataset, load_dataset
+from lcnb.datasets import load_dataset
 from lcnb.evaluation.by_image import measured, summary
 from lcnb.evaluation.evaluate import Costs
-from lcnb.models import LayerCascade
-from lcnb.models.cascade import CascadeRuns
 from lcnb.reproduction.networks import network_of
 from lcnb.reproduction.paper import PRINTED, T1
 from lcnb.reproduction.request import Request
-from lcnb.reproduction.store import Store, digest
+from lcnb.reproduction.store import Store, digest, in_parts
 
-PART = 10
-"""Images that are measured between two looks at the disk."""
 SPEEDS = {"dense (rho = 1)": 1.0, "LC": 0.985, "LC (fast)": 0.8}
 """Rows of table 3 that are ours, by threshold."""
 
@@ -58,9 +54,13 @@ def swept(request: Request, say: Callable[[str], None]) -> dict[str, Any]:
     }  # fmt: skip
     store = Store(request.work / request.preset / request.table, about)
     say(f"{name} on {count} images of {config.dataset} {config.val_split}, at {len(rhos)} thresholds")
-    parts = _all_parts(store, runs, cascade, val, count, rhos, config.halo, say)
+    costs, classes, ignore_index = Costs(cascade), len(val.spec.classes), val.spec.ignore_index
+
+    def one(i: int) -> dict[str, Tensor]:
+        return measured(runs, costs, *val[i], rhos, classes, ignore_index, halo=config.halo)
+
     block = request.block(count)
-    found = summary(rhos, {key: torch.cat([p[key] for p in parts]) for key in parts[0]}, block)
+    found = summary(rhos, in_parts(store, count, one, say, warm_up=True), block)
     return {
         "images": count,
         "block": block,
@@ -69,39 +69,6 @@ def swept(request: Request, say: Callable[[str], None]) -> dict[str, Any]:
         "rows": [_row(request.table, row) for row in found],
         "settings": {"halo": config.halo, "recipe": cascade.config},
     }
-
-
-def _all_parts(
-    store: Store,
-    runs: CascadeRuns,
-    cascade: LayerCascade,
-    val: SegmentationDataset,
-    count: int,
-    rhos: tuple[float | tuple[float, ...], ...],
-    halo: int,
-    say: Callable[[str], None],
-) -> list[dict[str, Tensor]]:
-    """What every image gave, ten at a time: (10, R, ...) each."""
-    costs, parts, warm = Costs(cascade), [], False
-    for start in range(0, count, PART):
-        images = range(start, min(start + PART, count))
-        name, about = f"images-{start:05}", {"images": [images.start, images.stop]}
-        if (kept := store.get(name, **about)) is not None:
-            parts.append(kept[1])
-            continue
-
-        def one(i: int) -> dict[str, Tensor]:
-            image, target = val[i]
-            return measured(runs, costs, image, target, rhos, len(val.spec.classes), val.spec.ignore_index, halo=halo)
-
-        if not warm:
-            one(start)  # the first run of a process is slower, and no time to keep
-            warm = True
-        found = [one(i) for i in images]
-        parts.append({key: torch.stack([f[key] for f in found]) for key in found[0]})
-        store.put(name, {}, parts[-1], **about)
-        say(f"images {images.stop} of {count}")
-    return parts
 
 
 def _row(table: str, row: dict[str, Any]) -> dict[str, Any]:

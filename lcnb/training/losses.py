@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lcnb.datasets import SegmentationDataset, class_shares
-from lcnb.models import to_pixels
+from lcnb.models.exits import to_pixels, upsampled
 
 
 def class_weights(dataset: SegmentationDataset, c: float) -> Tensor:
@@ -63,7 +63,7 @@ def stage_losses(
     divisor = _share_of_all(counted).clamp(min=1e-6)  # 0 / 1e-6 where nothing counts
     total = torch.zeros((), device=target.device)
     for s, maps in enumerate(logits):
-        full = F.interpolate(maps.float(), size=target.shape[1:], mode="bilinear", align_corners=False)
+        full = upsampled(maps, target.shape[1:])
         loss = F.cross_entropy(full, wanted[s], weight=weight, ignore_index=ignore_index, reduction="sum")
         total = total + stage_weights[s] * loss / divisor[s]
     return total

@@ -14,7 +14,8 @@ from typing import Any
 REST = 0.3
 """Seconds without a change before the slow work starts."""
 
-_WORKER = ThreadPoolExecutor(1, thread_name_prefix="lcnb-true-run")
+WORKER = ThreadPoolExecutor(1, thread_name_prefix="lcnb-true-run")
+"""The one thread of all widgets."""
 
 
 class Debounced:
@@ -48,12 +49,12 @@ class Debounced:
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:
-            self._finish(self._newest, _WORKER.submit(self.work, *args))
+            self._finish(self._newest, WORKER.submit(self.work, *args))
             return
         self._timer = loop.call_later(self.rest, self._start, loop, self._newest, args)
 
     def _start(self, loop: asyncio.AbstractEventLoop, ticket: int, args: tuple) -> None:
-        future = _WORKER.submit(self._if_newest, ticket, args)
+        future = WORKER.submit(self._if_newest, ticket, args)
         future.add_done_callback(lambda f: loop.call_soon_threadsafe(self._finish, ticket, f))
 
     def _if_newest(self, ticket: int, args: tuple) -> Any:

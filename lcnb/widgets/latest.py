@@ -12,7 +12,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
 
-from lcnb.widgets.debounce import _WORKER
+from lcnb.widgets.debounce import WORKER
 
 
 class Latest:
@@ -36,7 +36,7 @@ class Latest:
         if self._busy:
             self._waiting = [value]
             return
-        future = _WORKER.submit(self.work, value)
+        future = WORKER.submit(self.work, value)
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:

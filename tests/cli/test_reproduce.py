@@ -10,7 +10,7 @@ import torch
 import lcnb as package
 from lcnb.difficulty import DifficultyCounts, difficulty, pixel_scores
 from lcnb.evaluation import bootstrap_miou, evaluate
-from lcnb.reproduction import ablation, grades, sweeps
+from lcnb.reproduction import ablation, grades, store, sweeps
 from lcnb.reproduction.paper import PRINTED
 from lcnb.training import trainer
 
@@ -71,7 +71,7 @@ def test_a_threshold_for_each_exit(lcnb, data, home):
 
 
 def test_a_sweep_that_was_stopped_goes_on(lcnb, data, home, monkeypatch):
-    monkeypatch.setattr(sweeps, "PART", 1)
+    monkeypatch.setattr(store, "PART", 1)
     true, calls = sweeps.measured, []
 
     def stopping(*arguments, **options):

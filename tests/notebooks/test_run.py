@@ -8,7 +8,7 @@ import pytest
 from tests.cli.conftest import ROOT, spawn
 
 NOTEBOOKS = sorted(p.stem for p in (ROOT / "notebooks").glob("*.ipynb"))
-SECONDS, PEAK_MB = 90, 1200  # of one notebook in the quick profile, on two cores
+SECONDS, PEAK_MB, ALL = 90, 1200, 480  # of one notebook in the quick profile, on two cores; and seconds of all
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -46,6 +46,7 @@ def test_all_succeed_in_time_and_memory(ran):
         assert e["parameters"]["dataset"] == ran[0]
         assert e["seconds"] <= SECONDS, (name, e["seconds"])
         assert e["peak_mb"] <= PEAK_MB, (name, e["peak_mb"])
+    assert sum(e["seconds"] for e in found.values()) <= ALL
 
 
 def test_every_notebook_has_a_page_with_pictures_and_the_index_links_it(ran):
