@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 from collections.abc import Callable
 from typing import Any
 
 from lcnb.cli.console import table
+from lcnb.cli.diagnosis import problems
 from lcnb.cli.options import command
+from lcnb.cli.probes import free_gb, probes
 from lcnb.machine import hardware, versions
-from lcnb.paths import REPOSITORY, checkout, data_roots, searched
-
-NOTEBOOKS = 'install with `pip install "lcnb[notebooks]"`'
+from lcnb.paths import checkout, data_roots
 
 
 def add(commands: Any) -> None:
@@ -43,12 +42,8 @@ def collect() -> dict[str, Any]:
         "data_roots": [str(p) for p in data_roots()],
         "versions": versions(),
         "hardware": hardware(),
-        "torch": _probe("torch", _torch, errors),
-        "torchvision": _probe("torchvision", _torchvision, errors),
-        "backends": _probe("backends", _backends, errors),
-        "backends_unavailable": _probe("backends_unavailable", _backends_unavailable, errors),
-        "datasets": _probe("datasets", _datasets, errors),
-        "weights": _probe("weights", _weights, errors),
+        "free_gb": free_gb(),
+        **{name: _probe(name, probe, errors) for name, probe in probes().items()},
         "errors": errors,
     }
     return found | {"problems": problems(found)}
@@ -60,131 +55,6 @@ def _probe(name: str, probe: Callable[[], Any], errors: dict[str, str]) -> Any:
     except Exception as error:  # anything at all: this command explains broken installations
         errors[name] = " ".join(f"{type(error).__name__}: {error}".split())[:400]
         return None
-
-
-def _torch() -> dict[str, Any]:
-    import torch
-
-    gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
-    return {"threads": torch.get_num_threads(), "cuda": torch.version.cuda, "gpus": gpus}
-
-
-def _torchvision() -> bool:
-    import torchvision.ops  # loads the compiled operators, which is where a mismatch shows
-
-    return bool(torchvision.ops)
-
-
-def _backends() -> list[str]:
-    from lcnb.regions import backends
-
-    return backends()
-
-
-def _backends_unavailable() -> dict[str, str]:
-    from lcnb.regions import unavailable
-
-    return unavailable()
-
-
-def _datasets() -> dict[str, Any]:
-    from lcnb.datasets import locate, names
-
-    return {name: None if (folder := locate(name)) is None else _one(name, str(folder)) for name in names()}
-
-
-def _one(name: str, folder: str) -> dict[str, Any]:
-    from lcnb.datasets import load_dataset, splits
-    from lcnb.errors import DataError
-
-    counts: dict[str, Any] = {}
-    for split in splits(name):
-        try:
-            counts[split] = len(load_dataset(name, split))
-        except DataError as error:
-            counts[split] = str(error)
-    return {"folder": folder, "splits": counts}
-
-
-def _weights() -> dict[str, str]:
-    """By name, read from the folders alone, so that a broken torch does not hide them."""
-    found: dict[str, str] = {}
-    for root in data_roots():
-        for file in sorted((root / "weights").glob("*/model.safetensors")):
-            found.setdefault(file.parent.name, str(file.parent))
-    return found
-
-
-def problems(found: dict[str, Any]) -> list[str]:
-    """What is wrong, a sentence each that ends in what to do; empty when all is well."""
-    return [*_broken_torch(found), *_missing_jupyter(found["versions"]), *_data_faults(found), *_no_weights(found)]
-
-
-def _broken_torch(found: dict[str, Any]) -> list[str]:
-    errors, installed = found["errors"], found["versions"]
-    if "torch" in errors:
-        return [
-            f"torch cannot be imported ({errors['torch']}): install it anew with `pip install --force-reinstall torch`"
-        ]
-    if "torchvision" not in errors:
-        return []
-    why = errors["torchvision"]
-    if "torchvision::nms" in why or "undefined symbol" in why:
-        return [
-            f"torchvision {installed['torchvision']} was built for another torch than {installed['torch']} ({why}): "
-            "take both from one place, for example `pip install --force-reinstall torch torchvision`, or both as CPU "
-            "builds"
-        ]
-    return [f"torchvision cannot be imported ({why}): install it anew, from where torch comes from"]
-
-
-def _missing_jupyter(installed: dict[str, str | None]) -> list[str]:
-    needed = ("jupyterlab", "ipywidgets", "ipykernel", "papermill", "nbconvert", "matplotlib")
-    missing = [name for name in needed if installed[name] is None]
-    return [f"the notebooks need {', '.join(missing)}: {NOTEBOOKS}"] if missing else []
-
-
-def _data_faults(found: dict[str, Any]) -> list[str]:
-    faults = [
-        f"LCNB_DATA names {part}, which is no folder: correct it or unset LCNB_DATA"
-        for part in _given()
-        if not os.path.isdir(os.path.expanduser(part))
-    ]
-    if found["datasets"] is None:
-        return faults
-    folders = [d["folder"] for d in found["datasets"].values() if d] + list((found["weights"] or {}).values())
-    faults += [
-        f"LCNB_DATA names {part}, but no data set and no weights/ are in it: point it at the folder above camvid/, "
-        "voc2012/ or cityscapes/"
-        for part in _given()
-        if os.path.isdir(os.path.expanduser(part)) and not _holds(part, folders)
-    ]
-    for name, one in found["datasets"].items():
-        faults += [f"{name}: {v}" for v in (one["splits"].values() if one else ()) if isinstance(v, str)]
-    if found["datasets"].get("streets") is None:
-        faults.append(
-            f"the embedded data set streets is not in {searched()}: it is in data/streets of {REPOSITORY}; clone it "
-            "and work there, or point LCNB_DATA at its data/"
-        )
-    return faults
-
-
-def _given() -> list[str]:
-    return [p for p in os.environ.get("LCNB_DATA", "").split(os.pathsep) if p.strip()]
-
-
-def _holds(part: str, folders: list[str]) -> bool:
-    root = os.path.realpath(os.path.expanduser(part))
-    return any(f == root or f.startswith(root + os.sep) for f in folders)
-
-
-def _no_weights(found: dict[str, Any]) -> list[str]:
-    if found["weights"]:
-        return []
-    return [
-        f"no weights are in weights/ under {searched()}: they are in data/weights of {REPOSITORY}; clone it, or train "
-        "with `lcnb train` and `lcnb weights pack`"
-    ]
 
 
 def text(found: dict[str, Any]) -> str:
