@@ -21,7 +21,7 @@ STAMP := .venv/.lcnb-ready
 export GOMP_SPINCOUNT ?= 1000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run lab book check test test-real test-long lint types python-there browser-there clean clean-venv
+.PHONY: help setup run lab book check test test-real test-long coverage lint types python-there browser-there clean clean-venv
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1 \2/p' Makefile | while read -r name text; do \
@@ -40,8 +40,9 @@ $(STAMP): pyproject.toml | python-there
 		echo 'make: .venv has no pip and cannot get it; install pip for $(PYTHON), then: make clean-venv setup' >&2; \
 		exit 1; }
 	@test -z '$(TORCH)' || echo 'make: TORCH=$(TORCH) is not tested here; if torchvision cannot be imported: make clean-venv setup'
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
-	$(BIN)/python -m uv pip install --python $(BIN)/python --compile-bytecode \
+	@echo 'make: installing into .venv, once (PyPI builds of torch for Linux bring CUDA along: several GB, some minutes)'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	@$(BIN)/python -m uv pip install --python $(BIN)/python --compile-bytecode \
 		$(if $(TORCH),--torch-backend=$(TORCH)) -e '.[notebooks,test]'
 	@# Matplotlib lists the fonts once; else the first notebook would say that it does.
 	@$(BIN)/python -c 'import matplotlib.font_manager' 2>/dev/null
@@ -84,6 +85,10 @@ test-real: setup ## tests and notebooks on the real data under LCNB_DATA
 
 test-long: browser-there setup ## what takes long: memory under load, other versions of torch and Python (about an hour)
 	$(BIN)/python -m pytest -m long --timeout 3600 $(ARGS)
+
+coverage: setup ## which lines of lcnb the quick tests run; fails below 90 %
+	$(BIN)/python -m pytest -m 'not slow and not browser and not real and not long' \
+		--cov --cov-report=term:skip-covered --cov-fail-under=90 $(ARGS)
 
 book: setup ## build the site of notebooks and docs, and follow all of its links
 	$(BIN)/python -m tools.book --out build/book

@@ -118,19 +118,25 @@ def source(cell: dict[str, Any]) -> str:
 
 
 def heading(content: dict[str, Any], default: str) -> tuple[str, str]:
-    """(title, first sentence) of a notebook: its first heading and the start of the first paragraph after it."""
+    """(title, what it is about) of a notebook.
+
+    The title is its first heading. What it is about stands in the table below it, in the row "You will"; in a notebook
+    that has none it is the first sentence of the first paragraph.
+    """
     title, paragraph = "", ""
     for line in _prose(content):
         text = line.strip()
         if not title:
             title = text.lstrip("# ") if text.startswith("#") else ""
+        elif goal := re.fullmatch(r"\|\s*\*\*(You will)\*\*\s*\|\s*(.*?)\s*\|", text):
+            return plain(title), plain(f"{goal[1]} {goal[2]}.")
         elif text.startswith(("#", "|", "<", "![", "```")) and not paragraph:
             continue
         elif text:
             paragraph += f" {text.lstrip('> ')}"
         elif paragraph:
             break
-    sentence = re.split(r"(?<=[.!?])\s", plain(paragraph.strip()), maxsplit=1)[0]
+    sentence = re.split(r"(?<=[.!?])(?<!\.\.\.)\s", plain(paragraph.strip()), maxsplit=1)[0]
     return plain(title) or default, sentence
 
 

@@ -25,8 +25,11 @@ TEMPLATE = """
 <p style="margin: 12px 24px; font-family: var(--jp-ui-font-family, sans-serif)">
 <a href="{{ resources.lcnb_index }}" style="color: var(--jp-content-link-color)">&larr; All notebooks</a></p>
 {%- endblock -%}
+{%- block codecell -%}
+{%- if "bootstrap" not in cell.metadata.get("tags", []) -%}{{ super() }}{%- endif -%}
+{%- endblock codecell -%}
 """
-"""nbconvert's page without its references to script hosts, and with a way back."""
+"""nbconvert's page without its references to script hosts and the cell that installs lcnb, and with a way back."""
 
 
 class _Exporter(HTMLExporter):

@@ -82,6 +82,19 @@ def test_no_notebook(tmp_path, text):
         Notebook(path, "x").read()
 
 
+def test_title_and_goal():
+    lines = "# How *hard*?\n\n| | |\n|---|---|\n| **For** | all |\n| **You will** | see `rho` move |\n\nMore."
+    assert heading({"cells": [{"cell_type": "markdown", "source": lines}]}, "x") == (
+        "How hard?",
+        "You will see rho move.",
+    )
+
+
+def test_dots_end_no_sentence():
+    lines = "# Hard\n\nRoad, sky, ... The rest. More."
+    assert heading({"cells": [{"cell_type": "markdown", "source": lines}]}, "x") == ("Hard", "Road, sky, ... The rest.")
+
+
 def test_title_and_first_sentence():
     lines = ["![badge](x.svg)\n", "\n", "# How *hard* is $\\rho$?\n", "\n", "> For [all](y) of\n", "> you. More."]
     content = {"cells": [{"cell_type": "code", "source": "# no"}, {"cell_type": "markdown", "source": lines}]}

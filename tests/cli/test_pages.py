@@ -54,6 +54,16 @@ def test_relative_pictures_of_the_text_are_embedded(tmp_path):
     assert '<img alt="alt" src="data:image/png;base64,' in html
 
 
+def test_the_cell_that_installs_the_package_is_left_out(tmp_path):
+    found = content()
+    set_up = {**found["cells"][1], "id": "c", "source": "fetch_it()", "metadata": {"tags": ["bootstrap"]}}
+    found["cells"].insert(1, set_up)
+    write_html(found, tmp_path / "x.html", "t", tmp_path)
+    html = (tmp_path / "x.html").read_text(encoding="utf-8")
+    assert "fetch_it" not in html
+    assert "In&nbsp;[1]" in html or "In [1]" in html
+
+
 @pytest.mark.parametrize("tex", ["\\begin{nonsense", "\\frac{", "<b>"])
 def test_odd_formulas_do_not_stop_a_page(tex):
     assert "<b>" not in mathml(tex, "inline")
