@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from lcnb.regions import Region, RegionOpError, RegionTensor, use_backend
     from lcnb.weights import load
 
-__version__ = "0.1.0"
+__version__ = "1.0.0"
 _HOMES = {
     "DataError": "lcnb.errors",
     "LcnbError": "lcnb.errors",

@@ -14,6 +14,7 @@ import pytest
 import torch
 import yaml
 
+import lcnb
 from lcnb.models import irnet_lc
 from lcnb.weights import save
 
@@ -30,6 +31,14 @@ def bounds(requirements):
     """Requirements as name -> the rest, such as ">=2.4"."""
     pairs = (re.fullmatch(r"([\w.-]+)\s*(.*)", text).groups() for text in requirements)
     return {name.lower(): rest.replace(" ", "") for name, rest in pairs}
+
+
+def test_every_place_names_one_version():
+    version = project()["version"]
+    assert lcnb.__version__ == version
+    assert yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))["version"] == version
+    newest = re.search(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert newest[1] == version
 
 
 def test_environment_and_pyproject_agree():
@@ -140,7 +149,9 @@ def installed(wheel, tmp_path_factory):
 
 def test_wheel_holds_every_module_and_no_data(wheel):
     names = set(zipfile.ZipFile(wheel).namelist())
-    modules = {p.relative_to(ROOT).as_posix() for e in ("py", "js", "css") for p in (ROOT / "lcnb").rglob(f"*.{e}")}
+    modules = {
+        p.relative_to(ROOT).as_posix() for e in ("py", "js", "css", "typed") for p in (ROOT / "lcnb").rglob(f"*.{e}")
+    }
     assert "lcnb/export/slider.js" in modules
     assert modules <= names
     assert not [n for n in names if not n.startswith(("lcnb/", "lcnb-"))]
