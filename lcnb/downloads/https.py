@@ -97,7 +97,7 @@ def proxy_setting() -> str:
 
 def address(proxy: str) -> str:
     """Host and port, without a password."""
-    return (proxy.partition("://")[2] or proxy).rpartition("@")[2].rstrip("/")
+    return proxy.rpartition("://")[2].rpartition("@")[2].rstrip("/")
 
 
 def _check_proxy(proxy: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,8 @@ from lcnb.downloads.receive import Stopped
 from lcnb.downloads.transfer import Session, Want, fetch
 
 CONNECTIONS = 6
+PARTING = 2.0
+"""Seconds to let the other threads end after a failure or Ctrl-C."""
 
 
 def fetch_all(session: Session, what: str, files: Sequence[tuple[Want, Path]]) -> None:
@@ -28,8 +31,12 @@ def fetch_all(session: Session, what: str, files: Sequence[tuple[Want, Path]]) -
         todo.put(file)
     quiet = replace(session, progress=silent, pausing=told.put)
     # daemons: Ctrl-C need not wait for a server; a file gets its name only when it is whole
-    for _ in range(min(CONNECTIONS, len(files))):
-        threading.Thread(target=_work, args=(quiet, todo, told), daemon=True).start()
+    threads = [
+        threading.Thread(target=_work, args=(quiet, todo, told), daemon=True)
+        for _ in range(min(CONNECTIONS, len(files)))
+    ]
+    for thread in threads:
+        thread.start()
     done = 0
     try:
         while done < len(files):
@@ -41,6 +48,9 @@ def fetch_all(session: Session, what: str, files: Sequence[tuple[Want, Path]]) -
             session.progress(what if news is None else news, done, len(files), "files")
     finally:
         session.stop.set()
+        end = time.monotonic() + PARTING
+        for thread in threads:
+            thread.join(max(0.0, end - time.monotonic()))
 
 
 def _work(

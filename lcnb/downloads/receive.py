@@ -64,7 +64,7 @@ def _usable(part: Path, want: Want) -> int:
     had, note = part.stat().st_size, _noted(part)
     known = note is not None and note.version and note.url == want.url
     if had > want.most or had == 0 or not (known or want.digest):
-        part.unlink()
+        discard(part)
         return 0
     return had
 
@@ -83,7 +83,7 @@ def _ask(session: Session, want: Want, part: Path, had: int) -> http.client.HTTP
             error.close()
             if error.headers.get("Content-Range") == f"bytes */{had}":
                 return None
-            part.unlink()
+            discard(part)
             raise Trouble(f"{host(want.url)} has fewer bytes than came before") from None
         raise trouble(error, want.url, session.opener) from None
     except (OSError, http.client.HTTPException, ValueError) as error:
@@ -99,7 +99,7 @@ def _judge(response: http.client.HTTPResponse, want: Want, part: Path, had: int)
         note = _noted(part)
         changed = note is not None and note.version and _version(response) not in ("", note.version)
         if match is None or int(match[1]) != had or changed:
-            part.unlink()
+            discard(part)
             raise Trouble(f"{who} sends {'another version' if changed else 'a part that was not asked for'}")
         start, total = had, int(match[2])
     elif response.status == 200:
@@ -161,8 +161,18 @@ def _all(descriptor: int, block: bytes) -> None:
 
 
 def _too_long(part: Path, who: str) -> Trouble:
-    part.unlink()
+    discard(part)
     return Trouble(f"{who} sends more than the file can have", "no")
+
+
+def discard(part: Path) -> None:
+    """Remove a partial file and the note about it."""
+    part.unlink(missing_ok=True)
+    _beside(part).unlink(missing_ok=True)
+
+
+def _beside(part: Path) -> Path:
+    return part.with_name(f"{part.name}.json")
 
 
 def _version(response: http.client.HTTPResponse) -> str:
@@ -175,13 +185,12 @@ def _note(part: Path, want: Want, response: http.client.HTTPResponse) -> None:
     """Of a new part, before its first byte: an old part may not keep a new note."""
     part.unlink(missing_ok=True)
     with on_disk(part):
-        part.with_name(f"{part.name}.json").write_text(
-            json.dumps({"url": want.url, "version": _version(response)}), encoding="utf-8"
-        )
+        note = {"url": want.url, "version": _version(response)}
+        _beside(part).write_text(json.dumps(note), encoding="utf-8")
 
 
 def _noted(part: Path) -> Note | None:
     try:
-        return Note(**json.loads(part.with_name(f"{part.name}.json").read_text(encoding="utf-8")))
+        return Note(**json.loads(_beside(part).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
         return None

@@ -19,7 +19,7 @@ from lcnb.downloads.checksums import Progress, silent
 from lcnb.downloads.disk import on_disk
 from lcnb.downloads.https import Opener
 from lcnb.downloads.problems import Trouble
-from lcnb.downloads.receive import receive
+from lcnb.downloads.receive import discard, receive
 from lcnb.errors import DownloadError
 
 
@@ -45,6 +45,9 @@ class Patience:
     longest: float = 60.0
 
 
+PATIENCE = Patience()
+
+
 @dataclass
 class Session:
     """What the fetches of one call share.
@@ -61,7 +64,7 @@ class Session:
     say: Callable[[str], None] = print
     pausing: Callable[[str], None] = lambda text: None
     mirror: str | None = None
-    patience: Patience = Patience()
+    patience: Patience = field(default_factory=lambda: PATIENCE)
     stop: threading.Event = field(default_factory=threading.Event)
     opener: Opener = field(default_factory=Opener)
     arrived: threading.Event = field(default_factory=threading.Event)
@@ -118,12 +121,6 @@ def partial(target: Path) -> Path:
     return target.with_name(f"{target.name}.part")
 
 
-def discard(part: Path) -> None:
-    """Remove a partial file and the note about it."""
-    part.unlink(missing_ok=True)
-    part.with_name(f"{part.name}.json").unlink(missing_ok=True)
-
-
 def mismatch(path: Path, digest: str, progress: Progress) -> str | None:
     """How a file differs from its published checksum; None if it does not, or none is published."""
     algorithm, _, wanted = digest.partition(":")
@@ -142,9 +139,9 @@ def _transfer(session: Session, want: Want, part: Path) -> None:
             return
         except Trouble as problem:
             worked = _size(part) - before >= session.patience.worth
-            failed = 1 if worked else failed + 1
+            failed = 0 if worked else failed + 1
             hopeless = problem.again == "no" or (problem.again == "later" and not session.arrived.is_set())
-            wait = min(session.patience.pause * 2 ** (failed - 1), session.patience.longest)
+            wait = min(session.patience.pause * 2 ** max(failed - 1, 0), session.patience.longest)
             asked = problem.wait or 0.0
             if hopeless or failed >= session.patience.tries or asked > session.patience.longest:
                 raise DownloadError(_given_up(problem, failed, asked, want)) from None
