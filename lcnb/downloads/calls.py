@@ -76,6 +76,8 @@ def plan(name: str, place: Place, session: Session, only: Sequence[str] = ()) ->
         lines += [line for archive in chosen(name, only) for line in _from(archive, place.work, session)]
     if not place.empty:
         lines.append("there already: it is checked, and only what it lacks is fetched")
+    if not source.archives[0].login:
+        lines.append(f"fetched by hand, an archive is taken from {place.work}")
     return [*lines, f"to: {place.folder}", f"free there: {amount(free(place.root))}"]
 
 

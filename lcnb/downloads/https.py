@@ -30,6 +30,7 @@ class Opener:
         proxy = proxies.get("https") or proxies.get("all")
         if proxy:
             _check_proxy(proxy)
+        _check_authority()
         self.proxy = proxy
         self.opener = urllib.request.OpenerDirector()
         for handler in (
@@ -98,6 +99,13 @@ def proxy_setting() -> str:
 def address(proxy: str) -> str:
     """Host and port, without a password."""
     return proxy.rpartition("://")[2].rpartition("@")[2].rstrip("/")
+
+
+def _check_authority() -> None:
+    """OpenSSL says nothing about a file that is not there, and trusts nobody."""
+    file = os.environ.get("SSL_CERT_FILE")
+    if file and not os.path.isfile(file):
+        raise DownloadError(f"SSL_CERT_FILE is {file}, which is no file; name the file of an authority, or unset it")
 
 
 def _check_proxy(proxy: str) -> None:

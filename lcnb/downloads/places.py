@@ -58,7 +58,8 @@ class Place:
             with locked(self.work, f"lcnb data {self.name}", instead="give --to another folder"):
                 yield
         finally:
-            remove_if_empty(self.work, self.work.parent)
+            below = [path for path in self.stage.rglob("*") if path.is_dir()] if self.stage.exists() else []
+            remove_if_empty(*sorted(below, reverse=True), self.stage, self.work, self.work.parent)
 
     def hint(self) -> str:
         """What makes the commands find it, or nothing where they do."""

@@ -56,11 +56,11 @@ def trouble(error: Exception, url: str, opener: Opener) -> Trouble:
     if isinstance(cause, TimeoutError):
         return Trouble(f"{asked} does not answer")
     if isinstance(cause, socket.gaierror):
-        return Trouble(f"the name of {asked} is not found; is this machine online?", "later")
+        return Trouble(f"the name of {asked} is not found (is this machine online?)", "later")
     if isinstance(cause, ConnectionRefusedError):
         return Trouble(f"{asked} refuses the connection", "later")
     if isinstance(cause, OSError) and cause.errno in AWAY:
-        return Trouble(f"{asked} is out of reach; is this machine online?", "later")
+        return Trouble(f"{asked} is out of reach (is this machine online?)", "later")
     if isinstance(cause, BROKEN):
         return Trouble(f"the connection to {asked} broke ({_short(cause)})")
     return Trouble(f"{asked} cannot be asked ({_short(cause)})", "no")
@@ -76,8 +76,9 @@ def _answered(error: HTTPError, who: str) -> Trouble:
 
 def _untrusted(error: ssl.SSLCertVerificationError, who: str) -> Trouble:
     return Trouble(
-        f"the certificate of {who} is not to be trusted ({error.verify_message}); set this machine's clock, or, if "
-        "your network replaces certificates, name its authority's file in SSL_CERT_FILE",
+        f"the certificate of {who} is not to be trusted ({error.verify_message}); set this machine's clock; on "
+        "macOS run Python's `Install Certificates.command`; if your network replaces certificates, name the file of "
+        "its authority in SSL_CERT_FILE",
         "no",
     )
 

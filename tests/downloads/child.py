@@ -1,4 +1,4 @@
-"""The command in a process of its own, told about a tiny CamVid or VOC: `python -m tests.downloads.child FACTS ARGUMENTS`.
+"""The command in a process of its own, told about a tiny CamVid and VOC: python -m tests.downloads.child FACTS ...
 
 FACTS is a JSON file: {"camvid": {"list", "base"}, "voc2012": {"url", "size", "md5"}, "room": bytes of a file}.
 """

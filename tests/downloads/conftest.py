@@ -41,7 +41,7 @@ def tls(authority):
 @pytest.fixture(autouse=True)
 def network(authority_file, monkeypatch):
     """The authority is trusted, no proxy is set, and nobody waits long."""
-    for name in (*VARIABLES, "no_proxy", "NO_PROXY", "LCNB_DATA"):
+    for name in (*VARIABLES, "no_proxy", "NO_PROXY"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("SSL_CERT_FILE", str(authority_file))
     monkeypatch.setattr("lcnb.downloads.transfer.PATIENCE", HASTY)

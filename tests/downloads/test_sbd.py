@@ -60,7 +60,7 @@ def test_without_scipy(voc, lcnb, server, monkeypatch):
     server.log.clear()
     code, _, err = lcnb("data", "sbd")
     assert code == 1
-    assert "which scipy reads: `pip install scipy`" in err
+    assert "which scipy reads; install it: `pip install scipy`" in err
     assert server.log == []
 
 

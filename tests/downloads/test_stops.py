@@ -32,10 +32,11 @@ def start(server, tmp_path, set_, root):
     }
     children = []
 
-    def call(*arguments, room=None):
+    def call(name, room=None):
         path = tmp_path / f"facts-{room}.json"
         path.write_text(json.dumps(facts | {"room": room}))
-        command = [sys.executable, "-m", "tests.downloads.child", str(path), *map(str, arguments)]
+        # with --to nothing of torch is imported, which spares each child seconds
+        command = [sys.executable, "-m", "tests.downloads.child", str(path), "data", name, "--to", str(root)]
         child = subprocess.Popen(
             command, cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
@@ -70,13 +71,13 @@ def test_a_stopped_archive_goes_on(start, server, root, how):
     (root / "weights/mine").write_bytes(b"mine")
     part = root / "downloads/voc2012/VOC.tar.part"
     server.plan["/VOC.tar"] = [doing(send=20_000, then=stall)]
-    child = start("data", "voc2012")
+    child = start("voc2012")
     until(lambda: part.exists() and part.stat().st_size == 20_000)
     child.send_signal(how)
     err = ended(child, 130 if how == signal.SIGINT else -9)
     assert err == ("lcnb: stopped\n" if how == signal.SIGINT else "")
     assert not (root / "voc2012").exists()
-    assert ended(start("data", "voc2012"), 0) == ""
+    assert ended(start("voc2012"), 0) == ""
     assert server.requests("/VOC.tar") == [None, "bytes=20000-"]
     assert sorted(os.listdir(root)) == ["voc2012", "weights"]
     assert tree(root / "weights") == {"mine": b"mine"}
@@ -86,7 +87,7 @@ def test_a_stopped_archive_goes_on(start, server, root, how):
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL], ids=["Ctrl-C", "kill -9"])
 def test_stopped_files_go_on(start, server, root, how):
     """Ctrl-C or kill -9 while many files come to complete a data set: what was there stays, the rest comes later"""
-    assert ended(start("data", "camvid"), 0) == ""
+    assert ended(start("camvid"), 0) == ""
     whole = tree(root)
     victims = [f"val/val_{k:03}.png" for k in range(4)]
     for name in victims:
@@ -94,13 +95,13 @@ def test_stopped_files_go_on(start, server, root, how):
     before = tree(root)
     server.log.clear()
     server.plan[f"/camvid/{victims[2]}"] = [doing(send=100, then=stall)]
-    child = start("data", "camvid")
+    child = start("camvid")
     stage = root / "downloads/camvid/unpacked/val"
     until(lambda: all((stage / f"val_{k:03}.png").exists() for k in (0, 1, 3)))
     child.send_signal(how)
     ended(child, 130 if how == signal.SIGINT else -9)
     assert {n: c for n, c in tree(root).items() if n.startswith("camvid/")} == before
-    assert ended(start("data", "camvid"), 0) == ""
+    assert ended(start("camvid"), 0) == ""
     assert tree(root) == whole
     assert len(server.log) == 5  # the one that stalled was asked for twice
 
@@ -109,9 +110,9 @@ def test_stopped_files_go_on(start, server, root, how):
 def test_a_second_call_is_refused_while_the_first_one_runs(start, server, root):
     """Two calls for one data set at once: the second is refused with a sentence that names the first"""
     server.plan["/VOC.tar"] = [doing(send=20_000, then=stall)]
-    first = start("data", "voc2012")
+    first = start("voc2012")
     until(lambda: (root / "downloads/voc2012/VOC.tar.part").exists())
-    err = ended(start("data", "voc2012"), 1)
+    err = ended(start("voc2012"), 1)
     assert f"another `lcnb data voc2012` (process {first.pid}) is writing to {root}/downloads/voc2012; wait" in err
     assert "or give --to another folder" in err
     server.running.clear()
@@ -124,10 +125,10 @@ def test_a_second_call_is_refused_while_the_first_one_runs(start, server, root):
 @pytest.mark.parametrize("name", ["voc2012", "camvid"])
 def test_a_disk_that_fills_up(start, root, name):
     """A disk that fills up in the middle: one sentence, no half data set, and the next call goes on"""
-    err = ended(start("data", name, room=1500), 1)
+    err = ended(start(name, room=1500), 1)
     assert "no room left to write " in err
     assert "make room and run the same command again" in err
     assert err.count("\n") == 1
     assert not (root / name).exists()
-    assert ended(start("data", name), 0) == ""
+    assert ended(start(name), 0) == ""
     assert sorted(os.listdir(root)) == [name]
