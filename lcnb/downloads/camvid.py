@@ -16,7 +16,6 @@ from pathlib import Path
 
 from lcnb.downloads import checksums
 from lcnb.downloads.archive import DAMAGED
-from lcnb.downloads.checksums import Damage
 from lcnb.downloads.disk import need, on_disk, remove_if_empty, settle
 from lcnb.downloads.many import fetch_all
 from lcnb.downloads.places import Place
@@ -49,11 +48,14 @@ def obtain(place: Place, session: Session, repair: bool = False) -> None:
         DownloadError: a file cannot be had, or the folder has other files of these names.
     """
     sums = published()
-    lacking = sums if place.empty else _lacking(place, session, sums, repair)
+    lacking = _lacking(place, session, sums, repair)
     if not lacking:
         session.say(f"CamVid is already in {place.folder}: all {len(sums):,} files match their published checksums")
         return
+    anew = place.empty
     with place.held():
+        if anew and not place.empty:  # another call has ended meanwhile
+            lacking = _lacking(place, session, sums, repair)
         stage = place.stage
         _from_zips(place, session, {n: sums[n] for n in _absent(stage, lacking, sums)})
         left = _absent(stage, lacking, sums)
@@ -63,13 +65,16 @@ def obtain(place: Place, session: Session, repair: bool = False) -> None:
         if wants:
             session.say(f"fetching {len(wants):,} of {len(sums):,} files of CamVid")
             fetch_all(session, "CamVid", [(want, stage / name) for want, name in zip(wants, left, strict=True)])
-        settle()
-        _put(place, lacking)
+        if lacking:
+            settle()
+            _put(place, lacking)
     session.say(f"CamVid is in {place.folder}: all {len(sums):,} files match their published checksums")
 
 
 def _lacking(place: Place, session: Session, sums: Mapping[str, str], repair: bool) -> list[str]:
-    """What to fetch for a folder that is there."""
+    """What to fetch, in the order of the list."""
+    if place.empty:
+        return list(sums)
     damage = checksums.compare(place.folder, sums, session.progress)
     if len(damage.missing) == damage.total:
         raise DownloadError(f"{place.folder} holds something else than CamVid; move it away, or give --to DIR")
@@ -77,16 +82,18 @@ def _lacking(place: Place, session: Session, sums: Mapping[str, str], repair: bo
         raise DownloadError(
             f"{place.folder}: {damage}; nothing was changed. `lcnb data camvid --repair` replaces the files that differ"
         )
-    return [*damage.different, *damage.missing]
+    lacking = {*damage.different, *damage.missing}
+    return [name for name in sums if name in lacking]
 
 
 def _absent(stage: Path, names: Iterable[str], sums: Mapping[str, str]) -> list[str]:
     """What an earlier call has not fetched yet."""
     wanted = {name: sums[name] for name in names}
-    damage: Damage = checksums.compare(stage, wanted, checksums.silent)
+    damage = checksums.compare(stage, wanted, checksums.silent)
     for name in damage.different:
         (stage / name).unlink()
-    return [name for name in wanted if name in {*damage.missing, *damage.different}]
+    absent = {*damage.missing, *damage.different}
+    return [name for name in wanted if name in absent]
 
 
 def _from_zips(place: Place, session: Session, sums: Mapping[str, str]) -> None:

@@ -44,6 +44,7 @@ def obtain(source: Source, place: Place, session: Session, chosen: Sequence[Arch
     if not place.empty and not any(there(place.folder, a) for a in source.archives):
         raise DownloadError(f"{place.folder} holds something else than {source.title}; move it away, or give --to DIR")
     with place.held():
+        missing = [archive for archive in missing if not there(place.folder, archive)]  # another call may have ended
         room = sum(a.about for a in missing) + sum(max(0, a.about - here(place, a)) for a in missing)
         need(place.root, room, source.title)
         gained = [(archive, *get(archive, place, session)) for archive in missing]
@@ -52,9 +53,10 @@ def obtain(source: Source, place: Place, session: Session, chosen: Sequence[Arch
         for archive, path, _ in gained:
             _unpack(archive, path, place.stage / archive.part, session)
             _merge(place.stage / archive.part, whole)
-        settle()
-        _put(whole, place)
-        shutil.rmtree(place.stage)
+        if missing:
+            settle()
+            _put(whole, place)
+            fresh(place.stage)
         drop([path for _, path, ours in gained if ours])
     session.say(f"{source.title} is in {place.folder}")
 

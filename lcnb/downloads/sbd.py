@@ -55,6 +55,10 @@ def obtain(source: Source, place: Place, session: Session) -> None:
             raise DownloadError(f"{path} is there and was not made by this command; move it away to have it made")
     loadmat = _loadmat()
     with place.held():
+        if masks.exists():
+            raise DownloadError(
+                f"{masks} has been written by another call meanwhile; run this again to have it checked"
+            )
         need(place.root, archive.about - parts.here(place, archive) + SMALL, source.title)
         path, ours = parts.get(archive, place, session)
         parts.fresh(place.stage)

@@ -3,6 +3,7 @@
 A process of its own is stopped while the server holds back the rest of a file.
 """
 
+import contextlib
 import json
 import os
 import signal
@@ -12,6 +13,7 @@ import time
 
 import pytest
 
+from lcnb.downloads import Place
 from tests.cli.conftest import environment
 from tests.downloads import published
 from tests.downloads.conftest import tree
@@ -118,6 +120,25 @@ def test_a_second_call_is_refused_while_the_first_one_runs(start, server, root):
     server.running.clear()
     assert "closed" not in ended(first, 0)
     assert sorted(os.listdir(root)) == ["voc2012"]
+
+
+@pytest.mark.parametrize("name", ["voc2012", "camvid"])
+def test_a_call_that_waited_for_nothing(start, server, root, name, monkeypatch, lcnb):
+    """Another call that ended between the look at the disk and the lock has done the work."""
+    held, calls = Place.held, []
+
+    @contextlib.contextmanager
+    def late(place):
+        calls.append(place)
+        if len(calls) == 1:
+            assert lcnb("data", name)[0] == 0
+        with held(place):
+            yield
+
+    monkeypatch.setattr(Place, "held", late)
+    assert lcnb("data", name)[0] == 0
+    assert len(server.log) == len({path for path, _, _ in server.log})
+    assert os.listdir(root) == [name]
 
 
 @saved
