@@ -30,9 +30,13 @@ def list_all(arguments: argparse.Namespace) -> int:
     rows: list[tuple[str, str, str, str]] = [("name", "title", "splits", "folder")]
     for name in names():
         folder = locate(name)
-        rows.append((name, spec(name).title, ", ".join(_counts(name)) or "-", str(folder or "not found")))
+        rows.append((name, spec(name).title, ", ".join(_counts(name)) or "-", str(folder or _missing(name))))
     print(table(rows))
     return 0
+
+
+def _missing(name: str) -> str:
+    return f"not found; lcnb data {name}" if name in download.HELP else "not found"
 
 
 def _counts(name: str) -> list[str]:

@@ -47,49 +47,57 @@ def obtain(source: Source, place: Place, session: Session, chosen: Sequence[Arch
         missing = [archive for archive in missing if not there(place.folder, archive)]  # another call may have ended
         room = sum(a.about for a in missing) + sum(max(0, a.about - here(place, a)) for a in missing)
         need(place.root, room, source.title)
-        gained = [(archive, *get(archive, place, session)) for archive in missing]
+        gained = [(archive, get(archive, place, session)) for archive in missing]
         fresh(place.stage)
         whole = place.stage / "whole"
-        for archive, path, _ in gained:
+        for archive, path in gained:
             _unpack(archive, path, place.stage / archive.part, session)
             _merge(place.stage / archive.part, whole)
         if missing:
             settle()
             _put(whole, place)
             fresh(place.stage)
-        drop([path for _, path, ours in gained if ours])
+        drop(place, missing)
     session.say(f"{source.title} is in {place.folder}")
 
 
-def get(archive: Archive, place: Place, session: Session) -> tuple[Path, bool]:
-    """(the archive, checked; whether this call fetched it). One that lies there already is taken.
+def get(archive: Archive, place: Place, session: Session) -> Path:
+    """The archive, checked. One that somebody put there is taken before one that was fetched.
 
     Raises:
         DownloadError: it cannot be had, or the one that lies there is another.
     """
-    path = place.work / archive.file
+    by_hand = place.work / archive.file
+    path = by_hand if by_hand.exists() else place.fetched / archive.file
+    if path.exists():
+        _check(archive, path, session)
+        session.say(f"took {path}" + ("" if archive.digest else " (no checksum of it is published)"))
+        return path
+    if archive.login:
+        raise DownloadError(f"{archive.file} is not in {place.work}; log in at {archive.url} and put it there")
+    session.say(f"fetching {archive.file} ({archive.url if session.mirror is None else session.mirror})")
+    with on_disk(place.fetched):
+        place.fetched.mkdir(exist_ok=True)
+    most = archive.size or GROWTH * archive.about
     otherwise = f"fetch {archive.url} by hand into {place.work} and run it again"
-    if not path.exists():
-        if archive.login:
-            raise DownloadError(f"{archive.file} is not in {place.work}; log in at {archive.url} and put it there")
-        session.say(f"fetching {archive.file} ({archive.url if session.mirror is None else session.mirror})")
-        most = archive.size or GROWTH * archive.about
-        url = session.url(archive.url, archive.file)
-        fetch(session, Want(url, archive.size, most, archive.digest, otherwise), path)
-        return path, True
-    wrong = None
-    if path.stat().st_size != (archive.size or path.stat().st_size):
-        wrong = f"{path.stat().st_size:,} bytes instead of {archive.size:,}"
+    url = session.url(archive.url, archive.file)
+    fetch(session, Want(url, archive.size, most, archive.digest, otherwise), path)
+    return path
+
+
+def _check(archive: Archive, path: Path, session: Session) -> None:
+    """Hold an archive that lies there against what is published about it."""
+    size, wrong = path.stat().st_size, None
+    if size != (archive.size or size):
+        wrong = f"{size:,} bytes instead of {archive.size:,}"
     if wrong := wrong or mismatch(path, archive.digest, session.progress):
         raise DownloadError(f"{path} is not the published file ({wrong}); remove it and run the same command again")
-    session.say(f"took {path}" + ("" if archive.digest else " (no checksum of it is published)"))
-    return path, False
 
 
-def drop(paths: Sequence[Path]) -> None:
-    """Remove archives that were fetched, now that what they held is in place. Those put there by hand stay."""
-    for path in paths:
-        path.unlink()
+def drop(place: Place, archives: Sequence[Archive]) -> None:
+    """Remove what was fetched, now that what it held is in place. What was put there by hand stays."""
+    for archive in archives:
+        (place.fetched / archive.file).unlink(missing_ok=True)
 
 
 def noted(folder: Path, archive: Archive) -> Path:
@@ -131,8 +139,8 @@ def _pairs(source: Source, folder: Path, split: str) -> int:
 
 def here(place: Place, archive: Archive) -> int:
     """Bytes of an archive that are on disk already."""
-    paths = [place.work / name for name in (archive.file, f"{archive.file}.part")]
-    return sum(path.stat().st_size for path in paths if path.exists())
+    names = place.work / archive.file, place.fetched / archive.file, place.fetched / f"{archive.file}.part"
+    return next((path.stat().st_size for path in names if path.exists()), 0)
 
 
 def fresh(stage: Path) -> None:

@@ -36,6 +36,11 @@ class Place:
         return self.root / WORK / self.name
 
     @property
+    def fetched(self) -> Path:
+        """Archives that came, or are coming, from the network; removed once what they held is in place."""
+        return self.work / "fetched"
+
+    @property
     def stage(self) -> Path:
         """Where it is put together; never left over by a call that ends well."""
         return self.work / "unpacked"
@@ -59,7 +64,7 @@ class Place:
                 yield
         finally:
             below = [path for path in self.stage.rglob("*") if path.is_dir()] if self.stage.exists() else []
-            remove_if_empty(*sorted(below, reverse=True), self.stage, self.work, self.work.parent)
+            remove_if_empty(*sorted(below, reverse=True), self.stage, self.fetched, self.work, self.work.parent)
 
     def hint(self) -> str:
         """What makes the commands find it, or nothing where they do."""

@@ -60,7 +60,7 @@ def obtain(source: Source, place: Place, session: Session) -> None:
                 f"{masks} has been written by another call meanwhile; run this again to have it checked"
             )
         need(place.root, archive.about - parts.here(place, archive) + SMALL, source.title)
-        path, ours = parts.get(archive, place, session)
+        path = parts.get(archive, place, session)
         parts.fresh(place.stage)
         bounds = Bounds(parts.GROWTH * max(archive.about, path.stat().st_size), parts.FILES)
         unpack(path, place.stage, bounds, session.progress, _wanted)
@@ -70,7 +70,7 @@ def obtain(source: Source, place: Place, session: Session) -> None:
             os.rename(_staged(voc), masks)
         _write_list(voc, train, stems)
         shutil.rmtree(place.stage)
-        parts.drop([path] if ours else [])
+        parts.drop(place, [archive])
     session.say(
         f"{len(stems):,} masks of SBD are in {masks}, and the split trainaug has {len(stems) + len(train):,} images"
     )

@@ -131,15 +131,14 @@ def mismatch(path: Path, digest: str, progress: Progress) -> str | None:
 
 def _transfer(session: Session, want: Want, part: Path) -> None:
     """Try until the part is complete."""
-    failed = 0
+    failed, furthest = 0, _size(part)
     while True:
-        before = _size(part)
         try:
             receive(session, want, part)
             return
         except Trouble as problem:
-            worked = _size(part) - before >= session.patience.worth
-            failed = 0 if worked else failed + 1
+            worked = _size(part) - furthest >= session.patience.worth
+            failed, furthest = 0 if worked else failed + 1, max(furthest, _size(part))
             hopeless = problem.again == "no" or (problem.again == "later" and not session.arrived.is_set())
             wait = min(session.patience.pause * 2 ** max(failed - 1, 0), session.patience.longest)
             asked = problem.wait or 0.0

@@ -14,7 +14,7 @@ def test_data_list(lcnb, data, arguments):
     assert code == 0
     rows = {line.split()[0]: line for line in out.splitlines()}
     assert rows["camvid"].split(maxsplit=2)[2] == f"train 3, val 2  {data / 'camvid'}"
-    assert rows["voc2012"].endswith("not found")
+    assert rows["voc2012"].endswith("not found; lcnb data voc2012")
 
 
 def test_data_show(lcnb, data):

@@ -111,7 +111,7 @@ def test_an_archive_that_cannot_be_put_in_place(voc, lcnb, root, server, set_, c
     assert not (root / "voc2012").exists()
     assert (root / "out.txt").read_text() == "mine"
     publish(server, "voc2012", "VOC.tar", published.tar(published.contents(voc, "VOCdevkit/VOC2012/")), set_)
-    (root / "downloads/voc2012/VOC.tar").unlink()
+    (root / "downloads/voc2012/fetched/VOC.tar").unlink()
     assert lcnb("data", "voc2012")[0] == 0
 
 
@@ -158,10 +158,13 @@ def test_a_part_that_fails_leaves_the_others(coco, lcnb, root, server):
     before = tree(root)
     server.plan["/train2017.zip"] = [doing(send=10)] * 9
     assert lcnb("data", "coco")[0] == 1
-    assert {n: c for n, c in tree(root).items() if n.startswith("coco/")} == before
+    now = tree(root)
+    assert {n: c for n, c in now.items() if n.startswith("coco/")} == before
+    assert "downloads/coco/fetched/annotations.zip" in now  # came, and is not asked for again
     (root / "coco/train2017").mkdir()
     (root / "coco/train2017/mine.jpg").write_bytes(b"mine")
     assert lcnb("data", "coco")[0] == 0  # taken for somebody's own
+    assert server.requests("/annotations.zip") == [None]
     assert (root / "coco/train2017/mine.jpg").read_bytes() == b"mine"
     code, _, err = lcnb("data", "coco", "--only", "train2018")
     assert code == 1

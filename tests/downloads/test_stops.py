@@ -71,7 +71,7 @@ def test_a_stopped_archive_goes_on(start, server, root, how):
     """Ctrl-C or kill -9 while an archive comes: other data stays, and the next call asks for the rest only"""
     (root / "weights").mkdir()
     (root / "weights/mine").write_bytes(b"mine")
-    part = root / "downloads/voc2012/VOC.tar.part"
+    part = root / "downloads/voc2012/fetched/VOC.tar.part"
     server.plan["/VOC.tar"] = [doing(send=20_000, then=stall)]
     child = start("voc2012")
     until(lambda: part.exists() and part.stat().st_size == 20_000)
@@ -113,7 +113,7 @@ def test_a_second_call_is_refused_while_the_first_one_runs(start, server, root):
     """Two calls for one data set at once: the second is refused with a sentence that names the first"""
     server.plan["/VOC.tar"] = [doing(send=20_000, then=stall)]
     first = start("voc2012")
-    until(lambda: (root / "downloads/voc2012/VOC.tar.part").exists())
+    until(lambda: (root / "downloads/voc2012/fetched/VOC.tar.part").exists())
     err = ended(start("voc2012"), 1)
     assert f"another `lcnb data voc2012` (process {first.pid}) is writing to {root}/downloads/voc2012; wait" in err
     assert "or give --to another folder" in err
