@@ -11,3 +11,7 @@ class DataError(LcnbError):
 
 class WeightsError(LcnbError):
     """Weights are missing, damaged or of another network."""
+
+
+class DownloadError(DataError):
+    """A data set could not be fetched, checked or put into its place."""

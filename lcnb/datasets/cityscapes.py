@@ -24,8 +24,8 @@ SPEC = DatasetSpec(
     ignore_index=IGNORED,
     title="Cityscapes",
     licence="Cityscapes' terms; research use",
-    how_to_get="log in at cityscapes-dataset.com, get leftImg8bit_trainvaltest.zip and gtFine_trainvaltest.zip "
-    "and unpack both into cityscapes/",
+    how_to_get="run `lcnb data cityscapes`, which says how: log in at cityscapes-dataset.com, get "
+    "leftImg8bit_trainvaltest.zip and gtFine_trainvaltest.zip and unpack both into cityscapes/",
     layout="leftImg8bit/<split>/<city>/ beside gtFine/<split>/<city>/",
     folder="cityscapes",
 )

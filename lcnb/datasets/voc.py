@@ -32,15 +32,16 @@ SPEC = DatasetSpec(
     ignore_index=VOID,
     title="PASCAL VOC 2012",
     licence="VOC's terms (photographs from Flickr); research use",
-    how_to_get="get VOCtrainval_11-May-2012.tar of host.robots.ox.ac.uk/pascal/VOC and unpack it into voc2012/",
+    how_to_get="run `lcnb data voc2012` (2 GB), or get VOCtrainval_11-May-2012.tar of host.robots.ox.ac.uk/pascal/VOC "
+    "and unpack it into voc2012/",
     layout="JPEGImages/, SegmentationClass/ and ImageSets/Segmentation/*.txt, directly or under VOCdevkit/VOC2012/",
     folder="voc2012",
 )
 AUGMENTED = "trainaug"
 HOW_TO_GET_SPLIT = {
-    AUGMENTED: "get SBD (benchmark.tgz of home.bharathh.info/pubs/codes/SBD), write its masks (dataset/cls/*.mat) and "
-    "VOC's own of train as index PNGs into SegmentationClassAug/, and list VOC's train and all of SBD but VOC's val "
-    "(10,582 images) in ImageSets/Segmentation/trainaug.txt; or train on the split 'train'"
+    AUGMENTED: "run `lcnb data sbd` (1.4 GB), which writes SBD's masks of the images outside VOC's train and val as "
+    "index PNGs into SegmentationClassAug/, and lists them with VOC's train (10,582 images) in "
+    "ImageSets/Segmentation/trainaug.txt; or train on the split 'train'"
 }
 """Half a sentence for the error of a split that the official archive does not have: "To have it, ..."."""
 SPEC_COVERED7 = replace(SPEC, classes=COVERED7, title="PASCAL VOC 2012 (7 classes)")

@@ -14,7 +14,7 @@ def test_data_list(lcnb, data, arguments):
     assert code == 0
     rows = {line.split()[0]: line for line in out.splitlines()}
     assert rows["camvid"].split(maxsplit=2)[2] == f"train 3, val 2  {data / 'camvid'}"
-    assert rows["voc2012"].endswith("not found")
+    assert rows["voc2012"].endswith("not found; lcnb data voc2012")
 
 
 def test_data_show(lcnb, data):
@@ -34,7 +34,7 @@ def test_data_show_shares(lcnb, data):
 def test_data_show_what_is_not_here(lcnb, home):
     code, out, _ = lcnb("data", "show", "voc2012", "--classes", "covered7")
     assert code == 0
-    assert "not found; get VOCtrainval" in out
+    assert "not found; run `lcnb data voc2012` (2 GB), or get VOCtrainval" in out
     assert "6  sheep" in out
     assert "is not here" in lcnb("data", "show", "voc2012", "--shares")[2]
     assert "no data set is named 'x'" in lcnb("data", "show", "x")[2]

@@ -76,5 +76,7 @@ def test_a_root_can_be_given(root, tmp_path, monkeypatch):
     data = load_dataset("camvid", "val", root="mine")
     monkeypatch.chdir(root)
     assert data[0][0].shape == (3, trees.H, trees.W)  # found again from another working directory
-    with pytest.raises(DataError, match=rf"CamVid is not here: {tmp_path}/nothing is no folder\. To have it, get"):
+    with pytest.raises(
+        DataError, match=rf"CamVid is not here: {tmp_path}/nothing is no folder\. To have it, run `lcnb data camvid`"
+    ):
         load_dataset("camvid", "val", root=tmp_path / "nothing")

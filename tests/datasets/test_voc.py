@@ -71,7 +71,7 @@ def test_trainaug_mixes_both_folders_and_reads_lists_of_paths(root):
 
 def test_without_sbd_the_error_says_how_to_get_it(root):
     folder = trees.voc(root / "voc2012", {"train": 1, "val": 1})
-    ways = r"To have it, get SBD .*SegmentationClassAug/.*trainaug\.txt; or train on the split 'train'$"
+    ways = r"To have it, run `lcnb data sbd` .*SegmentationClassAug/.*trainaug\.txt; or train on the split 'train'$"
     for classes in ("all", "covered7"):
         with pytest.raises(DataError, match=rf"has no split 'trainaug'; it has train, val\. {ways}"):
             load_dataset("voc2012", "trainaug", classes=classes)

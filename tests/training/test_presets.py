@@ -70,6 +70,6 @@ def test_voc_paper_says_how_to_get_its_split_where_it_is_missing(tmp_path):
     if config.split in splits("voc2012"):
         assert len(load_dataset("voc2012", config.split)) > len(load_dataset("voc2012", "train"))
         return
-    with pytest.raises(DataError, match=r"has no split 'trainaug'; .* To have it, get SBD"):
+    with pytest.raises(DataError, match=r"has no split 'trainaug'; .* To have it, run `lcnb data sbd`"):
         Trainer(config, tmp_path / "run", say=quiet)
     assert not (tmp_path / "run").exists()

