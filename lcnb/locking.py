@@ -50,7 +50,7 @@ def locked(folder: str | Path, what: str, instead: str = "give --out another fol
     if key in _held:
         yield
         return
-    made = not place.exists()
+    made = [folder for folder in (place, *place.parents) if not folder.exists()]
     descriptor = _acquire(place, instead)
     _held[key] = descriptor
     try:
@@ -60,9 +60,9 @@ def locked(folder: str | Path, what: str, instead: str = "give --out another fol
     finally:
         if _held.pop(key, None) is not None:
             _release(place / LOCK, descriptor)
-        if made:
-            with contextlib.suppress(OSError):  # nothing came of it
-                place.rmdir()
+        with contextlib.suppress(OSError):  # where nothing came of it
+            for empty in made:
+                empty.rmdir()
 
 
 def _acquire(folder: Path, instead: str) -> int:

@@ -7,7 +7,10 @@ claims is compared with what the file holds before anything is allocated, so a b
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -68,8 +71,22 @@ def save(cascade: LayerCascade, folder: Path, meta: dict[str, Any]) -> Path:
     _check_meta(meta, cascade.config["num_classes"], f"{target} was not written: meta")
     header = {"format": FORMAT, "config": json.dumps(cascade.config), "meta": json.dumps(meta)}
     with written_whole(target) as path:
-        save_file(tensors, path, metadata=header)
+        write_tensors(tensors, path, header)
     return target
+
+
+def write_tensors(tensors: dict[str, Tensor], path: Path, header: dict[str, str]) -> None:
+    """Write a safetensors file.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    try:
+        save_file(tensors, path, metadata=header)
+    except SafetensorError as error:
+        number = re.search(r"\(os error (\d+)\)", str(error))
+        code = int(number[1]) if number else errno.EIO
+        raise OSError(code, os.strerror(code) if number else str(error), str(path)) from None
 
 
 def _stored(value: Tensor) -> Tensor:
