@@ -9,6 +9,7 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
+from typing import TextIO
 
 from lcnb.cli import bench, check, data, evaluate, info, reproduce, run, slider, sweep, train, video, weights
 from lcnb.cli.ending import Ended, unwound
@@ -49,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         _say("lcnb: stopped")
         return end.code if isinstance(end, Ended) else 130  # type: ignore[return-value]  # always a number
     except BrokenPipeError:
-        _silence_stdout()
+        _silence(sys.stdout)
         return 141
     except Exception as error:
         return _fail(error, arguments)
@@ -80,14 +81,16 @@ def _fail(error: Exception, arguments: argparse.Namespace) -> int:
         with contextlib.suppress(OSError):
             _flush()
             return 1
-        _silence_stdout()  # it was standard output: else Python would complain again at exit
+        _silence(sys.stdout)  # it was the one that could not be written
     return 1
 
 
 def _say(text: str) -> None:
     """To standard error, unless that is gone or full: the exit code says the same."""
-    with contextlib.suppress(OSError):
+    try:
         print(text, file=sys.stderr, flush=True)
+    except OSError:
+        _silence(sys.stderr)
 
 
 def _flush() -> None:
@@ -119,6 +122,6 @@ def _smaller(arguments: argparse.Namespace, gpu: bool) -> str:
     return f"{way}, or give --device cpu" if gpu else f"{way}, or close what else is running"
 
 
-def _silence_stdout() -> None:
-    """The reader of our output has gone: keep Python from complaining about it at exit."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def _silence(stream: TextIO) -> None:
+    """The reader of our output has gone, or its disk is full: keep Python from complaining about it at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

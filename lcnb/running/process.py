@@ -21,6 +21,7 @@ from typing import IO, Any
 
 import psutil
 
+from lcnb.errors import WriteError
 from lcnb.paths import check_writable
 from lcnb.running.kernel import environment
 from lcnb.running.memory import Memory
@@ -131,6 +132,10 @@ def execute(
 
 
 def _start(notebook: Notebook, parameters: Mapping[str, Any], scratch: Path, log: IO[bytes]) -> subprocess.Popen:
+    try:
+        env = environment(scratch)
+    except OSError as error:
+        raise WriteError(scratch, error) from None
     job = {
         "notebook": str(notebook.path),
         "output": str(scratch / "executed.ipynb"),
@@ -143,7 +148,7 @@ def _start(notebook: Notebook, parameters: Mapping[str, Any], scratch: Path, log
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=log,
-        env=environment(scratch),
+        env=env,
         start_new_session=True,  # Ctrl-C is for the parent, which then ends the child in good order
         text=True,
         encoding="utf-8",
