@@ -76,17 +76,30 @@ def save(cascade: LayerCascade, folder: Path, meta: dict[str, Any]) -> Path:
 
 
 def write_tensors(tensors: dict[str, Tensor], path: Path, header: dict[str, str]) -> None:
-    """Write a safetensors file.
+    """Write a safetensors file: the same bytes for the same content, every time.
 
     Raises:
         OSError: it cannot be written.
     """
     try:
         save_file(tensors, path, metadata=header)
+        _put_in_order(path)
     except SafetensorError as error:
         number = re.search(r"\(os error (\d+)\)", str(error))
         code = int(number[1]) if number else errno.EIO
         raise OSError(code, os.strerror(code) if number else str(error), str(path)) from None
+
+
+def _put_in_order(path: Path) -> None:
+    """Sort the file's own description, which safetensors writes in an order that changes from run to run."""
+    with path.open("rb+") as file:
+        length = int.from_bytes(file.read(8), "little")
+        header = json.loads(file.read(length))
+        header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+        text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode().ljust(length)
+        if len(text) == length:  # as it is: only the order has changed
+            file.seek(8)
+            file.write(text)
 
 
 def _stored(value: Tensor) -> Tensor:

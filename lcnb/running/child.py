@@ -13,6 +13,7 @@ import os
 import re
 import shutil
 import sys
+import tempfile
 import threading
 from pathlib import Path
 from typing import IO, Any
@@ -28,6 +29,7 @@ def main() -> None:
     """Run the job and say how it ended."""
     out = _own_stdout()
     job = json.loads(sys.stdin.readline())
+    tempfile.tempdir = job["scratch"]  # of this process, not of the kernel: the file with the kernel's key lies there
     threading.Thread(target=_end_with_parent, args=(Path(job["scratch"]),), daemon=True).start()
 
     from nbclient.exceptions import DeadKernelError
