@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from lcnb.errors import WriteError
+from lcnb.errors import LcnbError, WriteError
 
 HOME = "https://github.com/lcnb/lcnb"
 """The one address setting: a test says which texts must follow when it changes."""
@@ -71,6 +71,7 @@ def written_whole(path: Path) -> Iterator[Path]:
 
     Raises:
         WriteError: the file cannot be written: the disk is full, say, or the folder read-only.
+        LcnbError: `path` is a device or a pipe, which renaming would replace by a file.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -97,6 +98,8 @@ def written_whole(path: Path) -> Iterator[Path]:
 
 def _unfinished(path: Path, folder: Path) -> Path:
     """A new empty file for what will be `path`; those that a killed process left an hour ago are removed."""
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise LcnbError(f"{path} is no file that can be replaced; name another")
     if path.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     start, end = f".{path.name[:SHORT]}.", f".unfinished{path.suffix}"

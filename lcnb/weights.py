@@ -19,6 +19,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from lcnb.devices import usable
 from lcnb.errors import WeightsError
 from lcnb.models import IRNetConfig, LayerCascade, irnet_lc
 from lcnb.models.cascade import VARIANTS
@@ -123,8 +124,9 @@ def load(name_or_path: str | Path, device: str | torch.device = "cpu") -> LayerC
     Raises:
         WeightsError: there are no such weights (it says where they can be had), or the file is damaged or
             not of this project.
+        LcnbError: this machine has no such device.
     """
-    file = _find(name_or_path)
+    file, place = _find(name_or_path), usable(device)
     try:
         with safe_open(file, framework="pt") as stored:
             header = stored.metadata() or {}
@@ -141,7 +143,7 @@ def load(name_or_path: str | Path, device: str | torch.device = "cpu") -> LayerC
     cascade = _filled(outline, tensors)
     cascade.meta = _described(file, header, cascade.config["num_classes"])
     cascade.rho = cascade.meta.get("rho", cascade.rho)
-    return cascade.eval().to(device)
+    return cascade.eval().to(place)
 
 
 def _find(name_or_path: str | Path) -> Path:

@@ -80,7 +80,7 @@ def test_a_lock_ends_with_its_process(folder, number):
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows does not fork")
 def test_a_forked_child_does_not_keep_it(folder):
-    code = "import os; child = os.fork(); child or time.sleep(60); print(child, flush=True); time.sleep(60)"
+    code = "import os; os.fork() or print(os.getpid(), flush=True); time.sleep(60)"
     with holder(folder, code) as first:
         child = int(first.stdout.readline())
         first.kill()

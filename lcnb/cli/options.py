@@ -109,14 +109,14 @@ def usable_device(name: str) -> str:
     Raises:
         UsageError: torch knows no such device, or this machine has none.
     """
-    import torch
+    from lcnb.devices import usable
 
-    with blamed_on("--device"):
-        device = torch.device(name)
-    here = {"cpu": 1, "cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}
-    if here.get(device.type, 0) <= (device.index or 0):
-        there = ", ".join(kind for kind, number in here.items() if number)
-        raise UsageError(f"--device {name}: this machine has no such device; it has {there}")
+    try:
+        device = usable(name)
+    except LcnbError as error:
+        raise UsageError(f"--device {error}") from None
+    if device.type == "meta":
+        raise UsageError("--device meta: nothing is computed there")
     return str(device)
 
 

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 import torch
 
+import lcnb as package
 from lcnb.cli import run as run_command
 from lcnb.cli.options import or_on_cpu
-from lcnb.errors import DataError, memory_shortage
+from lcnb.errors import DataError, LcnbError, memory_shortage
 from lcnb.running import Failure, Notebook, Outcome
 from lcnb.training import TrainingError, load_checkpoint
 from lcnb.training.objective import Objective
@@ -149,6 +150,16 @@ def test_a_notebook_whose_gpu_is_too_small_runs_on_the_cpu(monkeypatch, tmp_path
     assert devices == ["cuda", "cpu"]
     assert done[0].ok
     assert capsys.readouterr().err == "a: the GPU is out of memory: once more, on the CPU\n"
+
+
+@pytest.mark.trust("faults")
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
+def test_a_gpu_that_is_not_there_in_a_notebook(data):
+    """`lcnb.load(NAME, "cuda")` on a machine without a GPU"""
+    with pytest.raises(LcnbError, match=r"cuda: this machine has no such device; it has cpu"):
+        package.load("tiny", "cuda")
+    with pytest.raises(LcnbError, match=r"'gpu' is no device"):
+        package.load("tiny", "gpu")
 
 
 @pytest.mark.trust("faults")
