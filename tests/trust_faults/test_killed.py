@@ -78,6 +78,7 @@ def test_a_writer_killed_at_random_moments(count, tmp_path, record_property):
     """A process killed with -9 while it writes a file, at random moments: the file is the old or the new one, whole"""
     record_property("tried", count)
     random.seed(count)
+    (tmp_path / "x.json").write_text(json.dumps([-1] * 20000))
     for _ in range(count):
         with subprocess.Popen(
             [sys.executable, "-c", WRITER], cwd=tmp_path, env=environment(), stdout=subprocess.PIPE
