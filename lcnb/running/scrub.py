@@ -134,7 +134,8 @@ def _joined(outputs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     joined: list[dict[str, Any]] = []
     for output in outputs:
         before = joined[-1] if joined else {}
-        if output.get("output_type") == "stream" and before.get("name") == output.get("name"):
+        kind = (output.get("output_type"), output.get("name"))
+        if kind[0] == "stream" and kind == (before.get("output_type"), before.get("name")):
             text = "".join([*before["text"], *output["text"]])
             joined[-1] = {**before, "text": text.splitlines(keepends=True)}
         else:
