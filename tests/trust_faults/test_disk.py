@@ -124,13 +124,17 @@ def test_a_cache_that_cannot_be_kept_is_no_fault(place, small_cascade, picture, 
 
 @pytest.mark.trust("faults")
 @pytest.mark.skipif(not hasattr(sys, "abiflags"), reason="Windows has no /dev/full")
-@pytest.mark.parametrize("words", [["weights", "list"]])
+@pytest.mark.parametrize("words", [["data", "list"], ["--help"]])
 def test_standard_output_on_a_full_disk(words, tmp_path):
     """Output that is sent to a full disk: a sentence and a non-zero exit, also where errors go there too"""
+    script = (
+        "import sys\nimport lcnb.cli.data\nfrom lcnb.cli import main\n"
+        f"lcnb.cli.data.list_all = lambda _: print('a table') or 0\nsys.exit(main({words}))\n"
+    )
     for both in (False, True):
         with open("/dev/full", "w") as full:
             done = subprocess.run(
-                [sys.executable, "-m", "lcnb", *words], cwd=tmp_path, env=environment(PYTHONUNBUFFERED=""), stdout=full,
+                [sys.executable, "-c", script], cwd=tmp_path, env=environment(PYTHONUNBUFFERED=""), stdout=full,
                 stderr=full if both else subprocess.PIPE, text=True, check=False,
             )  # fmt: skip
         assert done.returncode == 1

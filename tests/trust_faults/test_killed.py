@@ -126,7 +126,7 @@ def test_training_killed_at_random_moments(count, tmp_path, data, record_propert
 
 @pytest.mark.slow
 @pytest.mark.trust("faults", saved=True)
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGHUP, marks=pytest.mark.long)])
 def test_training_that_is_told_to_end(number, tmp_path, data, record_property):
     """`lcnb train` told to end, by `kill`, a cluster or a closed terminal: it ends the step, saves, and stops"""
     record_property("tried", 3)
