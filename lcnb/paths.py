@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import glob
 import os
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
+
+from lcnb.errors import LcnbError, WriteError
 
 HOME = "https://github.com/lcnb/lcnb"
 """The one address setting: a test says which texts must follow when it changes."""
 REPOSITORY = os.environ.get("LCNB_REPOSITORY", HOME)
 """Where an installed package says its data and weights can be had: a fork may name itself."""
+STALE = 3600.0
+"""Seconds after which an unfinished file that nobody wrote to any more is nobody's."""
+SHORT = 40
+"""Letters of a file's name in that of its unfinished one, which must not be too long where the name is not."""
 
 
 def checkout() -> Path | None:
@@ -57,12 +66,18 @@ def searched() -> str:
 def written_whole(path: Path) -> Iterator[Path]:
     """A temporary name beside `path`; renamed to it when the block ends well, removed when it does not.
 
-    So a reader never sees half a file, and an interrupted write leaves the old one as it was.
+    So a reader never sees half a file, and an interrupted write leaves the old one as it was. What a killed process
+    left is called `.NAME.XXXXXXXX.unfinished`; it is removed by the next write of that name when it is an hour old.
+
+    Raises:
+        WriteError: the file cannot be written: the disk is full, say, or the folder read-only.
+        LcnbError: `path` is a device or a pipe, which renaming would replace by a file.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=path.suffix, dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = _unfinished(path, path.parent)
+    except OSError as error:
+        raise WriteError(path, error) from None
     try:
         yield temporary
         with temporary.open("rb+") as written:  # on the disk before it takes the name, or a power cut leaves a stub
@@ -71,8 +86,44 @@ def written_whole(path: Path) -> Iterator[Path]:
         os.umask(mask)
         temporary.chmod(0o666 & ~mask)
         os.replace(temporary, path)
+    except OSError as error:  # of this file; one that names another file is about that one, a broken pipe about none
+        named = error.filename is not None and str(error.filename) != str(temporary)
+        if named or isinstance(error, (WriteError, BrokenPipeError)):
+            raise
+        raise WriteError(path, error) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def _unfinished(path: Path, folder: Path) -> Path:
+    """A new empty file for what will be `path`; those that a killed process left an hour ago are removed."""
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise LcnbError(f"{path} is no file that can be replaced; name another")
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    start, end = f".{path.name[:SHORT]}.", f".unfinished{path.suffix}"
+    for left in folder.glob(f"{glob.escape(start)}*{glob.escape(end)}"):
+        with contextlib.suppress(OSError):
+            if time.time() - left.stat().st_mtime > STALE:
+                left.unlink()
+    handle, name = tempfile.mkstemp(prefix=start, suffix=end, dir=folder)
+    os.close(handle)
+    return Path(name)
+
+
+def check_writable(*paths: Path | None) -> None:
+    """Say now, not after the work, that a file cannot be written. Nothing is left, no folder is made.
+
+    Raises:
+        WriteError: as `written_whole` would.
+    """
+    for path in filter(None, paths):
+        folder = next(above for above in path.absolute().parents if above.exists())
+        try:
+            _unfinished(path, folder).unlink()
+        except OSError as error:
+            raise WriteError(path, error) from None
 
 
 def cache_root() -> Path:

@@ -7,7 +7,10 @@ claims is compared with what the file holds before anything is allocated, so a b
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +19,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from lcnb.devices import usable
 from lcnb.errors import WeightsError
 from lcnb.models import IRNetConfig, LayerCascade, irnet_lc
 from lcnb.models.cascade import VARIANTS
@@ -68,8 +72,35 @@ def save(cascade: LayerCascade, folder: Path, meta: dict[str, Any]) -> Path:
     _check_meta(meta, cascade.config["num_classes"], f"{target} was not written: meta")
     header = {"format": FORMAT, "config": json.dumps(cascade.config), "meta": json.dumps(meta)}
     with written_whole(target) as path:
-        save_file(tensors, path, metadata=header)
+        write_tensors(tensors, path, header)
     return target
+
+
+def write_tensors(tensors: dict[str, Tensor], path: Path, header: dict[str, str]) -> None:
+    """Write a safetensors file: the same bytes for the same content, every time.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    try:
+        save_file(tensors, path, metadata=header)
+        _put_in_order(path)
+    except SafetensorError as error:
+        number = re.search(r"\(os error (\d+)\)", str(error))
+        code = int(number[1]) if number else errno.EIO
+        raise OSError(code, os.strerror(code) if number else str(error), str(path)) from None
+
+
+def _put_in_order(path: Path) -> None:
+    """Sort the file's own description, which safetensors writes in an order that changes from run to run."""
+    with path.open("rb+") as file:
+        length = int.from_bytes(file.read(8), "little")
+        header = json.loads(file.read(length))
+        header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+        text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode().ljust(length)
+        if len(text) == length:  # as it is: only the order has changed
+            file.seek(8)
+            file.write(text)
 
 
 def _stored(value: Tensor) -> Tensor:
@@ -93,8 +124,9 @@ def load(name_or_path: str | Path, device: str | torch.device = "cpu") -> LayerC
     Raises:
         WeightsError: there are no such weights (it says where they can be had), or the file is damaged or
             not of this project.
+        LcnbError: this machine has no such device.
     """
-    file = _find(name_or_path)
+    file, place = _find(name_or_path), usable(device)
     try:
         with safe_open(file, framework="pt") as stored:
             header = stored.metadata() or {}
@@ -111,7 +143,7 @@ def load(name_or_path: str | Path, device: str | torch.device = "cpu") -> LayerC
     cascade = _filled(outline, tensors)
     cascade.meta = _described(file, header, cascade.config["num_classes"])
     cascade.rho = cascade.meta.get("rho", cascade.rho)
-    return cascade.eval().to(device)
+    return cascade.eval().to(place)
 
 
 def _find(name_or_path: str | Path) -> Path:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import argparse
+import contextlib
+import errno
 import os
 import sys
 import traceback
 from collections.abc import Sequence
+from typing import TextIO
 
 from lcnb.cli import bench, check, data, evaluate, info, reproduce, run, slider, sweep, train, video, weights
+from lcnb.cli.ending import Ended, unwound
 from lcnb.cli.options import Parser, add_debug
-from lcnb.errors import LcnbError
+from lcnb.errors import REASONS, LcnbError, memory_shortage
 
 COMMANDS = (run, info, check, evaluate, sweep, train, reproduce, bench, slider, video, data, weights)
 EPILOG = """\
@@ -26,26 +31,29 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: arguments; those of the process if None.
 
     Returns:
-        The exit code: 0, 1 after an error, 2 for a wrong call, 130 after Ctrl-C.
+        The exit code: 0, 1 after an error, 2 for a wrong call, 130 after Ctrl-C, 129 or 143 after SIGHUP or SIGTERM.
     """
     given = list(sys.argv[1:] if argv is None else argv)
     try:
         arguments = parser().parse_args(given)
     except SystemExit as end:  # argparse has said what was wrong
         return end.code if isinstance(end.code, int) else 1
+    except OSError as error:  # it could not
+        return _fail(error, argparse.Namespace(debug=False))
     arguments.argv = given
     try:
-        code = arguments.run(arguments)
-        sys.stdout.flush()
+        with unwound():
+            code = arguments.run(arguments)
+            _flush()
         return code
-    except KeyboardInterrupt:
-        print("lcnb: stopped", file=sys.stderr)
-        return 130
+    except (KeyboardInterrupt, Ended) as end:
+        _say("lcnb: stopped")
+        return end.code if isinstance(end, Ended) else 130  # type: ignore[return-value]  # always a number
     except BrokenPipeError:
-        _silence_stdout()
+        _silence(sys.stdout)
         return 141
     except Exception as error:
-        return _fail(error, arguments.debug)
+        return _fail(error, arguments)
 
 
 def parser() -> Parser:
@@ -65,19 +73,41 @@ def parser() -> Parser:
     return root
 
 
-def _fail(error: Exception, debug: bool) -> int:
-    if debug:
+def _fail(error: Exception, arguments: argparse.Namespace) -> int:
+    if arguments.debug:
         traceback.print_exception(error)
-    print(f"lcnb: error: {_sentence(error)}", file=sys.stderr)
+    _say(f"lcnb: error: {_sentence(error, arguments)}")
+    if isinstance(error, OSError):
+        with contextlib.suppress(OSError):
+            _flush()
+            return 1
+        _silence(sys.stdout)  # it was the one that could not be written
     return 1
 
 
-def _sentence(error: Exception) -> str:
+def _say(text: str) -> None:
+    """To standard error, unless that is gone or full: the exit code says the same."""
+    try:
+        print(text, file=sys.stderr, flush=True)
+    except OSError:
+        _silence(sys.stderr)
+
+
+def _flush() -> None:
+    if sys.stdout is not None:  # None where a script has closed it
+        sys.stdout.flush()
+
+
+def _sentence(error: Exception, arguments: argparse.Namespace) -> str:
     """What went wrong, on one line."""
     if isinstance(error, LcnbError):
         text = str(error)
+    elif shortage := memory_shortage(error):
+        text = f"{shortage}; {_smaller(arguments, 'GPU' in shortage)}"
     elif isinstance(error, OSError) and error.strerror:
-        text = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+        nameless = f"standard output, or a file, cannot be written ({error.strerror})"
+        why = REASONS[error.errno] if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS) else error.strerror
+        text = f"{error.filename}: {why}" if error.filename else nameless
     elif isinstance(error, ImportError):
         text = f"{error}; `lcnb info` says what is wrong with this installation"
     else:
@@ -85,6 +115,13 @@ def _sentence(error: Exception) -> str:
     return " ".join(text.split())
 
 
-def _silence_stdout() -> None:
-    """The reader of our output has gone: keep Python from complaining about it at exit."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def _smaller(arguments: argparse.Namespace, gpu: bool) -> str:
+    """What the command has that takes less memory when it is lower."""
+    names = [f"--{name}" for name in ("batch", "crop", "width", "size", "longest") if hasattr(arguments, name)]
+    way = f"lower {' or '.join(names)}" if names else "take smaller pictures"
+    return f"{way}, or give --device cpu" if gpu else f"{way}, or close what else is running"
+
+
+def _silence(stream: TextIO) -> None:
+    """The reader of our output has gone, or its disk is full: keep Python from complaining about it at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

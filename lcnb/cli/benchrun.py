@@ -11,6 +11,7 @@ from lcnb.cli.benchtext import model_text, training_text
 from lcnb.cli.console import Live, bar, table
 from lcnb.cli.evaluate import check_classes, write_json
 from lcnb.cli.options import UsageError, blamed_on, usable_device
+from lcnb.paths import check_writable
 
 if TYPE_CHECKING:
     from lcnb.benchmark.protocol import Protocol, Times
@@ -133,6 +134,7 @@ def _bench(
     from lcnb.benchmark import LoadWatch, Protocol, document
     from lcnb.benchmark.document import stated
 
+    check_writable(arguments.json)
     _prepare(arguments)
     devices = _devices(arguments)
     with blamed_on("--warmup"):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from lcnb.cli.console import table
 from lcnb.cli.options import UsageError, command
-from lcnb.paths import written_whole
+from lcnb.paths import check_writable, written_whole
 
 if TYPE_CHECKING:
     from lcnb.lessons.marks import Student
@@ -46,6 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     from lcnb.lessons.marks import collect
 
+    check_writable(arguments.csv, arguments.json)
     students = collect(arguments.summary)
     print(summary(students))
     if arguments.csv:

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lcnb.cli.console import Live, bar, number, percent, table
-from lcnb.cli.options import Parser, UsageError, blamed_on, command, count, probability, usable_device
+from lcnb.cli.options import Parser, UsageError, blamed_on, command, count, or_on_cpu, probability, usable_device
 from lcnb.errors import DataError
+from lcnb.paths import check_writable, written_whole
 
 ADAPTIVE = ("fcn_resnet101", "fcn_resnet50")
 """The keys of `lcnb.models.ADAPTIVE`, known before torch is imported."""
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
     from lcnb.datasets import DatasetSpec, SegmentationDataset
     from lcnb.models import LayerCascade
+
+    Scored = tuple[LayerCascade, SegmentationDataset, dict[str, Any]]
 
 
 def add(commands: Any) -> None:
@@ -62,13 +65,17 @@ def add_subject(parser: Parser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Score and report."""
-    cascade, dataset = subject(arguments)
-    scores = score(cascade, dataset, rho=arguments.rho, mode=arguments.mode, limit=arguments.limit)
-    return publish(arguments, report, cascade, dataset, scores)
+
+    def scored(device: str) -> Scored:
+        cascade, dataset = subject(arguments, device)
+        return cascade, dataset, score(cascade, dataset, rho=arguments.rho, mode=arguments.mode, limit=arguments.limit)
+
+    check_writable(arguments.json)
+    return publish(arguments, report, *or_on_cpu(arguments.device, scored))
 
 
-def subject(arguments: argparse.Namespace) -> tuple[LayerCascade, SegmentationDataset]:
-    """The network and the data set that the options name.
+def subject(arguments: argparse.Namespace, device: str) -> tuple[LayerCascade, SegmentationDataset]:
+    """The network, on a device, and the data set that the options name.
 
     Raises:
         UsageError: no data set is named, and the weights do not say one.
@@ -77,7 +84,7 @@ def subject(arguments: argparse.Namespace) -> tuple[LayerCascade, SegmentationDa
     import lcnb
     from lcnb import models
 
-    device = usable_device(arguments.device)
+    device = usable_device(device)
     if arguments.model is not None:
         dataset = _dataset(arguments, arguments.dataset or "voc2012")  # first: the weights may have to be fetched
         cascade = models.ADAPTIVE[arguments.model]().to(device)
@@ -108,7 +115,8 @@ def publish(
     from lcnb.machine import command as repeat
     from lcnb.machine import machine
 
-    about = {"dataset": dataset.spec.name, "split": dataset.split, "weights": cascade.meta["name"]}
+    device = next(cascade.parameters()).device.type
+    about = {"dataset": dataset.spec.name, "split": dataset.split, "weights": cascade.meta["name"], "device": device}
     result = about | numbers | {"machine": machine(), "command": repeat(arguments.argv)}
     print(text(result))
     if arguments.json is not None:
@@ -193,8 +201,6 @@ def first(dataset: SegmentationDataset, total: int) -> Iterator[tuple[Tensor, Te
 
 def write_json(path: Path, result: dict[str, Any]) -> None:
     """Write a result, whole or not at all."""
-    from lcnb.paths import written_whole
-
     with written_whole(path) as temporary:
         temporary.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
-from lcnb.errors import LcnbError
+from lcnb.errors import LcnbError, memory_shortage
+
+T = TypeVar("T")
 
 
 class UsageError(LcnbError):
@@ -24,6 +27,12 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Print what is wrong with the call, and end with 2."""
         self.exit(2, f"lcnb: error: {message}; see `{self.prog} --help`\n")
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        """Argparse would say nothing where nothing can be written; the help is what was asked for."""
+        if file is not None:
+            file.write(message)
+            file.flush()
 
 
 def command(commands: Any, name: str, run: Any, help_text: str, example: str, **options: Any) -> Parser:
@@ -88,6 +97,8 @@ def blamed_on(option: str) -> Iterator[None]:
     try:
         yield
     except (ValueError, TypeError, RuntimeError) as error:
+        if memory_shortage(error):  # no fault of the option
+            raise
         first = str(error).strip().splitlines()[0]
         raise UsageError(f"{option}: {first}") from error
 
@@ -98,12 +109,34 @@ def usable_device(name: str) -> str:
     Raises:
         UsageError: torch knows no such device, or this machine has none.
     """
-    import torch
+    from lcnb.devices import usable
 
-    with blamed_on("--device"):
-        device = torch.device(name)
-    here = {"cpu": 1, "cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}
-    if here.get(device.type, 0) <= (device.index or 0):
-        there = ", ".join(kind for kind, number in here.items() if number)
-        raise UsageError(f"--device {name}: this machine has no such device; it has {there}")
+    try:
+        device = usable(name)
+    except LcnbError as error:
+        raise UsageError(f"--device {error}") from None
+    if device.type == "meta":
+        raise UsageError("--device meta: nothing is computed there")
     return str(device)
+
+
+def or_on_cpu(device: str, work: Callable[[str], T]) -> T:
+    """Do some work on a device; where its memory does not suffice, say so and do it on the CPU.
+
+    Args:
+        device: as the user named it; checked by `work`.
+        work: takes the device; called again from the start.
+    """
+    try:
+        return work(device)
+    except (MemoryError, RuntimeError) as error:
+        shortage = memory_shortage(error)
+        if shortage is None or device == "cpu":
+            raise
+    # Outside of the except block, where the failed attempt's tensors are no longer kept alive by its traceback.
+    print(f"lcnb: {shortage}: going on on the CPU, which takes longer", file=sys.stderr, flush=True)
+    if device.startswith("cuda"):
+        import torch
+
+        torch.cuda.empty_cache()
+    return work("cpu")

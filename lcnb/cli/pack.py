@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
-import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lcnb.cli.card import card
 from lcnb.cli.evaluate import first, score, write_json
-from lcnb.errors import WeightsError
+from lcnb.cli.options import or_on_cpu
+from lcnb.errors import WeightsError, WriteError
 from lcnb.machine import machine
+from lcnb.paths import check_writable
 
 if TYPE_CHECKING:
     from lcnb.datasets import SegmentationDataset
@@ -68,8 +71,9 @@ def pack_run(
     state, config = load_checkpoint(run / CHECKPOINT), config_of(run)
     dataset = load_dataset(config.dataset, split, classes=config.classes)
     terms = licence or dataset.spec.licence
+    check_writable(target / FILE)
     target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{target.name}-", dir=target.parent) as name:
+    with _beside(target) as name:
         folder = Path(name) / target.name
         spec = dataset.spec
         meta = {
@@ -87,12 +91,22 @@ def pack_run(
             "steps_done": state["step"],
             "note": note,
         }
-        scores = _scores(load(file, device), dataset, rho)
+        scores = or_on_cpu(device, lambda there: _scores(load(file, there), dataset, rho))
         metrics = about | scores | {"recipe": dataclasses.asdict(config), "machine": machine(), "command": command}
         write_json(folder / METRICS, metrics)
         (folder / CARD).write_text(card(metrics), encoding="utf-8")
-        _move(folder, target, (FILE, METRICS, CARD))
+        _move(folder, target, (FILE, METRICS, CARD), force)
     return metrics
+
+
+@contextlib.contextmanager
+def _beside(target: Path) -> Iterator[str]:
+    """A folder to work in, removed after; what goes wrong with its files is told of the weights' folder."""
+    try:
+        with tempfile.TemporaryDirectory(prefix=f".{target.name}.", suffix=".unfinished", dir=target.parent) as name:
+            yield name
+    except OSError as error:
+        raise WriteError(target, error) from error
 
 
 def _scores(cascade: LayerCascade, dataset: SegmentationDataset, rho: float) -> dict[str, Any]:
@@ -109,10 +123,16 @@ def _scores(cascade: LayerCascade, dataset: SegmentationDataset, rho: float) -> 
     }
 
 
-def _move(source: Path, target: Path, names: tuple[str, ...]) -> None:
-    """Put finished files in place, each at once; a new folder as a whole."""
-    if not target.exists():
-        shutil.move(source, target)
+def _move(source: Path, target: Path, names: tuple[str, ...], force: bool) -> None:
+    """Put finished files in place, each at once; a new folder as a whole.
+
+    Raises:
+        WeightsError: another call has made weights of that name meanwhile.
+    """
+    with contextlib.suppress(OSError):  # a folder with files is there
+        source.rename(target)
         return
+    if (target / names[0]).exists() and not force:
+        raise WeightsError(f"{target} holds weights by now, of another call; --force replaces them")
     for name in names:
         os.replace(source / name, target / name)

@@ -14,6 +14,8 @@ from lcnb.cli.console import number, percent, table
 from lcnb.cli.evaluate import write_json
 from lcnb.cli.options import UsageError, command, count, thresholds, usable_device
 from lcnb.cli.train import KNOBS
+from lcnb.locking import locked
+from lcnb.paths import check_writable
 
 if TYPE_CHECKING:
     from lcnb.reproduction import Request
@@ -72,8 +74,10 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.dry_run:
             print(plan(request).text())
             return 0
-        found = reproduce(request, _say)
-    out = arguments.out or Path("docs/results") / f"{request.table}-{request.preset}.json"
+        out = arguments.out or Path("docs/results") / f"{request.table}-{request.preset}.json"
+        check_writable(out)
+        with locked(request.work / request.preset / request.table, "lcnb reproduce", "give --work another folder"):
+            found = reproduce(request, _say)
     write_json(out, found | {"machine": machine(), "command": repeat(arguments.argv)})
     print(f"\n{report(found)}\n\nwritten to {out}")
     return 0

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
-import signal
 import sys
-import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lcnb.cli.console import Live, bar, table
-from lcnb.cli.options import UsageError, command, positive, probability
+from lcnb.cli.options import UsageError, command, positive, probability, usable_device
 from lcnb.errors import LcnbError
+from lcnb.locking import locked
 
 if TYPE_CHECKING:
     from lcnb.running import Failure, Notebook, Outcome
@@ -68,8 +66,11 @@ def run(arguments: argparse.Namespace) -> int:
     plans = [(notebook, convert(notebook, given)) for notebook in find(arguments.notebooks)]
     if "dataset" in given:
         _check_dataset(given["dataset"])
-    with _ended_by_sigterm():
-        outcomes = _run_all(plans, arguments.out.absolute(), arguments.timeout)
+    if "device" in given:
+        usable_device(given["device"])
+    out = arguments.out.absolute()
+    with locked(out, "lcnb run"):
+        outcomes = _run_all(plans, out, arguments.timeout)
     print("\n" + summary(outcomes))
     print(f"\nopen {arguments.out / 'index.html'}")
     return 0 if all(o.ok for o in outcomes) else 1
@@ -92,23 +93,6 @@ def _check_dataset(name: str) -> None:
     load_dataset(name, next(iter(splits(name)), "val"))
 
 
-@contextmanager
-def _ended_by_sigterm() -> Iterator[None]:
-    """SIGTERM ends the running notebook's processes too, as Ctrl-C does."""
-
-    def stop(*_: object) -> None:
-        raise SystemExit(143)
-
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
 def _run_all(plans: Sequence[tuple[Notebook, Mapping[str, Any]]], out: Path, timeout: float) -> list[Outcome]:
     from lcnb.machine import hardware
     from lcnb.running import execute, index
@@ -123,12 +107,22 @@ def _run_all(plans: Sequence[tuple[Notebook, Mapping[str, Any]]], out: Path, tim
                 live.show(f"{head} {bar(cell, cells)} cell {cell} of {cells}  {seconds:.0f} s")
 
             outcome = execute(notebook, parameters, timeout, progress)
+            if _gpu_too_small(outcome):
+                live.clear()
+                print(f"{notebook.name}: the GPU is out of memory: once more, on the CPU", file=sys.stderr, flush=True)
+                outcome = execute(notebook, {**parameters, "device": "cpu"}, timeout, progress)
             entry = publish(outcome, out)
             index.write(out, [entry], where)
             live.clear()
             _report(outcome)
             outcomes.append(outcome)
     return outcomes
+
+
+def _gpu_too_small(outcome: Outcome) -> bool:
+    """Whether the notebook ran on a GPU and failed for its memory."""
+    failure, device = outcome.failure, str(outcome.parameters.get("device", "cpu"))
+    return failure is not None and device != "cpu" and failure.message.startswith("OutOfMemoryError")
 
 
 def _head(number: int, plans: Sequence[tuple[Notebook, Any]]) -> str:

@@ -36,9 +36,11 @@ def run(arguments: argparse.Namespace) -> int:
     from lcnb.datasets.photo import decode_photo
     from lcnb.export import canvas_slider, standalone
     from lcnb.models import cascade_cost
-    from lcnb.paths import written_whole
+    from lcnb.paths import check_writable, written_whole
     from lcnb.weights import load
 
+    out = arguments.out or Path(f"{arguments.picture.stem}.html")
+    check_writable(out)
     image = decode_photo(arguments.picture.read_bytes(), arguments.picture.name)
     cascade = load(arguments.weights)
     with torch.inference_mode():
@@ -47,7 +49,6 @@ def run(arguments: argparse.Namespace) -> int:
     cost = cascade_cost(cascade, *image.shape[1:])
     names = cascade.meta.get("classes") or [f"class {k}" for k in range(logits[0].shape[1])]
     fragment = canvas_slider(image, logits, names, cost, rho=rho)
-    out = arguments.out or Path(f"{arguments.picture.stem}.html")
     with written_whole(out) as path:
         path.write_text(standalone(fragment, f"{arguments.picture.stem}: drag the threshold"), encoding="utf-8")
     print(f"wrote {out}, {out.stat().st_size / 1e3:.0f} kB: open it in a browser")

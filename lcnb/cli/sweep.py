@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lcnb.cli.console import number, percent, table
 from lcnb.cli.evaluate import add_subject, over_images, publish, stage_numbers, subject
-from lcnb.cli.options import command, probability
+from lcnb.cli.options import command, or_on_cpu, probability
+from lcnb.paths import check_writable
+
+if TYPE_CHECKING:
+    from lcnb.cli.evaluate import Scored
 
 RHOS = (1.0, 0.999, 0.995, 0.99, 0.985, 0.97, 0.95, 0.9, 0.8)
 """Finer where the exits change fastest; .985 and .8 are the paper's (table 1)."""
@@ -33,9 +37,13 @@ def run(arguments: argparse.Namespace) -> int:
     """Score and report."""
     from lcnb.evaluation import sweep
 
-    cascade, dataset = subject(arguments)
-    found = over_images(sweep, cascade, dataset, arguments.limit, rhos=arguments.rho)
-    return publish(arguments, report, cascade, dataset, found.as_dict())
+    def swept(device: str) -> Scored:
+        cascade, dataset = subject(arguments, device)
+        found = over_images(sweep, cascade, dataset, arguments.limit, rhos=arguments.rho)
+        return cascade, dataset, found.as_dict()
+
+    check_writable(arguments.json)
+    return publish(arguments, report, *or_on_cpu(arguments.device, swept))
 
 
 def report(result: dict[str, Any]) -> str:

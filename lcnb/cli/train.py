@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lcnb.cli.options import UsageError, command, count, positive, usable_device
+from lcnb.locking import locked
 
 if TYPE_CHECKING:
     from lcnb.training import TrainConfig
@@ -89,11 +91,13 @@ def add(commands: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Train to the end."""
     from lcnb.training import Trainer
+    from lcnb.training.processes import writes
 
     config = settings(arguments)
     device = usable_device(arguments.device)
-    trainer = Trainer(config, arguments.out, resume=arguments.resume, device=device, say=_say)
-    trainer.run()
+    with locked(arguments.out, "lcnb train") if writes() else nullcontext():
+        trainer = Trainer(config, arguments.out, resume=arguments.resume, device=device, say=_say)
+        trainer.run()
     print(f"done: {trainer.checkpoint}; `lcnb weights pack {arguments.out} --name NAME` makes weights of it")
     return 0
 

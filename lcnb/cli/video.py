@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from lcnb.cli.console import Live, bar, percent
 from lcnb.cli.evaluate import stage_numbers, write_json
 from lcnb.cli.options import UsageError, blamed_on, command, count, probability, usable_device
+from lcnb.paths import check_writable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -53,6 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
     from lcnb.machine import machine
     from lcnb.video import Clip, Duel, Painter, Summary, write_video
 
+    check_writable(arguments.out, arguments.json)
     clip = Clip(arguments.clip, arguments.longest)
     if arguments.out.resolve() == clip.path.resolve():
         raise UsageError(f"--out {arguments.out}: that is the clip itself; give the film another name")

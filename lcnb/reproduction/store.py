@@ -10,10 +10,10 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from lcnb.paths import written_whole
+from lcnb.weights import write_tensors
 
 PART = 10
 """Images that are measured between two looks at the disk."""
@@ -53,7 +53,7 @@ class Store:
         """
         header = {"about": self._key(about), "numbers": json.dumps(numbers)}
         with written_whole(self.folder / f"{name}.safetensors") as path:
-            save_file({k: v.contiguous() for k, v in tensors.items()}, path, metadata=header)
+            write_tensors({k: v.contiguous() for k, v in tensors.items()}, path, header)
 
     def _key(self, about: dict[str, Any]) -> str:
         return json.dumps({**self.about, **about}, sort_keys=True)

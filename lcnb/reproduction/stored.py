@@ -24,7 +24,7 @@ def stored(result: str | Path) -> dict[str, Any]:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        known = ", ".join(sorted(p.stem for p in folder.glob("*.json"))) or "none"
+        known = ", ".join(sorted(p.stem for p in folder.glob("[!.]*.json"))) or "none"
         raise DataError(
             f"no result at {path}; in {folder} there are: {known}. `lcnb reproduce --help` says how one is measured"
         ) from None

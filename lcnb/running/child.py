@@ -7,12 +7,18 @@ killed leaves no kernel behind. What libraries and the kernel print goes to stan
 from __future__ import annotations
 
 import ast
+import contextlib
 import json
 import os
 import re
+import shutil
 import sys
+import tempfile
 import threading
+from pathlib import Path
 from typing import IO, Any
+
+import psutil
 
 from lcnb.running.memory import Memory
 
@@ -23,7 +29,8 @@ def main() -> None:
     """Run the job and say how it ended."""
     out = _own_stdout()
     job = json.loads(sys.stdin.readline())
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    tempfile.tempdir = job["scratch"]  # of this process, not of the kernel: the file with the kernel's key lies there
+    threading.Thread(target=_end_with_parent, args=(Path(job["scratch"]),), daemon=True).start()
 
     from nbclient.exceptions import DeadKernelError
     from papermill.exceptions import PapermillExecutionError
@@ -45,9 +52,14 @@ def _own_stdout() -> IO[str]:
     return pipe
 
 
-def _end_with_parent() -> None:
+def _end_with_parent(scratch: Path) -> None:
+    """The parent was killed and can tidy up no more: end the kernel and what it has started, and leave no files."""
     sys.stdin.read()
-    os._exit(1)  # the kernel notices by itself that this process is gone
+    for process in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.Error):
+            process.kill()
+    shutil.rmtree(scratch, ignore_errors=True)
+    os._exit(1)
 
 
 def _execute(job: dict[str, Any], out: IO[str]) -> None:

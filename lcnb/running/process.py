@@ -8,6 +8,7 @@ time is over; what was done until then is kept.
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -20,10 +21,14 @@ from typing import IO, Any
 
 import psutil
 
+from lcnb.errors import WriteError
+from lcnb.paths import check_writable
 from lcnb.running.kernel import environment
 from lcnb.running.memory import Memory
 from lcnb.running.notebooks import Notebook, source
 
+ROOM = 1_000_000
+"""Bytes; a disk that has less is full."""
 POLL = 0.1
 """Seconds between two looks at the child. A look costs 2 ms of a core; on Linux no short peak of memory is missed."""
 
@@ -84,6 +89,8 @@ class _Watch:
     busy: bool = False
     events: list[dict[str, Any]] = field(default_factory=list)
     peak: int = 0
+    family: set[psutil.Process] = field(default_factory=set)
+    """Of the child, so that a kernel can be ended whose runner has died."""
 
 
 def execute(
@@ -104,6 +111,7 @@ def execute(
         The outcome; a notebook that fails raises nothing here.
     """
     outcome = Outcome(notebook, dict(parameters))
+    check_writable(Path(tempfile.gettempdir()) / "lcnb-run")
     with tempfile.TemporaryDirectory(prefix="lcnb-run-", ignore_cleanup_errors=True) as name:
         scratch = Path(name)
         watch, start = _Watch(len(notebook.read()["cells"]) + bool(parameters)), time.monotonic()
@@ -112,7 +120,7 @@ def execute(
             try:
                 late = _follow(child, watch, start, timeout, progress)
             finally:
-                _kill(child)
+                _kill(child, watch.family)
         outcome.seconds = time.monotonic() - start
         outcome.peak_mb = watch.peak / 1e6
         outcome.content = _saved(scratch / "executed.ipynb")
@@ -124,9 +132,14 @@ def execute(
 
 
 def _start(notebook: Notebook, parameters: Mapping[str, Any], scratch: Path, log: IO[bytes]) -> subprocess.Popen:
+    try:
+        env = environment(scratch)
+    except OSError as error:
+        raise WriteError(scratch, error) from None
     job = {
         "notebook": str(notebook.path),
         "output": str(scratch / "executed.ipynb"),
+        "scratch": str(scratch),
         "cwd": str(notebook.path.parent),
         "parameters": repr(dict(parameters)),  # a literal keeps tuples and None as they are
     }
@@ -135,7 +148,7 @@ def _start(notebook: Notebook, parameters: Mapping[str, Any], scratch: Path, log
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=log,
-        env=environment(scratch),
+        env=env,
         start_new_session=True,  # Ctrl-C is for the parent, which then ends the child in good order
         text=True,
         encoding="utf-8",
@@ -179,6 +192,7 @@ def _listen(child: subprocess.Popen, watch: _Watch) -> None:
             continue  # cut off by a kill
         if event["event"] == "cell":
             watch.cell = event["number"]
+            watch.family |= _family(child)
         elif event["event"] == "work":
             watch.busy = True
         elif event["event"] == "rest":
@@ -187,12 +201,16 @@ def _listen(child: subprocess.Popen, watch: _Watch) -> None:
             watch.events.append(event)
 
 
-def _kill(child: subprocess.Popen) -> None:
-    """End the child and everything below it; harmless when it has ended by itself."""
+def _family(child: subprocess.Popen) -> set[psutil.Process]:
     try:
-        family = psutil.Process(child.pid).children(recursive=True)
+        return set(psutil.Process(child.pid).children(recursive=True))
     except psutil.Error:
-        family = []
+        return set()
+
+
+def _kill(child: subprocess.Popen, known: set[psutil.Process]) -> None:
+    """End the child and everything below it; harmless when it has ended by itself."""
+    family = list(known | _family(child))
     if child.poll() is None:
         child.kill()
     for process in family:
@@ -234,6 +252,8 @@ def _verdict(watch: _Watch, child: subprocess.Popen, scratch: Path, content: dic
         return Failure(last["kind"], last["message"], *_cell_at(watch.cell, content))
     tail = (scratch / "log.txt").read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:]
     message = f"the runner ended with code {child.returncode}" + "".join(f" ({line.strip()})" for line in tail)
+    if shutil.disk_usage(scratch).free < ROOM:
+        message = f"the disk is full where temporary files go, {scratch.parent}; free some space, or set TMPDIR"
     return Failure("crash", message, *_cell_at(watch.cell, content))
 
 

@@ -125,8 +125,22 @@ def _cell(cell: dict[str, Any], number: int, hide: Callable[[str], str]) -> dict
         done["id"] = f"{tags[0]}-{number}"
         done["source"] = walk(cell["source"], hide)
     if "outputs" in cell:
-        done["outputs"] = [walk(_without_widget(output), hide) for output in cell["outputs"]]
+        done["outputs"] = [walk(_without_widget(output), hide) for output in _joined(cell["outputs"])]
     return done
+
+
+def _joined(outputs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Text that a cell printed in one go, as one output: in how many pieces it came was a matter of milliseconds."""
+    joined: list[dict[str, Any]] = []
+    for output in outputs:
+        before = joined[-1] if joined else {}
+        kind = (output.get("output_type"), output.get("name"))
+        if kind[0] == "stream" and kind == (before.get("output_type"), before.get("name")):
+            text = "".join([*before["text"], *output["text"]])
+            joined[-1] = {**before, "text": text.splitlines(keepends=True)}
+        else:
+            joined.append(output)
+    return joined
 
 
 def _without_widget(output: dict[str, Any]) -> dict[str, Any]:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import csv
+import errno
 import json
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import torch
 
+from lcnb.errors import WriteError
 from lcnb.paths import written_whole
 from lcnb.training.config import TrainConfig, TrainingError
 
@@ -23,10 +25,20 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
         TrainingError: it cannot be written (the disk is full, say); an older one stays as it was.
     """
     try:
-        with written_whole(path) as temporary:
-            torch.save(state, temporary)
-    except (OSError, RuntimeError) as error:  # torch raises RuntimeError for a failed write
-        raise TrainingError(f"{path} cannot be written ({error}); an older checkpoint there is intact") from None
+        with written_whole(path) as temporary, temporary.open("wb") as file:
+            _save(state, file)
+    except WriteError as error:
+        raise TrainingError(str(error)) from None
+
+
+def _save(state: dict[str, Any], file: IO[bytes]) -> None:
+    """torch.save, with the reason of a failed write instead of the place in torch's source that saw it."""
+    try:
+        torch.save(state, file)
+    except RuntimeError as error:
+        if isinstance(error.__context__, OSError):
+            raise error.__context__ from None
+        raise OSError(errno.EIO, str(error).splitlines()[0]) from None
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
@@ -90,7 +102,7 @@ def append_row(path: Path, row: dict[str, Any], stages: int) -> None:
                 writer.writeheader()
             writer.writerow(row)
     except OSError as error:
-        raise TrainingError(f"{path} cannot be written ({error.strerror}); the last checkpoint is intact") from None
+        raise TrainingError(f"{WriteError(path, error)}; so is the last checkpoint") from None
 
 
 def cut_log(path: Path, step: int) -> None:
@@ -98,11 +110,13 @@ def cut_log(path: Path, step: int) -> None:
     if not path.exists():
         return
     with path.open(newline="", encoding="utf-8", errors="replace") as file:
-        header, *rows = [line for line in file if line.endswith("\n")] or [""]
+        found = list(file)
+        header, *rows = [line for line in found if line.endswith("\n")] or [""]
     numbers = [row.split(",")[0] for row in rows]
     kept = [row for row, n in zip(rows, numbers, strict=True) if n.isdecimal() and int(n) <= step]
-    with written_whole(path) as temporary:
-        temporary.write_text(header + "".join(kept), encoding="utf-8", newline="")
+    if [header, *kept] != found:
+        with written_whole(path) as temporary:
+            temporary.write_text(header + "".join(kept), encoding="utf-8", newline="")
 
 
 def sweep(folder: Path) -> None:

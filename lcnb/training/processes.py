@@ -17,6 +17,11 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 
+def writes() -> bool:
+    """Whether this process is the one that writes files, known before the others have been met."""
+    return int(os.environ.get("RANK", "0")) == 0
+
+
 class Processes:
     """The processes of this run.
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -19,8 +20,9 @@ from torch.utils.data import DataLoader
 
 from lcnb import imagenet
 from lcnb.datasets import load_dataset
-from lcnb.errors import DataError, WeightsError
+from lcnb.errors import DataError, WeightsError, memory_shortage
 from lcnb.evaluation import evaluate, stage_miou
+from lcnb.locking import locked
 from lcnb.models import LayerCascade, irnet_lc
 from lcnb.paths import written_whole
 from lcnb.training.checkpoint import (
@@ -106,10 +108,17 @@ class Trainer:
             self.say(f"{self.folder} has no checkpoint yet: starting at step 0")
         if not self.processes.first:
             return
+        with locked(self.folder, "lcnb train"):
+            self._tidy()
+
+    def _tidy(self) -> None:
+        """What a killed run left half done, and the settings."""
         sweep(self.folder)
         cut_log(self.folder / LOG, self.step)
-        with written_whole(self.folder / CONFIG) as path:
-            path.write_text(json.dumps(asdict(self.config), indent=1) + "\n")
+        text, kept = json.dumps(asdict(self.config), indent=1) + "\n", self.folder / CONFIG
+        if not kept.is_file() or kept.read_bytes() != text.encode():
+            with written_whole(kept) as path:
+                path.write_text(text, encoding="utf-8", newline="")
 
     def _restore(self, state: dict[str, Any]) -> None:
         theirs = asdict(TrainConfig()) | state["config"]  # a knob that is newer than the run had its default
@@ -149,37 +158,58 @@ class Trainer:
     def run(self) -> LayerCascade:
         """Train to the end; Ctrl-C ends the step, saves and stops. Returns the averaged network, in eval mode.
 
+        Under `lcnb train`, SIGTERM and SIGHUP do so too.
+
         Raises:
-            TrainingError: the loss or its gradient is not finite; the last checkpoint is intact.
+            TrainingError: the loss or its gradient is not finite, or memory does not suffice; the last checkpoint is
+                intact.
+            LockError: another process trains in the folder.
             DataError: an image or mask is damaged.
             KeyboardInterrupt: Ctrl-C, after saving.
         """
+        with locked(self.folder, "lcnb train") if self.processes.first else nullcontext(), Interrupts() as interrupts:
+            try:
+                self._steps(interrupts)
+            except (MemoryError, RuntimeError) as error:
+                if interrupts.wanted and "DataLoader worker" in str(error):  # the signal was for them too
+                    self._tell(f"stopped at step {self.step}; --resume goes on from the last checkpoint")
+                    interrupts.deliver()
+                if shortage := memory_shortage(error):
+                    raise TrainingError(f"{shortage}, {self._lower()}") from None
+                raise
+        return self.averaged()
+
+    def _lower(self) -> str:
+        c = self.config
+        return (
+            f"at step {self.step}; the last checkpoint is intact: start another run, with a smaller batch than "
+            f"{c.batch}, crop than {c.crop[0]} {c.crop[1]} or width than {c.width:g}"
+        )
+
+    def _steps(self, interrupts: Interrupts) -> None:
+        """Those that are left."""
         c, phase = self.config, None
         seen, since = 0, time.perf_counter()
-        with Interrupts() as interrupts:
-            for x, target in self._batches():
-                if phase is None or self.step >= phase.stop:
-                    phase = phase_at(c, self.step)
-                    prepare(self.model, phase)
-                    shared = self.processes.share(self.objective)
-                    seen, since = 0, time.perf_counter()
-                loss = self._train_step(shared, phase, x.to(self.device), target.to(self.device))
-                self.step, seen = self.step + 1, seen + c.batch
-                last = self.step == c.total_steps
-                scored = last or (c.val_every > 0 and self.step % c.val_every == 0)
-                if scored or self.step % c.log_every == 0:
-                    begun = time.perf_counter()
-                    self._report(scored, phase, loss, seen / (begun - since))
-                    since += time.perf_counter() - begun  # scoring is no training
-                stop = self.processes.any(interrupts.wanted)
-                if last or self.step % c.save_every == 0 or stop:
-                    self.save()
-                if stop:
-                    self._tell(
-                        f"stopped at step {self.step} of {c.total_steps}; the checkpoint is saved, --resume goes on"
-                    )
-                    raise KeyboardInterrupt
-        return self.averaged()
+        for x, target in self._batches():
+            if phase is None or self.step >= phase.stop:
+                phase = phase_at(c, self.step)
+                prepare(self.model, phase)
+                shared = self.processes.share(self.objective)
+                seen, since = 0, time.perf_counter()
+            loss = self._train_step(shared, phase, x.to(self.device), target.to(self.device))
+            self.step, seen = self.step + 1, seen + c.batch
+            last = self.step == c.total_steps
+            scored = last or (c.val_every > 0 and self.step % c.val_every == 0)
+            if scored or self.step % c.log_every == 0:
+                begun = time.perf_counter()
+                self._report(scored, phase, loss, seen / (begun - since))
+                since += time.perf_counter() - begun  # scoring is no training
+            stop = self.processes.any(interrupts.wanted)
+            if last or self.step % c.save_every == 0 or stop:
+                self.save()
+            if stop:
+                self._tell(f"stopped at step {self.step} of {c.total_steps}; the checkpoint is saved, --resume goes on")
+                interrupts.deliver()
 
     def _batches(self) -> Iterator[list[Tensor]]:
         """Images (B, 3, H, W) and targets (B, H, W) of the steps that are left."""

@@ -24,7 +24,9 @@ def test_lists_every_exercise_with_its_question(lcnb):
         assert grader.__doc__.splitlines()[0] in out
 
 
+@pytest.mark.trust("jupyter")
 def test_one_file_and_one_folder_a_student(lcnb, home):
+    """`lcnb check --summary` of notebooks that were handed in: their outputs are read, nothing is executed"""
     hand_in(home / "class" / "anna.ipynb", "✓ 03-cost: right", "✗ 03-leaves: that is who stays")
     hand_in(
         home / "class" / "bob" / "03_building_the_cascade.ipynb",

@@ -25,7 +25,7 @@ def test_json_holds_what_evaluate_says(lcnb, data, home, mode):
     code, out, error = lcnb("eval", "--weights", "tiny", *arguments)
     assert (code, error) == (0, "")
     found = json.loads((home / "out" / "x.json").read_text())
-    about = {k: found.pop(k) for k in ("dataset", "split", "weights", "rho", "mode", "machine", "command")}
+    about = {k: found.pop(k) for k in ("dataset", "split", "weights", "device", "rho", "mode", "machine", "command")}
     assert timeless(found) == timeless(direct(data, rho=0.3, mode=mode))
     assert found["ms_per_image"]["p95"] >= found["ms_per_image"]["p50"] > 0
     machine = about.pop("machine")
@@ -33,6 +33,7 @@ def test_json_holds_what_evaluate_says(lcnb, data, home, mode):
         "dataset": "camvid",
         "split": "val",
         "weights": "tiny",
+        "device": "cpu",
         "rho": 0.3,
         "mode": mode,
         "command": f"lcnb eval --weights tiny {' '.join(arguments)}",

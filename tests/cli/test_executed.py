@@ -1,5 +1,6 @@
 """Notebooks really executed: one run over some that work, fail, name paths and die, and runs that are stopped."""
 
+import ctypes
 import json
 import os
 import re
@@ -13,6 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from lcnb.locking import LOCK
 from lcnb.running import execute, find
 from tests.cli.conftest import ROOT, environment, spawn, write_notebook
 
@@ -99,7 +101,9 @@ def test_peak_memory_is_that_of_the_kernel_while_cells_ran(ran):
     assert 20 < record(ran)["04_paths"]["peak_mb"] < 180
 
 
+@pytest.mark.trust("determinism")
 def test_two_runs_give_the_same_file(ran):
+    """A notebook that runs twice gives the same file"""
     one, two = ((ran[0] / "out" / f"{n}.ipynb").read_bytes() for n in ("00_ok", "01_same"))
     assert one.replace(b"00_ok", b"01_same") == two
 
@@ -137,16 +141,33 @@ def test_pages_and_index(ran):
     assert "failed: ValueError: no such class" in index
 
 
-def gone(pid, seconds=15):
+def eventually(true, seconds=15):
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
-        if not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
+        if true():
             return True
         time.sleep(0.1)
     return False
 
 
+def gone(pid):
+    return eventually(lambda: not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
+
+
+@pytest.fixture
+def adopting():
+    """Orphans become this process's children, as they become a desktop session's: no kernel sees a parent of 1."""
+    if not sys.platform.startswith("linux"):
+        yield
+        return
+    ctypes.CDLL(None).prctl(36, 1)  # PR_SET_CHILD_SUBREAPER
+    yield
+    ctypes.CDLL(None).prctl(36, 0)
+
+
+@pytest.mark.trust("faults")
 def test_the_time_limit_is_for_the_whole_notebook_and_ends_the_kernel(tmp_path):
+    """A notebook that takes longer than its time: ended, kernel and all, with what it had done"""
     path = write_notebook(tmp_path / "sleep.ipynb", "print('begun')", *SLEEP)
     seen = []
     outcome = execute(find([str(path)])[0], {}, 20, lambda cell, cells, seconds: seen.append((cell, cells)))
@@ -162,14 +183,19 @@ def test_the_time_limit_is_for_the_whole_notebook_and_ends_the_kernel(tmp_path):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals")
+@pytest.mark.trust("faults")
 @pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -signal.SIGKILL)]
+    ("number", "code"),
+    [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGKILL, -signal.SIGKILL)],
 )
-def test_a_stopped_run_leaves_no_kernel(tmp_path, number, code):
+def test_a_stopped_run_leaves_no_kernel(tmp_path, number, code, adopting):
+    """`lcnb run` stopped by Ctrl-C, `kill`, a closed terminal or `kill -9`: no kernel and no file is left"""
+    (tmp_path / "tmp").mkdir()
     write_notebook(tmp_path / "sleep.ipynb", *SLEEP)
     command = [sys.executable, "-m", "lcnb", "run", "sleep.ipynb"]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    with subprocess.Popen(command, cwd=tmp_path, env=environment(), text=True, **pipes) as process:
+    env = environment(TMPDIR=str(tmp_path / "tmp"))
+    with subprocess.Popen(command, cwd=tmp_path, env=env, text=True, **pipes) as process:
         deadline = time.monotonic() + 120
         while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text():
             assert time.monotonic() < deadline
@@ -179,4 +205,20 @@ def test_a_stopped_run_leaves_no_kernel(tmp_path, number, code):
         _, error = process.communicate(timeout=60)
     assert process.returncode == code
     assert "Traceback" not in error
+    assert gone(int((tmp_path / "pid").read_text()))
+    assert eventually(lambda: not list((tmp_path / "tmp").iterdir()))
+    assert {p.name for p in (tmp_path / "build" / "notebooks").glob("*")} <= {LOCK}
+
+
+@pytest.mark.trust("faults")
+def test_a_kernel_ends_though_its_runner_died(tmp_path, adopting):
+    """The process between `lcnb run` and a kernel killed with -9: the run says so, and the kernel is ended"""
+    path = write_notebook(tmp_path / "sleep.ipynb", *SLEEP)
+
+    def progress(cell, cells, seconds):
+        if (tmp_path / "pid").exists() and (tmp_path / "pid").read_text():
+            psutil.Process(int((tmp_path / "pid").read_text())).parent().kill()
+
+    outcome = execute(find([str(path)])[0], {}, 120, progress)
+    assert outcome.failure.kind == "crash"
     assert gone(int((tmp_path / "pid").read_text()))

@@ -37,7 +37,9 @@ def shown(picture):
     return {"output_type": "display_data", "metadata": {}, "data": picture}
 
 
+@pytest.mark.trust("jupyter")
 def test_a_page_fetches_nothing_and_has_its_formulas(tmp_path):
+    """A page of `lcnb run`: nothing is fetched from anywhere, and it has no script of its own"""
     write_html(content(), tmp_path / "x.html", "Title & more", tmp_path)
     html = (tmp_path / "x.html").read_text(encoding="utf-8")
     assert not FETCHED.search(html)

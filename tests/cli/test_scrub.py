@@ -121,3 +121,22 @@ def test_a_film_inside_html_stays_as_it_is_and_costs_no_time():
     film = base64.b64encode(random.Random(0).randbytes(600_000)).decode()
     html = f'<video src="data:video/mp4;base64,{film}+/here/x"></video> /here/x.py'
     assert hider([("/here", ".")])(html) == f'<video src="data:video/mp4;base64,{film}+/here/x"></video> x.py'
+
+
+@pytest.mark.trust("determinism")
+def test_text_that_came_in_pieces_is_one_output():
+    """What a cell printed, in however many pieces the kernel happened to send it: one output"""
+
+    def stream(text, name="stdout"):
+        return {"output_type": "stream", "name": name, "text": text}
+
+    def cleaned(*outputs):
+        cell = {"cell_type": "code", "id": "a", "metadata": {}, "source": "", "outputs": list(outputs)}
+        return clean({"cells": [cell], "metadata": {}}, [])["cells"][0]["outputs"]
+
+    result = {"output_type": "display_data", "data": {"text/plain": "x"}, "metadata": {}}
+    whole = [stream(["a\n", "bc\n", "d"])]
+    assert cleaned(*whole) == whole
+    assert cleaned(stream(["a\n"]), stream(["b"]), stream("c\nd")) == whole
+    apart = [stream(["a\n"]), stream(["b\n"], "stderr"), stream(["c\n"]), result, stream(["d\n"])]
+    assert cleaned(*apart) == apart

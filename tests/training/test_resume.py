@@ -73,7 +73,9 @@ def unbroken(small, tmp_path, tmp_path_factory):
 
 
 @pytest.mark.parametrize("amp", [False, True])
+@pytest.mark.trust("determinism")
 def test_a_crash_after_the_checkpoint(amp, small, tmp_path):
+    """A training that was stopped and resumed ends with the very weights of an unbroken one, in float32 and bfloat16"""
     torch.set_num_threads(2)  # as real runs have, and still bit by bit
     config, broken = dataclasses.replace(small, amp=amp), tmp_path / "broken"
     Trainer(config, tmp_path / "unbroken", say=quiet).run()
@@ -85,7 +87,9 @@ def test_a_crash_after_the_checkpoint(amp, small, tmp_path):
     assert_same_run(broken, tmp_path / "unbroken")
 
 
+@pytest.mark.trust("faults")
 def test_a_crash_before_the_first_checkpoint(small, tmp_path, unbroken):
+    """A training that was killed before its first checkpoint, with a half-written file left"""
     with pytest.raises(Crash):
         Trainer(small, tmp_path / "broken", say=crash_at(2)).run()
     (tmp_path / "broken" / ".checkpoint.pt.half.pt").touch()  # as a kill in the middle of writing leaves it
@@ -103,7 +107,9 @@ def test_the_comparison_sees_a_difference(small, tmp_path, unbroken):
     assert not identical(a["optimiser"], b["optimiser"])
 
 
+@pytest.mark.trust("faults", saved=True)
 def test_ctrl_c_ends_the_step_saves_and_stops(small, tmp_path, unbroken, ctrl_c, monkeypatch):
+    """Ctrl-C while training: the step is ended, saved, and resumed bit by bit"""
     said = []
     run = Trainer(small, tmp_path / "broken", say=said.append)
     step = run.optimiser.step
@@ -150,7 +156,9 @@ def test_resuming_a_finished_run_gives_its_network(small, tmp_path, unbroken):
     assert identical(dict(net.state_dict()), load_checkpoint(unbroken / "checkpoint.pt")["average"])
 
 
+@pytest.mark.trust("faults", saved=True)
 def test_a_run_is_never_overwritten(small, unbroken):
+    """`lcnb train` into the folder of a finished run, without --resume"""
     before = (unbroken / "checkpoint.pt").read_bytes()
     with pytest.raises(TrainingError, match=r"unbroken already holds a run; add --resume to go on, or name another"):
         Trainer(small, unbroken, say=quiet)
@@ -181,8 +189,10 @@ def test_settings_that_change_no_weight_may_change(small, tmp_path, unbroken):
     assert json.loads((tmp_path / "broken" / "config.json").read_text())["workers"] == 2
 
 
+@pytest.mark.trust("inputs", saved=True)
 @pytest.mark.parametrize("damage", ["truncated", "other network", "tensor missing", "average missing", "optimiser"])
 def test_a_damaged_checkpoint_is_named_and_kept(damage, small, unbroken):
+    """A damaged checkpoint that a training is to resume from"""
     path = unbroken / "checkpoint.pt"
     state, name = load_checkpoint(path), "heads.0.2.bias"
     if damage == "truncated":
@@ -212,10 +222,10 @@ from lcnb.training import Trainer, trainer
 from tests.training.conftest import SMALL
 from tests.training.test_resume import killable
 
-def killed_while_writing(state, path, save=torch.save):
-    save(state, path)
+def killed_while_writing(state, file, save=torch.save):
+    save(state, file)
     if state["step"] == 7:
-        os.truncate(path, 1000)
+        file.truncate(1000)
         os.kill(os.getpid(), signal.SIGKILL)
 
 torch.set_num_threads(1)
@@ -231,8 +241,11 @@ def killable(small):
 
 
 @pytest.mark.slow
+@pytest.mark.trust("faults", saved=True)
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
-def test_kill_9_between_two_checkpoints_and_in_the_middle_of_one(small, tmp_path):
+def test_kill_9_between_two_checkpoints_and_in_the_middle_of_one(small, tmp_path, record_property):
+    """`kill -9` while training, between two checkpoints and in the middle of writing one: it resumes bit by bit"""
+    record_property("tried", 2)
     root, folder = Path(__file__).parents[2], tmp_path / "killed"
 
     def start():

@@ -1,0 +1,1 @@
+"""The same seed, the same answer: `docs/determinism.md` names these tests."""

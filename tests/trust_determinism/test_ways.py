@@ -1,0 +1,88 @@
+"""Every way of running a network gives the same exits and labels, but where sums tie in the last bits."""
+
+import math
+
+import pytest
+import torch
+
+from lcnb.regions import use_backend
+from tools import determinism as built
+
+
+@pytest.fixture(scope="module")
+def pictures():
+    return torch.rand(4, 3, 96, 128, generator=torch.Generator().manual_seed(3))
+
+
+def ways(cascade):
+    """Name -> function, each another order of the same sums."""
+
+    def reference(x):
+        with use_backend("reference"):
+            return cascade(x, rho=0.6)
+
+    def threaded(x):
+        torch.set_num_threads(2)
+        return cascade(x, rho=0.6)
+
+    prepared = {share: cascade.for_inference(measure=False) for share in (0.0, 0.5, math.inf)}
+    for share, fused in prepared.items():
+        for layer in fused.spatial():
+            layer.dense_from = share
+    return {
+        "reference": reference,
+        "two threads": threaded,
+        "one by one": lambda x: [cascade(one[None], rho=0.6) for one in x],
+        **{f"prepared, maps from {s}": (lambda x, f=fused: f(x, rho=0.6)) for s, fused in prepared.items()},
+        "prepared, as measured": lambda x: cascade.for_inference()(x, rho=0.6),
+    }
+
+
+def parts(found, name):
+    return torch.cat([getattr(o, name) for o in found]) if isinstance(found, list) else getattr(found, name)
+
+
+@pytest.mark.trust("determinism")
+def test_every_way_gives_the_same_exits_and_labels(small_cascade, pictures, record_property):
+    """Modules, prepared for inference, forced onto maps or gathered, the reference, one by one, two threads"""
+    base, tried = small_cascade(pictures, rho=0.6), ways(small_cascade)
+    record_property("tried", len(tried))
+    for name, way in tried.items():
+        found = way(pictures)
+        torch.set_num_threads(1)
+        assert torch.equal(parts(found, "stage"), base.stage), name
+        assert (parts(found, "labels") != base.labels).float().mean() < 1e-4, name
+        assert torch.allclose(parts(found, "logits"), base.logits, atol=1e-4), name
+
+
+@pytest.mark.trust("determinism")
+def test_one_way_gives_the_same_bits_whatever_ran_before(small_cascade, pictures):
+    """The same way again, after other pictures, other regions and other ways: every bit of the logits"""
+    fused = small_cascade.for_inference(measure=False)
+    for run in (small_cascade, fused):
+        first = run(pictures, rho=0.6)
+        for rho in (0.1, 0.9, 1.0, 0.0):
+            run(pictures.flip(0), rho=rho)
+            fused(pictures[:1, :, :40, :56], rho=rho)
+        again = run(pictures, rho=0.6)
+        for name in ("logits", "labels", "stage", "confidence"):
+            assert torch.equal(getattr(first, name), getattr(again, name))
+
+
+def test_the_page_is_what_the_result_gives():
+    text = (built.DOCS / "determinism.md").read_text(encoding="utf-8")
+    assert text == built.page(), "run: python -m tools.determinism --page"
+
+
+def test_what_the_page_says_holds():
+    found = built.stored(built.RESULT)
+    again = next(way for way in found["ways"] if way["way"] == "modules, again")
+    assert again["logits_equal"]
+    assert found["another_process_equal"]
+    assert found["training"]["same_seed_same_file"]
+    assert not found["training"]["another_seed_same_file"]
+    for way in found["ways"]:
+        if "bfloat16" not in way["way"]:
+            assert way["pixels_differ"] < 1e-5 * found["pixels"]
+            assert way["cells_differ"] < 1e-4 * found["cells"]
+            assert abs(way["miou"] - found["ways"][0]["miou"]) < 1e-5
