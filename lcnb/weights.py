@@ -8,6 +8,7 @@ claims is compared with what the file holds before anything is allocated, so a b
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "dropout": (0, 1),
 }
 """The smallest and largest value of each knob of IRNet that a file may ask for."""
+DESCRIBED = {str: "text", int: "whole number"}
 
 
 def available() -> dict[str, Path]:
@@ -119,9 +121,12 @@ def _find(name_or_path: str | Path) -> Path:
     known = available()
     if str(name_or_path) in known:
         return known[str(name_or_path)] / FILE
-    path = absolute(name_or_path)
+    try:
+        path = absolute(name_or_path)
+    except ValueError as error:  # a name that no file can have
+        raise WeightsError(f"no weights can be named {str(name_or_path)!r} ({error})") from None
     for file in (path, path / FILE):
-        if file.is_file():
+        if os.path.isfile(file):
             return file
     raise WeightsError(
         f"no weights named {str(name_or_path)!r} in weights/ under {searched()} (there: {', '.join(known) or 'none'}), "
@@ -139,7 +144,7 @@ def _outline(header: dict[str, str], file: Path) -> LayerCascade:
     config = _parsed(header.get("config"), f"{file} describes no network")
     network = config.pop("network", None)
     variants = {variant.name: key for key, variant in VARIANTS.items()}
-    if network not in variants:
+    if not isinstance(network, str) or network not in variants:
         raise WeightsError(
             f"{file} describes a network {network!r:.60}; this version builds {', '.join(variants)} only"
         )
@@ -188,6 +193,11 @@ def _check_meta(meta: dict[str, Any], num_classes: int, what: str) -> None:
     classes = meta.get("classes")
     if classes is not None and (not isinstance(classes, (list, tuple)) or len(classes) != num_classes):
         raise WeightsError(f"{what} names the classes {classes!r:.60}; the network has {num_classes}")
+    if classes is not None and (not all(isinstance(c, str) for c in classes) or len(set(classes)) < num_classes):
+        raise WeightsError(f"{what} names the classes {classes!r:.60}; they are different texts")
+    for name, kind in (("name", str), ("dataset", str), ("licence", str), ("ignore_index", int)):
+        if not isinstance(meta.get(name), (kind, type(None))):
+            raise WeightsError(f"{what} gives {name}={meta[name]!r:.60}, which is no {DESCRIBED[kind]}")
     if "rho" in meta:
         try:
             thresholds(meta["rho"], 2)

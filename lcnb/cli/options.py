@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NoReturn
 
-from lcnb.errors import LcnbError
+from lcnb.errors import LcnbError, printable
 
 
 class UsageError(LcnbError):
@@ -23,7 +23,16 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Print what is wrong with the call, and end with 2."""
-        self.exit(2, f"lcnb: error: {message}; see `{self.prog} --help`\n")
+        self.exit(2, f"lcnb: error: {printable(' '.join(message.split()))}; see `{self.prog} --help`\n")
+
+    def parse(self, args: Sequence[str]) -> argparse.Namespace:
+        """As `parse_args`, but an argument without a letter is refused: it would silently stand for a default."""
+        for number, text in enumerate(args, start=1):
+            if not text.strip():
+                self.error(f"argument {number} is empty; leave it out, or set the variable that it comes from")
+            if "\0" in text:
+                self.error(f"argument {number} holds a NUL character, which no name can")
+        return self.parse_args(args)
 
 
 def command(commands: Any, name: str, run: Any, help_text: str, example: str, **options: Any) -> Parser:

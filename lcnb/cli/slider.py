@@ -33,13 +33,13 @@ def run(arguments: argparse.Namespace) -> int:
     """Read, run every stage once, write."""
     import torch
 
-    from lcnb.datasets.photo import decode_photo
+    from lcnb.datasets.photo import read_photo
     from lcnb.export import canvas_slider, standalone
     from lcnb.models import cascade_cost
     from lcnb.paths import written_whole
     from lcnb.weights import load
 
-    image = decode_photo(arguments.picture.read_bytes(), arguments.picture.name)
+    image = read_photo(arguments.picture)
     cascade = load(arguments.weights)
     with torch.inference_mode():
         logits = cascade.all_stages(image[None].float() / 255)

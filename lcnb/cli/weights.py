@@ -62,7 +62,7 @@ def _numbers(folder: Path) -> tuple[str, str]:
     try:
         metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
         return str(metrics.get("dataset", "-")), number(metrics.get("true", {}).get("miou"))
-    except (OSError, ValueError, AttributeError, TypeError):
+    except (OSError, ValueError, AttributeError, TypeError, RecursionError):
         return "-", "-"
 
 
