@@ -8,6 +8,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from lcnb.errors import LcnbError
+
 HOME = "https://github.com/lcnb/lcnb"
 """The one address setting: a test says which texts must follow when it changes."""
 REPOSITORY = os.environ.get("LCNB_REPOSITORY", HOME)
@@ -58,7 +60,12 @@ def written_whole(path: Path) -> Iterator[Path]:
     """A temporary name beside `path`; renamed to it when the block ends well, removed when it does not.
 
     So a reader never sees half a file, and an interrupted write leaves the old one as it was.
+
+    Raises:
+        LcnbError: `path` is a device or a pipe, which renaming would replace by a file.
     """
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise LcnbError(f"{path} is no file that can be replaced; name another")
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=path.suffix, dir=path.parent)
     os.close(handle)

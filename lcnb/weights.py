@@ -35,7 +35,6 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "dropout": (0, 1),
 }
 """The smallest and largest value of each knob of IRNet that a file may ask for."""
-DESCRIBED = {str: "text", int: "whole number"}
 
 
 def available() -> dict[str, Path]:
@@ -193,16 +192,21 @@ def _check_meta(meta: dict[str, Any], num_classes: int, what: str) -> None:
     classes = meta.get("classes")
     if classes is not None and (not isinstance(classes, (list, tuple)) or len(classes) != num_classes):
         raise WeightsError(f"{what} names the classes {classes!r:.60}; the network has {num_classes}")
-    if classes is not None and (not all(isinstance(c, str) for c in classes) or len(set(classes)) < num_classes):
-        raise WeightsError(f"{what} names the classes {classes!r:.60}; they are different texts")
-    for name, kind in (("name", str), ("dataset", str), ("licence", str), ("ignore_index", int)):
-        if not isinstance(meta.get(name), (kind, type(None))):
-            raise WeightsError(f"{what} gives {name}={meta[name]!r:.60}, which is no {DESCRIBED[kind]}")
+    if classes is not None and (not all(map(_is_word, classes)) or len(set(classes)) < num_classes):
+        raise WeightsError(f"{what} names the classes {list(classes)!r:.60}; they are different words")
+    for name in ("name", "dataset"):
+        if meta.get(name) is not None and not _is_word(meta[name]):
+            raise WeightsError(f"{what} gives {name}={meta[name]!r:.60}, which is no word")
     if "rho" in meta:
         try:
             thresholds(meta["rho"], 2)
         except (TypeError, ValueError) as error:
             raise WeightsError(f"{what} has no valid threshold ({error})") from None
+
+
+def _is_word(value: Any) -> bool:
+    """Whether it is a text that can be shown: without line breaks, and nothing that could steer a terminal."""
+    return isinstance(value, str) and value.isprintable()
 
 
 def _filled(outline: LayerCascade, tensors: dict[str, Tensor]) -> LayerCascade:

@@ -9,6 +9,11 @@ from typing import Any, NoReturn
 
 from lcnb.errors import LcnbError, printable
 
+EXITS = 2
+"""Exits of IRNet's cascade that have a threshold."""
+WIDEST = 4.0
+"""The largest width of `IRNetConfig`."""
+
 
 class UsageError(LcnbError):
     """A value on the command line does not fit."""
@@ -68,6 +73,8 @@ def probability(text: str) -> float:
 def thresholds(text: str) -> float | tuple[float, ...]:
     """One threshold for all exits, or one for each, such as .99,.85."""
     values = tuple(map(probability, text.split(",")))
+    if len(values) > EXITS:
+        raise argparse.ArgumentTypeError(f"{text}: one threshold, or one for each of the {EXITS} exits")
     return values[0] if len(values) == 1 else values
 
 
@@ -84,10 +91,38 @@ def count(text: str) -> int:
     value = int(text)
     if value < 1:
         raise argparse.ArgumentTypeError(f"{text} is no whole number of at least 1")
+    return _bounded(value, 2**31 - 1)
+
+
+def threads(text: str) -> int:
+    """How many threads torch is to use; it takes any number, and ends the process with some."""
+    return _bounded(count(text), 1024)
+
+
+def seed(text: str) -> int:
+    """A seed that every generator of random numbers takes."""
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"{text} is no whole number of at least 0")
+    return _bounded(value, 2**32 - 1)
+
+
+def width(text: str) -> float:
+    """A factor on a network's channels."""
+    value = positive(text)
+    if value > WIDEST:
+        raise argparse.ArgumentTypeError(f"{text} is no factor above 0 and up to {WIDEST:g}")
     return value
 
 
-for _reader, _name in ((probability, "number"), (positive, "number"), (count, "whole number")):
+def _bounded(value: int, most: int) -> int:
+    if value > most:
+        raise argparse.ArgumentTypeError(f"{value} is more than {most}")
+    return value
+
+
+_NAMES = ((probability, "number"), (positive, "number"), (width, "number"), (count, "whole number"))
+for _reader, _name in (*_NAMES, (threads, "whole number"), (seed, "whole number")):
     _reader.__name__ = _name  # argparse calls a value that cannot be read "invalid <name> value"
 
 

@@ -6,7 +6,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from lcnb.cli.options import command, probability
+from lcnb.cli.options import UsageError, command, probability
+from lcnb.errors import printable
 
 
 def add(commands: Any) -> None:
@@ -40,6 +41,9 @@ def run(arguments: argparse.Namespace) -> int:
     from lcnb.weights import load
 
     image = read_photo(arguments.picture)
+    out = arguments.out or Path(f"{printable(arguments.picture.stem)}.html")
+    if out.exists() and out.samefile(arguments.picture):
+        raise UsageError(f"--out {out}: that is the picture itself; give the page another name")
     cascade = load(arguments.weights)
     with torch.inference_mode():
         logits = cascade.all_stages(image[None].float() / 255)
@@ -47,10 +51,11 @@ def run(arguments: argparse.Namespace) -> int:
     cost = cascade_cost(cascade, *image.shape[1:])
     names = cascade.meta.get("classes") or [f"class {k}" for k in range(logits[0].shape[1])]
     fragment = canvas_slider(image, logits, names, cost, rho=rho)
-    out = arguments.out or Path(f"{arguments.picture.stem}.html")
     with written_whole(out) as path:
-        path.write_text(standalone(fragment, f"{arguments.picture.stem}: drag the threshold"), encoding="utf-8")
-    print(f"wrote {out}, {out.stat().st_size / 1e3:.0f} kB: open it in a browser")
+        path.write_text(
+            standalone(fragment, f"{printable(arguments.picture.stem)}: drag the threshold"), encoding="utf-8"
+        )
+    print(f"wrote {printable(str(out))}, {out.stat().st_size / 1e3:.0f} kB: open it in a browser")
     return 0
 
 

@@ -7,7 +7,7 @@ import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lcnb.cli.options import UsageError, command, count, positive, usable_device
+from lcnb.cli.options import UsageError, command, count, positive, seed, usable_device
 
 if TYPE_CHECKING:
     from lcnb.training import TrainConfig
@@ -31,7 +31,7 @@ KNOBS: dict[str, dict[str, Any]] = {
     "cascade_lr": {"type": positive, "help": "peak learning rate of cascade training"},
     "rho": {"type": float, "help": "threshold of cascade training"},
     "halo": {"type": int, "help": "cells by which regions are grown in cascade training"},
-    "seed": {"type": int, "help": "of everything random"},
+    "seed": {"type": seed, "help": "of everything random"},
     "workers": {"type": int, "help": "processes that read images"},
     "log_every": {"type": count, "help": "steps between two lines of the log"},
     "save_every": {"type": count, "help": "steps between two checkpoints"},

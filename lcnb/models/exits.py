@@ -236,5 +236,5 @@ class ExitLedger:
             stages = sorted({int(s) + 1 for s in self.stage[~finite].unique()})
             raise NotFiniteError(
                 f"the network says NaN or infinity at {int((~finite).sum())} of {finite.numel()} cells, which left at "
-                f"stage {' and '.join(map(str, stages))}: look for such values in the picture, the weights and the criterion"
+                f"stage {' and '.join(map(str, stages))}: look at the picture, the weights and the criterion"
             )
