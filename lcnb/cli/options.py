@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NoReturn
@@ -113,6 +114,13 @@ def width(text: str) -> float:
     if value > WIDEST:
         raise argparse.ArgumentTypeError(f"{text} is no factor above 0 and up to {WIDEST:g}")
     return value
+
+
+def folder_name(text: str) -> str:
+    """The name of a folder, and no way to another place."""
+    if text in (".", "..") or "/" in text or os.sep in text or not text.isprintable():
+        raise argparse.ArgumentTypeError(f"{text!r} is no plain name")
+    return text
 
 
 def _bounded(value: int, most: int) -> int:

@@ -97,29 +97,34 @@ def find(wanted: Sequence[str] = (), where: Sequence[Path] | None = None) -> lis
 
 def _all(places: Sequence[Path]) -> list[Path]:
     for folder in places:
-        if files := sorted(folder.glob("*.ipynb")):
+        if files := _inside(folder):
             return files
     looked = ", ".join(map(str, places))
     raise NotebookError(f"no notebooks in {looked}; they are in notebooks/ of {REPOSITORY}: clone it and run there")
 
 
+def _inside(folder: Path) -> list[Path]:
+    """The notebooks of a folder; what is called like one but no file (a pipe would keep the reader waiting) is none."""
+    return [file for file in sorted(folder.glob("*.ipynb")) if file.is_file()]
+
+
 def _named(item: str, places: Sequence[Path]) -> list[Path]:
     path = Path(item).expanduser()
     for folder in (path, *(place / item for place in places)):
-        if folder.is_dir() and (files := sorted(folder.glob("*.ipynb"))):
+        if folder.is_dir() and (files := _inside(folder)):
             return [f.resolve() for f in files]
     if path.suffix == ".ipynb" and path.is_file():
         return [path.resolve()]
     inner, _, stem = item.removesuffix(".ipynb").rpartition("/")
     shelves = [place / inner for place in places]
     for folder in shelves:
-        files = sorted(folder.glob("*.ipynb"))
+        files = _inside(folder)
         hits = [f for f in files if f.stem == stem] or [f for f in files if f.stem.startswith(f"{stem}_")]
         if len(hits) > 1:
             raise NotebookError(f"{item!r} could be {' or '.join(f.stem for f in hits)}; give more of the name")
         if hits:
             return hits
-    known = [f.stem for folder in shelves for f in sorted(folder.glob("*.ipynb"))]
+    known = [f.stem for folder in shelves for f in _inside(folder)]
     close = difflib.get_close_matches(stem, known, n=1)
     hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(known) or 'none'}"
     raise NotebookError(f"no notebook is named {item!r} in {', '.join(map(str, places))}; {hint}")
