@@ -94,7 +94,9 @@ def test_a_broken_notebook_gets_a_sentence_and_the_others_are_read(lcnb, home, t
     assert "bob.ipynb cannot be read as a notebook (" in out
 
 
+@pytest.mark.trust("inputs")
 def test_a_notebook_without_marks_or_too_large(lcnb, home, monkeypatch):
+    """A submission without marks, or too large to be read: a sentence about it"""
     hand_in(home / "anna.ipynb", "hello")
     assert "anna.ipynb holds no output of lcnb.check: run its cells" in lcnb("check", "--summary", "anna.ipynb")[1]
     monkeypatch.setattr(marks, "LARGEST", 10)
