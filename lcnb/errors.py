@@ -19,6 +19,11 @@ REASONS = {
 """Why something cannot be written, and what to do."""
 
 
+def printable(text: str) -> str:
+    """A text that cannot steer a terminal: names of files and what files hold are other people's."""
+    return "".join(c if c.isprintable() else "?" for c in text)
+
+
 class LcnbError(Exception):
     """Base of all errors that the command line prints as one sentence, without a traceback."""
 
@@ -31,6 +36,10 @@ class WriteError(LcnbError, OSError):
         kept = "; the one that is there is unchanged" if path.is_file() else ""
         super().__init__(f"{path} cannot be written: {why}{kept}")
         self.errno = error.errno
+
+
+class NotFiniteError(LcnbError, ArithmeticError):
+    """A network computed NaN or infinity where numbers belong: its picture or its weights hold such values."""
 
 
 class DataError(LcnbError):

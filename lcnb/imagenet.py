@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,8 @@ def is_checkpoint(path: str | Path) -> bool:
     Raises:
         WeightsError: it is a safetensors file that cannot be read.
     """
+    if "\0" in str(path):
+        raise WeightsError(f"no checkpoint can be named {str(path)!r}")
     file = absolute(path)
     if not os.path.isfile(file):
         return file.suffix in PICKLED  # whose absence `start` explains
@@ -84,14 +87,17 @@ def start(cascade: LayerCascade, path: str | Path) -> LayerCascade:
 
 def _read(file: Path) -> dict[str, Tensor]:
     try:
-        state: Any = (
-            torch.load(file, map_location="cpu", weights_only=True) if file.suffix in PICKLED else load_file(file)
-        )
+        with warnings.catch_warnings():  # about what is then refused anyway
+            warnings.simplefilter("ignore")
+            pickled = file.suffix in PICKLED
+            state: Any = torch.load(file, map_location="cpu", weights_only=True) if pickled else load_file(file)
     except FileNotFoundError:
         raise WeightsError(f"{file} does not exist; it should be a checkpoint of {NETWORK}") from None
     except pickle.UnpicklingError:
         raise WeightsError(f"{file} holds more than tensors, which is not run; save it as safetensors") from None
-    except (SafetensorError, OSError, RuntimeError, EOFError, ValueError, KeyError) as error:
+    except MemoryError:
+        raise
+    except Exception as error:  # torch raises many kinds for a damaged file
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise WeightsError(f"{file} is damaged or no checkpoint ({reason:.120}); fetch it again") from None
     for key in ("state_dict", "model"):

@@ -151,9 +151,12 @@ def _find(name_or_path: str | Path) -> Path:
     known = available()
     if str(name_or_path) in known:
         return known[str(name_or_path)] / FILE
-    path = absolute(name_or_path)
+    try:
+        path = absolute(name_or_path)
+    except ValueError as error:  # a name that no file can have
+        raise WeightsError(f"no weights can be named {str(name_or_path)!r} ({error})") from None
     for file in (path, path / FILE):
-        if file.is_file():
+        if os.path.isfile(file):
             return file
     raise WeightsError(
         f"no weights named {str(name_or_path)!r} in weights/ under {searched()} (there: {', '.join(known) or 'none'}), "
@@ -171,7 +174,7 @@ def _outline(header: dict[str, str], file: Path) -> LayerCascade:
     config = _parsed(header.get("config"), f"{file} describes no network")
     network = config.pop("network", None)
     variants = {variant.name: key for key, variant in VARIANTS.items()}
-    if network not in variants:
+    if not isinstance(network, str) or network not in variants:
         raise WeightsError(
             f"{file} describes a network {network!r:.60}; this version builds {', '.join(variants)} only"
         )
@@ -220,11 +223,21 @@ def _check_meta(meta: dict[str, Any], num_classes: int, what: str) -> None:
     classes = meta.get("classes")
     if classes is not None and (not isinstance(classes, (list, tuple)) or len(classes) != num_classes):
         raise WeightsError(f"{what} names the classes {classes!r:.60}; the network has {num_classes}")
+    if classes is not None and (not all(map(_is_word, classes)) or len(set(classes)) < num_classes):
+        raise WeightsError(f"{what} names the classes {list(classes)!r:.60}; they are different words")
+    for name in ("name", "dataset"):
+        if meta.get(name) is not None and not _is_word(meta[name]):
+            raise WeightsError(f"{what} gives {name}={meta[name]!r:.60}, which is no word")
     if "rho" in meta:
         try:
             thresholds(meta["rho"], 2)
         except (TypeError, ValueError) as error:
             raise WeightsError(f"{what} has no valid threshold ({error})") from None
+
+
+def _is_word(value: Any) -> bool:
+    """Whether it is a text that can be shown: without line breaks, and nothing that could steer a terminal."""
+    return isinstance(value, str) and value.isprintable()
 
 
 def _filled(outline: LayerCascade, tensors: dict[str, Tensor]) -> LayerCascade:

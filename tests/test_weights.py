@@ -235,7 +235,9 @@ ABSURD = [
 
 
 @pytest.mark.parametrize(("knob", "value"), ABSURD)
+@pytest.mark.trust("inputs")
 def test_absurd_knobs_are_refused_by_name_and_at_once(knob, value, folder):
+    """Weights that ask for an absurd network: refused by name, before any memory is taken"""
     with_config(folder, **{knob: value})
     start = time.perf_counter()
     refused(folder, rf"model\.safetensors asks for {knob}=.*; it takes (a|3 values, each a) (whole )?number from")
@@ -256,8 +258,12 @@ def test_every_knob_has_bounds_that_hold_the_default():
 
 
 @pytest.mark.parametrize("knobs", [{"width": 4.0}, {"num_classes": 1000}, {"blocks": [32, 32, 32]}])
+@pytest.mark.trust("inputs")
 def test_the_largest_networks_allowed_are_not_built_before_the_file_proves_to_hold_them(knobs, folder, monkeypatch):
-    """Only shapes are made: a float tensor of a gigabyte off the meta device would show here."""
+    """Small files that ask for huge networks: refused before any memory is taken
+
+    Only shapes are made: a float tensor of a gigabyte off the meta device would show here.
+    """
     with_config(folder, **knobs)
     made = []
     empty = torch.nn.Parameter.__new__
@@ -287,7 +293,9 @@ NORM, KERNEL = "stages.0.0.0.0.1.running_var", "stages.0.0.0.0.0.weight"
     ],
     ids=["missing", "extra", "shape", "kind", "nan", "inf"],
 )
+@pytest.mark.trust("inputs")
 def test_tensors_that_do_not_fit(tensors, text, folder):
+    """Weights with missing, additional, wrongly shaped or NaN tensors: refused"""
     rewrite(folder, tensors)
     refused(folder, text)
 

@@ -14,7 +14,7 @@ from typing import TextIO
 from lcnb.cli import bench, check, data, evaluate, info, reproduce, run, slider, sweep, train, video, weights
 from lcnb.cli.ending import Ended, unwound
 from lcnb.cli.options import Parser, add_debug
-from lcnb.errors import REASONS, LcnbError, memory_shortage
+from lcnb.errors import REASONS, LcnbError, memory_shortage, printable
 
 COMMANDS = (run, info, check, evaluate, sweep, train, reproduce, bench, slider, video, data, weights)
 EPILOG = """\
@@ -35,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     given = list(sys.argv[1:] if argv is None else argv)
     try:
-        arguments = parser().parse_args(given)
+        arguments = parser().parse(given)
     except SystemExit as end:  # argparse has said what was wrong
         return end.code if isinstance(end.code, int) else 1
     except OSError as error:  # it could not
@@ -112,7 +112,7 @@ def _sentence(error: Exception, arguments: argparse.Namespace) -> str:
         text = f"{error}; `lcnb info` says what is wrong with this installation"
     else:
         text = f"{type(error).__name__}: {error} (this is a defect of lcnb; --debug shows where)"
-    return " ".join(text.split())
+    return printable(" ".join(text.split()))
 
 
 def _smaller(arguments: argparse.Namespace, gpu: bool) -> str:

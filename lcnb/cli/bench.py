@@ -7,12 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from lcnb.cli.benchrun import run_model, run_ops, run_systems, run_training
-from lcnb.cli.options import Parser, command, count, positive, probability
+from lcnb.cli.options import EXITS, Parser, command, count, probability, seed, threads, width
 
 DTYPES = ("float32", "bfloat16", "float16")
 MASKS = ("blobs", "boundaries", "random")
-EXITS = 2
-"""Exits of IRNet's cascade that have a threshold."""
 WARMUP = 2
 
 
@@ -61,7 +59,7 @@ def _add_ops(parts: Any) -> None:
         "--path", nargs="+", default=["rows", "gather"], metavar="P",
         help="rows (the fused path) and names of region backends (default: rows gather)",
     )  # fmt: skip
-    parser.add_argument("--width", type=positive, default=1.0, help="factor on IRNet's channels (default: 1)")
+    parser.add_argument("--width", type=width, default=1.0, help="factor on IRNet's channels (default: 1)")
     _add_common(parser)
 
 
@@ -80,7 +78,7 @@ def _add_model(parts: Any) -> None:
         help="plan the exits: these shares of all cells leave at stages 1 and 2 (default without weights: .23,.29)",
     )  # fmt: skip
     parser.add_argument("--mask", choices=MASKS, default="blobs", help="of planned exits (default: blobs)")
-    parser.add_argument("--width", type=positive, default=1.0, help="without weights: factor on the channels")
+    parser.add_argument("--width", type=width, default=1.0, help="without weights: factor on the channels")
     parser.add_argument("--classes", type=count, default=21, metavar="K", help="without weights: classes (default: 21)")
     parser.add_argument(
         "--path", default="fused", help="how the cascade runs: fused, or a region backend's name (default: fused)"
@@ -99,7 +97,7 @@ def _add_systems(parts: Any) -> None:
     )
     parser.add_argument("--exits", type=shares, metavar="A,B", help="one more cascade, with these exits")
     parser.add_argument("--mask", choices=MASKS, default="blobs", help="of the cascades' regions (default: blobs)")
-    parser.add_argument("--width", type=positive, default=1.0, help="factor on all channels (default: 1)")
+    parser.add_argument("--width", type=width, default=1.0, help="factor on all channels (default: 1)")
     parser.add_argument("--classes", type=count, default=21, metavar="K", help="classes (default: 21)")
     _add_common(parser)
 
@@ -125,11 +123,11 @@ def _add_common(parser: Parser, size: tuple[int, int] = (512, 512), batch: int =
     )
     parser.add_argument("--device", nargs="+", help="default: cpu, and cuda where there is one")
     parser.add_argument("--dtype", choices=DTYPES, default=dtype, help=f"of weights and features (default: {dtype})")
-    parser.add_argument("--threads", type=count, help="of the CPU (default: torch's own choice)")
+    parser.add_argument("--threads", type=threads, help="of the CPU (default: torch's own choice)")
     parser.add_argument("--tf32", choices=("on", "off"), help="TF32 on CUDA (default: torch's own choice)")
     parser.add_argument("--resident", action="store_true", help="pictures lie on the device: their copy is not timed")
     parser.add_argument("--warmup", type=int, default=WARMUP, help=f"untimed rounds (default: {WARMUP})")
     parser.add_argument("--repeats", type=count, help="timed rounds (default: 10, and at least one a picture)")
-    parser.add_argument("--seed", type=int, default=0, help="of weights, pictures and masks (default: 0)")
+    parser.add_argument("--seed", type=seed, default=0, help="of weights, pictures and masks (default: 0)")
     parser.add_argument("--even-if-busy", action="store_true", help="measure on a busy machine, and mark the result")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the result here")

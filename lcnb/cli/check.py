@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from lcnb.cli.console import table
 from lcnb.cli.options import UsageError, command
+from lcnb.errors import LcnbError
 from lcnb.paths import check_writable, written_whole
 
 if TYPE_CHECKING:
@@ -38,7 +39,11 @@ def add(commands: Any) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """List, or sum up; 1 where a notebook could not be read."""
+    """List, or sum up.
+
+    Raises:
+        LcnbError: at the end, all else being printed and written, where a notebook could not be read.
+    """
     if arguments.summary is None:
         if arguments.csv or arguments.json:
             raise UsageError("--csv and --json write a summary; add --summary and the notebooks")
@@ -53,7 +58,9 @@ def run(arguments: argparse.Namespace) -> int:
         _write_csv(arguments.csv, students)
     if arguments.json:
         _write_json(arguments.json, students)
-    return 1 if any(s.problems for s in students) else 0
+    if without := sum(len(s.problems) for s in students):
+        raise LcnbError(f"{without} of the notebooks gave no marks; the sentences below the table say why")
+    return 0
 
 
 def listing() -> str:

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
+from lcnb.errors import printable
+
 REDRAW = 0.1
 """Seconds between two drawings of the live line."""
 
@@ -60,7 +62,7 @@ def table(rows: Sequence[Sequence[object]], right: Sequence[int] = ()) -> str:
         rows: the first is the head; all of one length.
         right: numbers of the columns that are aligned to the right.
     """
-    texts = [[str(cell) for cell in row] for row in rows]
+    texts = [[printable(str(cell)) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*texts, strict=True)]
     signs = [">" if i in right else "<" for i in range(len(widths))]
     lines = ["  ".join(f"{c:{s}{w}}" for c, s, w in zip(row, signs, widths, strict=True)) for row in texts]

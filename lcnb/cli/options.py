@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NoReturn, TypeVar
 
-from lcnb.errors import LcnbError, memory_shortage
+from lcnb.errors import LcnbError, memory_shortage, printable
 
 T = TypeVar("T")
+EXITS = 2
+"""Exits of IRNet's cascade that have a threshold."""
+WIDEST = 4.0
+"""The largest width of `IRNetConfig`."""
 
 
 class UsageError(LcnbError):
@@ -26,7 +31,16 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Print what is wrong with the call, and end with 2."""
-        self.exit(2, f"lcnb: error: {message}; see `{self.prog} --help`\n")
+        self.exit(2, f"lcnb: error: {printable(' '.join(message.split()))}; see `{self.prog} --help`\n")
+
+    def parse(self, args: Sequence[str]) -> argparse.Namespace:
+        """As `parse_args`, but an argument without a letter is refused: it would silently stand for a default."""
+        for number, text in enumerate(args, start=1):
+            if not text.strip():
+                self.error(f"argument {number} is empty; leave it out, or set the variable that it comes from")
+            if "\0" in text:
+                self.error(f"argument {number} holds a NUL character, which no name can")
+        return self.parse_args(args)
 
     def _print_message(self, message: str, file: Any = None) -> None:
         """Argparse would say nothing where nothing can be written; the help is what was asked for."""
@@ -68,6 +82,8 @@ def probability(text: str) -> float:
 def thresholds(text: str) -> float | tuple[float, ...]:
     """One threshold for all exits, or one for each, such as .99,.85."""
     values = tuple(map(probability, text.split(",")))
+    if len(values) > EXITS:
+        raise argparse.ArgumentTypeError(f"{text}: one threshold, or one for each of the {EXITS} exits")
     return values[0] if len(values) == 1 else values
 
 
@@ -84,10 +100,45 @@ def count(text: str) -> int:
     value = int(text)
     if value < 1:
         raise argparse.ArgumentTypeError(f"{text} is no whole number of at least 1")
+    return _bounded(value, 2**31 - 1)
+
+
+def threads(text: str) -> int:
+    """How many threads torch is to use; it takes any number, and ends the process with some."""
+    return _bounded(count(text), 1024)
+
+
+def seed(text: str) -> int:
+    """A seed that every generator of random numbers takes."""
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"{text} is no whole number of at least 0")
+    return _bounded(value, 2**32 - 1)
+
+
+def width(text: str) -> float:
+    """A factor on a network's channels."""
+    value = positive(text)
+    if value > WIDEST:
+        raise argparse.ArgumentTypeError(f"{text} is no factor above 0 and up to {WIDEST:g}")
     return value
 
 
-for _reader, _name in ((probability, "number"), (positive, "number"), (count, "whole number")):
+def folder_name(text: str) -> str:
+    """The name of a folder, and no way to another place."""
+    if text in (".", "..") or "/" in text or os.sep in text or not text.isprintable():
+        raise argparse.ArgumentTypeError(f"{text!r} is no plain name")
+    return text
+
+
+def _bounded(value: int, most: int) -> int:
+    if value > most:
+        raise argparse.ArgumentTypeError(f"{value} is more than {most}")
+    return value
+
+
+_NAMES = ((probability, "number"), (positive, "number"), (width, "number"), (count, "whole number"))
+for _reader, _name in (*_NAMES, (threads, "whole number"), (seed, "whole number")):
     _reader.__name__ = _name  # argparse calls a value that cannot be read "invalid <name> value"
 
 

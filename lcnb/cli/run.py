@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lcnb.cli.console import Live, bar, table
-from lcnb.cli.options import UsageError, command, positive, probability, usable_device
+from lcnb.cli.options import UsageError, command, positive, probability, seed, usable_device
 from lcnb.errors import LcnbError
 from lcnb.locking import locked
 
@@ -38,7 +38,7 @@ def add(commands: Any) -> None:
     parser.add_argument("--profile", choices=("quick", "full"), help="how much to compute (default: the notebook's)")
     parser.add_argument("--device", help="such as cpu or cuda (default: the notebook's)")
     parser.add_argument("--rho", type=probability, help="threshold in [0, 1] (default: the notebook's)")
-    parser.add_argument("--seed", type=int, help="of everything random (default: the notebook's)")
+    parser.add_argument("--seed", type=seed, help="of everything random (default: the notebook's)")
     parser.add_argument(
         "-p", dest="parameters", type=_pair, action="append", default=[], metavar="NAME=VALUE",
         help="any parameter of the notebook; may be repeated",

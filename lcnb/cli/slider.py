@@ -6,7 +6,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from lcnb.cli.options import command, probability
+from lcnb.cli.options import UsageError, command, probability
+from lcnb.errors import printable
 
 
 def add(commands: Any) -> None:
@@ -33,15 +34,17 @@ def run(arguments: argparse.Namespace) -> int:
     """Read, run every stage once, write."""
     import torch
 
-    from lcnb.datasets.photo import decode_photo
+    from lcnb.datasets.photo import read_photo
     from lcnb.export import canvas_slider, standalone
     from lcnb.models import cascade_cost
     from lcnb.paths import check_writable, written_whole
     from lcnb.weights import load
 
-    out = arguments.out or Path(f"{arguments.picture.stem}.html")
+    image = read_photo(arguments.picture)
+    out = arguments.out or Path(f"{printable(arguments.picture.stem)}.html")
+    if out.exists() and out.samefile(arguments.picture):
+        raise UsageError(f"--out {out}: that is the picture itself; give the page another name")
     check_writable(out)
-    image = decode_photo(arguments.picture.read_bytes(), arguments.picture.name)
     cascade = load(arguments.weights)
     with torch.inference_mode():
         logits = cascade.all_stages(image[None].float() / 255)
@@ -50,8 +53,10 @@ def run(arguments: argparse.Namespace) -> int:
     names = cascade.meta.get("classes") or [f"class {k}" for k in range(logits[0].shape[1])]
     fragment = canvas_slider(image, logits, names, cost, rho=rho)
     with written_whole(out) as path:
-        path.write_text(standalone(fragment, f"{arguments.picture.stem}: drag the threshold"), encoding="utf-8")
-    print(f"wrote {out}, {out.stat().st_size / 1e3:.0f} kB: open it in a browser")
+        path.write_text(
+            standalone(fragment, f"{printable(arguments.picture.stem)}: drag the threshold"), encoding="utf-8"
+        )
+    print(f"wrote {printable(str(out))}, {out.stat().st_size / 1e3:.0f} kB: open it in a browser")
     return 0
 
 

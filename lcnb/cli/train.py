@@ -8,7 +8,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lcnb.cli.options import UsageError, command, count, positive, usable_device
+from lcnb.cli.options import UsageError, command, count, positive, seed, usable_device
 from lcnb.locking import locked
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ KNOBS: dict[str, dict[str, Any]] = {
     "cascade_lr": {"type": positive, "help": "peak learning rate of cascade training"},
     "rho": {"type": float, "help": "threshold of cascade training"},
     "halo": {"type": int, "help": "cells by which regions are grown in cascade training"},
-    "seed": {"type": int, "help": "of everything random"},
+    "seed": {"type": seed, "help": "of everything random"},
     "workers": {"type": int, "help": "processes that read images"},
     "log_every": {"type": count, "help": "steps between two lines of the log"},
     "save_every": {"type": count, "help": "steps between two checkpoints"},

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lcnb.cli.console import number, table
-from lcnb.cli.options import Parser, command, probability, usable_device
+from lcnb.cli.options import Parser, command, folder_name, probability, usable_device
 
 
 def add(commands: Any) -> None:
@@ -31,7 +31,7 @@ def add(commands: Any) -> None:
 
 def _pack_options(parser: Parser) -> None:
     parser.add_argument("run_folder", type=Path, metavar="RUN_FOLDER", help="folder of `lcnb train`")
-    parser.add_argument("--name", required=True, help="of the weights")
+    parser.add_argument("--name", type=folder_name, required=True, help="of the weights")
     parser.add_argument(
         "--out", type=Path, default=Path("data/weights"), help="folder above it (default: data/weights)"
     )
@@ -62,7 +62,7 @@ def _numbers(folder: Path) -> tuple[str, str]:
     try:
         metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
         return str(metrics.get("dataset", "-")), number(metrics.get("true", {}).get("miou"))
-    except (OSError, ValueError, AttributeError, TypeError):
+    except (OSError, ValueError, AttributeError, TypeError, RecursionError):
         return "-", "-"
 
 

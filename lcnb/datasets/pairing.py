@@ -46,6 +46,8 @@ def read_list(path: Path) -> list[str]:
     Raises:
         DataError: it is no readable text.
     """
+    if path.is_fifo():  # it would keep the reader waiting
+        raise DataError(f"{path} is no file, so no list of images; fetch it again")
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except OSError as error:

@@ -5,6 +5,9 @@ Shape letters: H, W pixels.
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -30,9 +33,12 @@ def open_image(path: Path) -> Image.Image:
     if path.is_dir():
         raise DataError(f"{path} is a folder, not a picture file")
     try:
-        with Image.open(path, formats=FORMATS) as image:
+        with quiet(), Image.open(path, formats=FORMATS) as image:
+            check_pixels(image, str(path))
             image.load()
             return image
+    except (DataError, MemoryError):
+        raise
     except FileNotFoundError:
         raise DataError(f"{path} does not exist") from None
     except PermissionError:
@@ -41,9 +47,32 @@ def open_image(path: Path) -> Image.Image:
         fault = "is empty" if path.stat().st_size == 0 else f"is no picture ({', '.join(FORMATS)})"
         raise DataError(f"{path} {fault}; fetch it again or convert it") from None
     except Image.DecompressionBombError:
-        raise DataError(f"{path} claims more than {2 * (Image.MAX_IMAGE_PIXELS or 0):,} pixels; shrink it") from None
+        raise DataError(too_large(str(path))) from None
     except Exception as error:  # Pillow's decoders raise many kinds for a damaged file
         raise DataError(f"{path} is damaged or cut off ({error}); fetch it again") from None
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Without Pillow's warnings about damaged tags and large pictures: what matters of them is an error here."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def check_pixels(image: Image.Image, name: str) -> None:
+    """Refuse a picture by its header, before memory is taken for it: a file of a few bytes can claim any size.
+
+    Raises:
+        DataError: it claims more than `Image.MAX_IMAGE_PIXELS` (89 million unless somebody has set it).
+    """
+    if image.width * image.height > (Image.MAX_IMAGE_PIXELS or float("inf")):
+        raise DataError(too_large(name))
+
+
+def too_large(name: str) -> str:
+    """The sentence about such a picture."""
+    return f"{name} claims more than {Image.MAX_IMAGE_PIXELS or 0:,} pixels; shrink it"
 
 
 def read_image(path: Path) -> tv_tensors.Image:
@@ -52,22 +81,30 @@ def read_image(path: Path) -> tv_tensors.Image:
     Raises:
         DataError: as `open_image`, or pixels that have no meaning as RGB (floating point, CIELAB, 32-bit).
     """
-    image = open_image(path)
-    if image.mode in NO_COLOURS:
-        raise DataError(f"{path} holds {NO_COLOURS[image.mode]} (mode {image.mode!r}); convert it to 8-bit RGB")
-    if image.mode.startswith("I"):
-        image = _eight_bit(image, path)
-    if image.mode == "P":
-        image = image.convert("RGBA")  # straight to RGB, Pillow warns about palettes with transparent entries
-    array = np.array(image.convert("RGB"))
+    array = np.array(as_rgb(open_image(path), str(path)))
     return tv_tensors.Image(torch.from_numpy(array).permute(2, 0, 1).contiguous())
 
 
-def _eight_bit(image: Image.Image, path: Path) -> Image.Image:
+def as_rgb(image: Image.Image, name: str) -> Image.Image:
+    """A picture of any mode in 8-bit RGB.
+
+    Raises:
+        DataError: its pixels have no meaning as RGB.
+    """
+    if image.mode in NO_COLOURS:
+        raise DataError(f"{name} holds {NO_COLOURS[image.mode]} (mode {image.mode!r}); convert it to 8-bit RGB")
+    if image.mode.startswith("I"):
+        image = _eight_bit(image, name)
+    if image.mode == "P":
+        image = image.convert("RGBA")  # straight to RGB, Pillow warns about palettes with transparent entries
+    return image.convert("RGB")
+
+
+def _eight_bit(image: Image.Image, name: str) -> Image.Image:
     """The high byte of a 16-bit greyscale picture."""
     values = np.array(image).astype(np.int64)
     if values.min() < 0 or values.max() > 0xFFFF:
-        raise DataError(f"{path} holds 32-bit values (mode {image.mode!r}); convert it to 8-bit RGB")
+        raise DataError(f"{name} holds 32-bit values (mode {image.mode!r}); convert it to 8-bit RGB")
     return Image.fromarray((values >> 8).astype(np.uint8))
 
 

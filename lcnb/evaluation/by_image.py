@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from lcnb.evaluation.bootstrap import bootstrap_miou, miou
-from lcnb.evaluation.evaluate import Costs, wait
+from lcnb.evaluation.evaluate import Costs, as_batch, wait
 from lcnb.evaluation.metrics import ConfusionMatrix
 from lcnb.models import CascadeOutput, Criterion, max_softmax
 from lcnb.models.cascade import CascadeRuns
@@ -48,7 +48,7 @@ def measured(
         at each stage. "true_macs", "cached_macs": (R,) float64. "ms": (R, S + 1) float64, time of each stage of the
         true run and of what follows it (labels).
     """
-    x = image[None].to(runs.mean.device).float() / 255
+    x = as_batch(image, runs.mean.device)
     target = target.to(x.device)
     dense = runs.all_stages(x)
     found: dict[str, list[Tensor]] = {}

@@ -149,6 +149,8 @@ def fit_temperature(logits: Tensor, target: Tensor) -> float:
     """
     if not len(target):
         raise CalibrationError("a temperature needs at least one labelled pixel, got none")
+    if not bool(logits.isfinite().all()) or not 0 <= int(target.min()) <= int(target.max()) < logits.shape[1]:
+        raise CalibrationError("a temperature needs finite logits, and targets that are classes; look at both")
     scores, wanted = logits.double(), target.long()[:, None].to(logits.device)
     low, high = 1 / HOTTEST, 1 / COLDEST
     for _ in range(STEPS):

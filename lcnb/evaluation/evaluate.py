@@ -179,12 +179,24 @@ def evaluate(
 
     run = functools.partial(cascade, criterion=criterion, halo=halo) if mode == "true" else cached
     for image, target in dataset:
-        x = image[None].to(device).float() / 255
+        x = as_batch(image, device)
         out, seconds = timed(device, run, x, limits)
         scores.update(out, target.to(device), costs.of(out), seconds)
         if progress is not None:
             progress(scores.images)
     return scores
+
+
+def as_batch(image: Tensor, device: torch.device) -> Tensor:
+    """(3, H, W) uint8, as data sets yield it -> (1, 3, H, W) float in [0, 1].
+
+    Raises:
+        TypeError: the image holds something else, which division by 255 would turn black.
+    """
+    if not isinstance(image, Tensor) or image.dtype != torch.uint8:
+        got = getattr(image, "dtype", type(image).__name__)
+        raise TypeError(f"a data set to score yields images (3, H, W) of torch.uint8, got {got}")
+    return image[None].to(device).float() / 255
 
 
 def timed(device: torch.device, run: Callable, *args: Any, **kwargs: Any) -> tuple[Any, float]:
@@ -219,7 +231,7 @@ def stage_miou(
     cascade.eval()
     found = [ConfusionMatrix(classes, ignore_index) for _ in cascade.stages]
     for image, target in dataset:
-        logits = cascade.all_stages(image[None].to(device).float() / 255)
+        logits = cascade.all_stages(as_batch(image, device))
         for maps, confusion in zip(logits, found, strict=True):
             confusion.update(to_labels(maps, logits.size)[0], target.to(device))
     for confusion in found:

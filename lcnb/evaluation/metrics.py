@@ -41,6 +41,8 @@ class ConfusionMatrix:
         """
         if labels.shape != target.shape:
             raise ValueError(f"labels {tuple(labels.shape)} and target {tuple(target.shape)} have different shapes")
+        if labels.is_floating_point() or target.is_floating_point():
+            raise ValueError(f"classes are whole numbers, got {labels.dtype} and {target.dtype}")
         valid = target != self.ignore_index
         if where is not None:
             valid = valid & where

@@ -127,7 +127,7 @@ def matched_thresholds(
         raise ValueError("matched_thresholds needs the logits of at least one image, got none")
     confidences = [torch.cat(parts) for parts in zip(*kept, strict=True)]
     shares = [float(v) for v in exits][: len(confidences)]
-    if len(shares) < len(confidences) or min(shares) < 0 or sum(shares) > 1 + 1e-6:
+    if len(shares) < len(confidences) or not all(0 <= v <= 1 for v in shares) or sum(shares) > 1 + 1e-6:
         raise ValueError(
             f"exits needs a share for each of {len(confidences)} exits, at most 1 together; got {list(exits)}"
         )

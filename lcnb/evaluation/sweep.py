@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lcnb.evaluation.evaluate import Costs, Scores, timed
+from lcnb.evaluation.evaluate import Costs, Scores, as_batch, timed
 from lcnb.models import Criterion, LayerCascade, max_softmax
 from lcnb.models.exits import thresholds
 
@@ -97,7 +97,7 @@ def sweep(
     found = Sweep(tuple(rhos), cached_scores, true_scores)
     first, later = _shared(cascade)
     for image, mask in dataset:
-        x, target = image[None].to(device).float() / 255, mask.to(device)
+        x, target = as_batch(image, device), mask.to(device)
         logits, dense_seconds = timed(device, cascade.all_stages, x)
         first_seconds = timed(device, first.renew, cascade.normalise(x))[1]
         for rho, cached, true in zip(rhos, cached_scores, true_scores, strict=True):

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lcnb.errors import LcnbError
+from lcnb.errors import LcnbError, printable
 from lcnb.lessons import EXERCISES, MARKS
 
 LARGEST = 50_000_000
@@ -79,7 +79,7 @@ def _names(owners: Sequence[Path]) -> dict[Path, str]:
     for longer in (lambda o: f"{o.parent.name}/{o.name}", str):
         times = Counter(names.values())
         names = {o: longer(o) if times[n] > 1 else n for o, n in names.items()}
-    return {o: _printable(n) for o, n in names.items()}
+    return {o: printable(n) for o, n in names.items()}
 
 
 def _student(name: str, files: Sequence[Path]) -> Student:
@@ -115,7 +115,7 @@ def marks(path: Path) -> dict[str, tuple[str, str]]:
     found: dict[str, tuple[str, str]] = {}
     for mark, exercise, said in LINE.findall("\n".join(texts)):
         if exercise in EXERCISES:
-            found[exercise] = _better(found.get(exercise), (mark, _printable(said)))
+            found[exercise] = _better(found.get(exercise), (mark, printable(said)))
     return found
 
 
@@ -127,8 +127,3 @@ def _text(output: dict[str, Any]) -> str:
 
 def _better(old: tuple[str, str] | None, new: tuple[str, str]) -> tuple[str, str]:
     return new if old is None or BEST.index(new[0]) <= BEST.index(old[0]) else old
-
-
-def _printable(text: str) -> str:
-    """Without what could steer a terminal: names and outputs are other people's."""
-    return "".join(c if c.isprintable() else "?" for c in text)

@@ -19,6 +19,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from lcnb.errors import NotFiniteError
+
 Criterion = Callable[[Tensor], Tensor]
 """(B, K, h, w) logits of any float dtype -> (B, h, w) float32 confidence in [0, 1]."""
 
@@ -63,7 +65,7 @@ def thresholds(rho: float | Sequence[float], exits: int) -> tuple[float, ...]:
     if len(values) != exits:
         raise ValueError(f"rho needs one value, or one for each of the {exits} exits; got {len(values)}: {values}")
     for value in values:
-        if not isinstance(value, Real) or not 0 <= float(value) <= 1:
+        if not isinstance(value, Real) or isinstance(value, bool) or not 0 <= float(value) <= 1:
             raise ValueError(f"rho is a probability between 0 and 1, got {value!r}")
     return tuple(float(v) for v in values)
 
@@ -158,9 +160,19 @@ class ExitLedger:
     Attributes:
         open: (B, h, w) bool, the cells that have not left yet; None before the first stage.
         reached: for each stage so far, the (B, h, w) bool map of the cells that reached it.
+
+    A confidence that is no number (NaN) is never above rho, so such a cell goes on to the next stage; `close` refuses
+    what is still not finite then.
+
+    Raises:
+        TypeError: the criterion is no function.
     """
 
     def __init__(self, rho: tuple[float, ...], criterion: Criterion) -> None:
+        if not callable(criterion):
+            raise TypeError(
+                f"criterion is a function, such as those of CRITERIA ({', '.join(CRITERIA)}); got {criterion!r}"
+            )
         self.rho = rho
         self.criterion = criterion
         self.open: Tensor | None = None
@@ -173,6 +185,11 @@ class ExitLedger:
         if self.open is None or self.logits is None:
             self.logits = logits
             self.confidence = self.criterion(logits)
+            if self.confidence.shape != (len(logits), *logits.shape[2:]):
+                raise ValueError(
+                    f"a criterion gives (B, h, w), one confidence a cell: of logits {tuple(logits.shape)} it gave "
+                    f"{tuple(self.confidence.shape)}"
+                )
             self.stage = torch.full_like(self.confidence, s, dtype=torch.int64)
             self.open = torch.ones_like(self.stage, dtype=torch.bool)
         else:
@@ -196,8 +213,13 @@ class ExitLedger:
         self.reached.append(self.open)
 
     def close(self, size: Sequence[int], mode: str, work: Tensor | None = None) -> CascadeOutput:
-        """The output at (H, W) pixels. Without `work`, each stage is charged with the cells that reached it."""
+        """The output at (H, W) pixels. Without `work`, each stage is charged with the cells that reached it.
+
+        Raises:
+            NotFiniteError: logits or confidence are NaN or infinite where a cell has left; it names the stage.
+        """
         assert self.logits is not None, "no stage has been accepted"
+        self._check_finite()
         stages = len(self.rho) + 1
         counts = torch.stack([(self.stage == s).flatten(1).sum(1) for s in range(stages)], dim=1)
         exits = counts.float() / max(1, self.stage[0].numel())
@@ -205,3 +227,14 @@ class ExitLedger:
             work = exits.flip(1).cumsum(1).flip(1)
         labels = to_labels(self.logits, size)
         return CascadeOutput(labels, self.logits, self.stage, self.confidence, exits, work, mode)
+
+    def _check_finite(self) -> None:
+        """On the 1/8 grid: next to the labels, which upsample these logits 64-fold, it costs nothing."""
+        assert self.logits is not None
+        finite = self.logits.isfinite().all(1) & self.confidence.isfinite()
+        if not bool(finite.all()):
+            stages = sorted({int(s) + 1 for s in self.stage[~finite].unique()})
+            raise NotFiniteError(
+                f"the network says NaN or infinity at {int((~finite).sum())} of {finite.numel()} cells, which left at "
+                f"stage {' and '.join(map(str, stages))}: look at the picture, the weights and the criterion"
+            )

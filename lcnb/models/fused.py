@@ -47,6 +47,8 @@ class FusedCascade(CascadeRuns):
 
     def __init__(self, cascade: LayerCascade, dtype: torch.dtype = torch.float32) -> None:
         super().__init__()
+        if not isinstance(dtype, torch.dtype) or not dtype.is_floating_point:
+            raise FusionError(f"dtype is torch.float32 or torch.bfloat16, got {dtype!r}")
         self.rho, self.meta, self.config = cascade.rho, cascade.meta, cascade.config
         self.dtype, self.mean, self.std = dtype, cascade.mean, cascade.std
         if cascade.config.get("network") not in {variant.name for variant in VARIANTS.values()}:

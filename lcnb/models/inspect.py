@@ -102,7 +102,9 @@ def inspect(model: nn.Module, example: Any, exits: Sequence[float] = EXITS) -> I
         (True, 'conv2d: stride (2, 2) changes the grid; run it on `x.to_dense()`, or cut the network behind it')
     """
     shares = tuple(float(e) for e in exits)
-    if len(shares) < 2 or min(shares) < 0 or abs(sum(shares) - 1) > 1e-3:
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"inspect takes a network (torch.nn.Module), got {type(model).__name__}")
+    if len(shares) < 2 or not min(shares) >= 0 or not abs(sum(shares) - 1) <= 1e-3:  # so that NaN is none
         raise ValueError(f"exits are the shares of cells that leave at each of two or more stages, sum 1; got {exits}")
     if isinstance(model, LayerCascade):
         return _of_cascade(model, example, shares)

@@ -12,6 +12,7 @@ Inception-ResNet-v2), no dilation, symmetric padding, heads of a 3x3 convolution
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -42,10 +43,22 @@ class IRNetConfig:
     dropout: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.num_classes < 1:
-            raise ValueError(f"num_classes counts classes, so at least 1; got {self.num_classes}")
-        if not 0 < self.width <= 4:
+        for name, number, low, rule in (
+            ("num_classes", 1, 1, "counts classes, so at least 1"),
+            ("head_channels", 1, 1, "counts channels, so at least 1"),
+            ("blocks", 3, 0, "is how many A, B and C blocks, each at least 0"),
+            ("dilation", 3, 1, "is that of A, B and C blocks, each at least 1"),
+        ):
+            given = getattr(self, name)
+            values = tuple(given) if number > 1 and isinstance(given, (tuple, list)) else (given,)
+            if len(values) != number or not all(isinstance(v, int) and v >= low for v in values):
+                raise ValueError(f"{name} {rule}; got {given!r}")
+        if not isinstance(self.width, (int, float)) or not 0 < self.width <= 4:
             raise ValueError(f"width is a factor on the channels, in (0, 4]; got {self.width}")
+        if len(self.residual_scale) != 3 or not all(math.isfinite(v) for v in self.residual_scale):
+            raise ValueError(f"residual_scale is that of A, B and C blocks; got {self.residual_scale}")
+        if not 0 <= self.dropout <= 1:
+            raise ValueError(f"dropout is a share, in [0, 1]; got {self.dropout}")
 
     def channels(self, full: int) -> int:
         """A branch's channels at this width: the nearest multiple of 4, at least 4."""

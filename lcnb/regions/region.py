@@ -151,7 +151,7 @@ class Region:
         Raises:
             ValueError: `halo` is negative.
         """
-        if halo < 0:
+        if not isinstance(halo, int) or halo < 0:
             raise ValueError(f"halo is a number of cells >= 0, got {halo}")
         if halo == 0 or len(self) == 0:
             return self

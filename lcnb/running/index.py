@@ -93,7 +93,7 @@ def _earlier(out: Path) -> list[dict[str, Any]]:
     try:
         kept = json.loads((out / RECORD).read_text(encoding="utf-8"))["notebooks"]
         return [e for e in kept if isinstance(e["name"], str) and html([e], {})]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return []  # none, or of another version: the page shows this run only
 
 

@@ -38,11 +38,32 @@ class Notebook:
         """
         try:
             content = json.loads(self.path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise NotebookError(f"{self.path} cannot be read as a notebook ({error})") from None
         if not isinstance(content, dict) or content.get("nbformat") != 4 or not isinstance(content.get("cells"), list):
             raise NotebookError(f"{self.path} is no notebook of format 4")
+        if not isinstance(content.setdefault("metadata", {}), dict):
+            raise NotebookError(f"{self.path} is damaged: its metadata are no JSON object")
+        for number, cell in enumerate(content["cells"], start=1):
+            if not _is_cell(cell):
+                raise NotebookError(f"{self.path} is damaged: cell {number} is none; store it again with Jupyter")
         return content
+
+
+def _is_cell(cell: Any) -> bool:
+    """Whether it has what is relied on here: a kind, a text (or lines), metadata, tags that are a list."""
+    if not isinstance(cell, dict) or not isinstance(cell.get("cell_type"), str):
+        return False
+    text, metadata = cell.get("source", ""), cell.get("metadata", {})
+    lines = text if isinstance(text, list) else [text]
+    outputs = cell.get("outputs", [])
+    return (
+        all(isinstance(line, str) for line in lines)
+        and isinstance(metadata, dict)
+        and isinstance(metadata.get("tags", []), list)
+        and isinstance(outputs, list)
+        and all(isinstance(output, dict) for output in outputs)
+    )
 
 
 def folders() -> list[Path]:
@@ -83,8 +104,9 @@ def _all(places: Sequence[Path]) -> list[Path]:
 
 
 def _inside(folder: Path) -> list[Path]:
-    """Its notebooks; a hidden one is what a killed process left unfinished."""
-    return sorted(f for f in folder.glob("*.ipynb") if not f.name.startswith("."))
+    """Its notebooks. A hidden one is what a killed process left unfinished; what is called like one but no file (a pipe
+    would keep the reader waiting) is none."""
+    return [f for f in sorted(folder.glob("*.ipynb")) if f.is_file() and not f.name.startswith(".")]
 
 
 def _named(item: str, places: Sequence[Path]) -> list[Path]:

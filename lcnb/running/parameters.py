@@ -17,6 +17,10 @@ from typing import Any
 from lcnb.running.notebooks import Notebook, NotebookError, source
 
 TRUE, FALSE = {"true", "yes", "on", "1"}, {"false", "no", "off", "0"}
+UNREADABLE = (ValueError, SyntaxError, TypeError, RecursionError, MemoryError)
+"""What Python's reader of literals raises: no literal, no hashable key, too many digits, nested too deeply."""
+SHORT = 80
+"""Letters of a value that an error shows."""
 CONTAINERS = {"list": list, "tuple": tuple, "dict": dict, "set": set}
 
 
@@ -45,8 +49,9 @@ def declared(notebook: Notebook) -> dict[str, Parameter]:
         if cell.get("cell_type") == "code" and "parameters" in cell.get("metadata", {}).get("tags", []):
             try:
                 tree = ast.parse(source(cell))
-            except SyntaxError as error:
-                raise NotebookError(f"{notebook.name}: the parameters cell is no plain Python ({error.msg})") from None
+            except (SyntaxError, RecursionError, MemoryError) as error:  # the last two: nested too deeply to be read
+                why = error.msg if isinstance(error, SyntaxError) else "it is nested too deeply"
+                raise NotebookError(f"{notebook.name}: the parameters cell is no plain Python ({why})") from None
             found = [p for statement in tree.body if (p := _parameter(statement)) is not None]
             return {p.name: p for p in found}
     return {}
@@ -64,7 +69,7 @@ def _parameter(statement: ast.stmt) -> Parameter | None:
 def _literal(node: ast.expr) -> Any:
     try:
         return ast.literal_eval(node)
-    except ValueError:
+    except UNREADABLE:
         return None
 
 
@@ -96,11 +101,10 @@ def _hint(name: str, known: Mapping[str, Parameter]) -> str:
 def _typed(notebook: Notebook, parameter: Parameter, value: Any) -> Any:
     try:
         return parse(parameter.kind, value if isinstance(value, str) else repr(value))
-    except (ValueError, SyntaxError):
-        shown = value if isinstance(value, str) else repr(value)
-        raise NotebookError(
-            f"{notebook.name}: {parameter.name} is {_described(parameter.kind)}, got {shown!r}"
-        ) from None
+    except UNREADABLE:
+        shown = repr(value if isinstance(value, str) else repr(value))
+        shown = shown if len(shown) <= SHORT else f"{shown[:SHORT]}... ({len(shown)} letters)"
+        raise NotebookError(f"{notebook.name}: {parameter.name} is {_described(parameter.kind)}, got {shown}") from None
 
 
 def parse(kind: str, text: str) -> Any:
@@ -113,7 +117,7 @@ def parse(kind: str, text: str) -> Any:
     for option in sorted(options, key=lambda o: (o != "None", o == "str")):  # "str" takes anything, so last
         try:
             return _parse_one(option, text)
-        except (ValueError, SyntaxError):
+        except UNREADABLE:
             continue
     raise ValueError(text)
 

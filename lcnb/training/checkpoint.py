@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import errno
 import json
+import warnings
 from dataclasses import fields
 from pathlib import Path
 from typing import IO, Any
@@ -48,7 +49,9 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
         TrainingError: it is missing, damaged, or no checkpoint of this project.
     """
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():  # about what is then refused anyway
+            warnings.simplefilter("ignore")
+            state = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise TrainingError(f"{path} does not exist") from None
     except Exception as error:  # torch raises many kinds for a damaged file
@@ -72,7 +75,7 @@ def config_of(folder: Path) -> TrainConfig:
     try:
         values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in saved.items() if k in known}
         return TrainConfig(**values)
-    except (TypeError, AttributeError) as error:  # a setting of another kind than numbers are compared with
+    except (TypeError, AttributeError, TrainingError) as error:  # no settings at all, or impossible ones
         raise TrainingError(f"{path} holds settings that make no run ({error})") from None
 
 
@@ -83,7 +86,7 @@ def _settings(path: Path) -> dict[str, Any]:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise TrainingError(f"{path.parent} holds no run: {CHECKPOINT} does not exist, nor does {CONFIG}") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise TrainingError(f"{path} is damaged ({error}); remove it to start the run again") from None
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 from lcnb.errors import LcnbError
 from lcnb.models.cascade import VARIANTS
@@ -22,6 +23,19 @@ ARMS = {
     "hard": "as lc, the losses on the same cells, but every stage runs on the whole map",
 }
 """The arms of the paper's table 2, and a control of ours ("hard"), by what they do."""
+
+
+KINDS: dict[str, Any] = {"str": str, "int": int, "float": (int, float), "bool": bool}
+
+
+def _fits(kind: str, value: Any) -> bool:
+    """Whether a value is of an annotated kind; a file of settings may hold anything."""
+    if kind.endswith(" | None"):
+        return value is None or _fits(kind.removesuffix(" | None"), value)
+    if kind.startswith("tuple["):
+        inner = kind.removeprefix("tuple[").rstrip("]").split(",")[0]
+        return isinstance(value, tuple) and all(_fits(inner, v) for v in value)
+    return isinstance(value, KINDS[kind]) and (kind == "bool" or not isinstance(value, bool))
 
 
 @dataclass(frozen=True)
@@ -85,6 +99,10 @@ class TrainConfig:
     val_images: int = 1_000_000
 
     def __post_init__(self) -> None:
+        for field in fields(self):
+            self._refuse_unless(
+                _fits(str(field.type), getattr(self, field.name)), field.name, f"is of type {field.type}"
+            )
         for name in ("batch", "log_every", "save_every", "val_images"):
             self._refuse_unless(getattr(self, name) >= 1, name, "counts, so at least 1")
         for name in ("warmup", "workers", "val_every", "weight_decay", "steps", "cascade_steps", "halo"):
@@ -108,7 +126,7 @@ class TrainConfig:
 
     def _refuse_unless(self, good: bool, name: str, rule: str) -> None:
         if not good:
-            raise TrainingError(f"{name} {rule}; got {getattr(self, name)}")
+            raise TrainingError(f"{name} {rule}; got {getattr(self, name)!s:.60}")
 
     @property
     def total_steps(self) -> int:

@@ -81,6 +81,9 @@ def test_files_are_written(lcnb, home):
     assert found["students"]["=cmd"]["marks"]["04-rho"] == {"mark": "wrong", "said": "no?[31m"}
 
 
+ONE = "lcnb: error: 1 of the notebooks gave no marks; the sentences below the table say why\n"
+
+
 @pytest.mark.parametrize(
     "text", ["", "{", "[]", "null", '{"cells": 3}', '{"cells": [1]}', '{"cells": [{"outputs": [1]}]}', "[" * 99999]
 )
@@ -88,12 +91,14 @@ def test_a_broken_notebook_gets_a_sentence_and_the_others_are_read(lcnb, home, t
     hand_in(home / "class" / "anna.ipynb", "✓ 03-cost: right")
     (home / "class" / "bob.ipynb").write_text(text)
     code, out, error = lcnb("check", "--summary", "class")
-    assert (code, error) == (1, "")
+    assert (code, error) == (1, ONE)
     assert "anna" in out
     assert "bob.ipynb cannot be read as a notebook (" in out
 
 
+@pytest.mark.trust("inputs")
 def test_a_notebook_without_marks_or_too_large(lcnb, home, monkeypatch):
+    """A submission without marks, or too large to be read: a sentence about it"""
     hand_in(home / "anna.ipynb", "hello")
     assert "anna.ipynb holds no output of lcnb.check: run its cells" in lcnb("check", "--summary", "anna.ipynb")[1]
     monkeypatch.setattr(marks, "LARGEST", 10)

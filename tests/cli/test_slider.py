@@ -44,6 +44,6 @@ def test_says_what_is_wrong(lcnb, data, photo, home):
     assert (code, err) == (1, "lcnb: error: text.jpg is not a picture that can be read here; save it as JPEG or PNG\n")
     code, _, err = lcnb("slider", home / "none.jpg", "--weights", "tiny")
     assert code == 1
-    assert "none.jpg: No such file" in err
+    assert "none.jpg does not exist; name a picture" in err
     assert lcnb("slider", photo, "--weights", "tiny", "--rho", "2")[0] == 2
     assert not list(home.glob("*.html"))

@@ -56,7 +56,10 @@ def test_other_files_are_named(path, tmp_path):
             load_checkpoint(path)
 
 
+@pytest.mark.trust("inputs")
 def test_what_it_contains_is_not_run(path, tmp_path):
+    """A checkpoint with a payload: refused, and it has not run"""
+
     class Harm:
         def __reduce__(self):
             return os.mkdir, (str(tmp_path / "harm"),)

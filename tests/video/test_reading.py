@@ -111,14 +111,18 @@ def write(path, data):
         ("half.mp4", lambda p: write(p, film(p).read_bytes()[:400]), "is no video, or its beginning or end is missing"),
     ],
 )
+@pytest.mark.trust("inputs")
 def test_a_file_that_is_no_clip_is_a_sentence(tmp_path, name, make, words):
+    """A clip that is empty, text, a song, a folder or missing: a sentence"""
     path = make(tmp_path / name)
     with pytest.raises(LcnbError, match=f"{name} {words}") as caught:
         Clip(path)
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.trust("inputs")
 def test_a_film_that_is_cut_off_gives_what_it_has_and_then_says_so(tmp_path):
+    """A film that ends early: its frames come, and then a sentence"""
     path = tmp_path / "cut.mp4"
     noise = np.random.default_rng(0).integers(0, 256, (30, 48, 64, 3), dtype=np.uint8)
     write_video(path, noise, 10)

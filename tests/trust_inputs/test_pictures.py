@@ -1,0 +1,227 @@
+"""Photographs that are none: `lcnb slider`, the upload button, and the images and masks of a data set."""
+
+import os
+import shutil
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from lcnb.datasets.photo import decode_photo, read_photo
+from lcnb.errors import DataError
+from lcnb.widgets import PhotoExplorer
+from tests.trust_inputs.files import BOMBS, DAMAGED, JPEG, NO_COLOURS, NO_PICTURES, POSTSCRIPT, RGB, encoded
+
+SENTENCE = {
+    **dict.fromkeys(NO_PICTURES, "is not a picture that can be read here"),
+    **dict.fromkeys(DAMAGED, "is damaged or cut off"),
+    **dict.fromkeys(BOMBS, "claims more than 89,478,485 pixels; shrink it"),
+    **dict.fromkeys(NO_COLOURS, "convert it to 8-bit RGB"),
+}
+BAD = NO_PICTURES | DAMAGED | BOMBS | NO_COLOURS
+
+
+@pytest.mark.trust("inputs", saved=True)
+@pytest.mark.parametrize("kind", BAD)
+def test_a_photo_that_is_none(kind, refused, data, home):
+    """`lcnb slider` on a file called .jpg that is no picture, damaged, or a bomb: a sentence, no page"""
+    (home / "photo.jpg").write_bytes(BAD[kind])
+    assert "photo.jpg" in refused("slider", "photo.jpg", "--weights", "tiny", words=SENTENCE[kind])
+
+
+@pytest.mark.trust("inputs")
+@pytest.mark.parametrize("kind", BAD)
+def test_an_upload_that_is_none(kind, small_cascade):
+    """The same files through the upload button of a notebook: a sentence in the page, no exception"""
+    explorer = PhotoExplorer(small_cascade, ("a", "b", "c", "d"), 0.9)
+    explorer.take([{"name": "<img src=x onerror=alert(1)>.jpg", "content": BAD[kind]}])
+    assert SENTENCE[kind] in explorer.message.value
+    assert "<img" not in explorer.message.value
+    assert len(explorer.children) == 2
+
+
+@pytest.mark.trust("inputs")
+def test_postscript_starts_no_program(tmp_path, monkeypatch):
+    """A PostScript file called .jpg: Ghostscript, which Pillow would start, is never asked for"""
+    called = tmp_path / "called"
+    (tmp_path / "gs").write_text(f"#!/bin/sh\ntouch {called}\n")
+    (tmp_path / "gs").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setattr("PIL.EpsImagePlugin.gs_binary", None)
+    with pytest.raises(DataError, match="not a picture"):
+        decode_photo(POSTSCRIPT)
+    assert not called.exists()
+
+
+@pytest.mark.trust("inputs", saved=True)
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        pytest.param(lambda p: None, "does not exist; name a picture", id="no such file"),
+        pytest.param(lambda p: p.mkdir(), "is no file; name a picture", id="a folder"),
+        pytest.param(os.mkfifo, "is no file; name a picture", id="a pipe that nobody writes to"),
+        pytest.param(lambda p: p.symlink_to("/dev/zero"), "is no file; name a picture", id="a device without end"),
+        pytest.param(lambda p: p.symlink_to(p), "does not exist; name a picture", id="a link to itself"),
+        pytest.param(lambda p: (p.touch(), os.truncate(p, 10**9)), "has 1000 MB; scale", id="a gigabyte"),
+    ],
+)
+def test_a_photo_that_is_no_file(make, words, refused, data, home):
+    """`lcnb slider` on what is no file, never ends or is far too large: a sentence at once"""
+    make(home / "photo.jpg")
+    if (home / "photo.jpg").is_file():
+        with pytest.raises(DataError, match=words):
+            read_photo(home / "photo.jpg")
+    else:
+        refused("slider", "photo.jpg", "--weights", "tiny", words=words)
+
+
+@pytest.mark.trust("inputs")
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(encoded(Image.fromarray(np.full((48, 64), 30_000, np.uint16))), id="16 bits a pixel"),
+        pytest.param(encoded(RGB.convert("CMYK"), "JPEG"), id="CMYK"),
+        pytest.param(encoded(RGB.convert("P")), id="a palette"),
+        pytest.param(encoded(RGB.convert("RGBA")), id="transparency"),
+        pytest.param(encoded(RGB.convert("LA")), id="grey with transparency"),
+        pytest.param(encoded(RGB.convert("1")), id="one bit a pixel"),
+        pytest.param(
+            encoded(RGB.convert("P"), "GIF", save_all=True, append_images=[RGB.rotate(90).convert("P")]), id="animated"
+        ),
+        pytest.param(JPEG[:2] + b"\xff\xe1\x00\x20Exif\0\0MM\0*" + b"\xff" * 20 + JPEG[2:], id="damaged EXIF"),
+        pytest.param(JPEG + b"<?php ?>" * 100, id="something behind its end"),
+    ],
+)
+def test_unusual_photos_are_read(content):
+    """Photographs of every usual kind (16-bit, CMYK, palette, animated, damaged EXIF, ...) come out as RGB"""
+    photo = decode_photo(content)
+    assert (photo.shape, photo.dtype) == ((3, 48, 64), torch.uint8)
+
+
+@pytest.mark.trust("inputs")
+def test_sixteen_bits_are_not_clipped():
+    """A 16-bit photograph keeps its brightness; Pillow alone would turn it white"""
+    photo = decode_photo(encoded(Image.fromarray(np.full((48, 64), 30_000, np.uint16))))
+    assert photo.unique().tolist() == [30_000 >> 8]
+
+
+@pytest.mark.trust("inputs")
+@pytest.mark.parametrize("size", [(1, 1), (1, 3000), (3000, 1), (7, 5)], ids=str)
+def test_tiny_photos(size, lcnb, data, home):
+    """`lcnb slider` on photographs of one pixel, one row or one column"""
+    (home / "photo.png").write_bytes(encoded(Image.new("RGB", size)))
+    assert lcnb("slider", "photo.png", "--weights", "tiny")[0] == 0
+
+
+@pytest.mark.trust("inputs")
+@pytest.mark.parametrize(
+    "name",
+    ["<img src=x onerror=alert(1)>", "<script>alert(1)<script>", "a&b'\"c d", "\x1b[31mred\x07", "new\nline", "\udcff"],
+    ids=ascii,
+)
+def test_hostile_names(name, lcnb, data, home):
+    """A photograph whose name is HTML, a colour code or no text: the page and the terminal show it as text"""
+    (home / f"{name}.png").write_bytes(encoded())
+    code, out, error = lcnb("slider", home / f"{name}.png", "--weights", "tiny")
+    assert (code, error) == (0, "")
+    assert out.rstrip("\n").isprintable()
+    page = next(home.glob("*.html")).read_text(encoding="utf-8")
+    assert "<img src=x" not in page
+    assert page.count("<script") == 2  # the data and the slider
+    assert "script-src 'sha256-" in page
+
+
+MASKS = {
+    "another size": (np.zeros((10, 10), np.uint8), "but its mask"),
+    "a label outside the classes": (np.full((48, 64), 77, np.uint8), "holds the label 77"),
+    "colours": (np.zeros((48, 64, 3), np.uint8), "a mask is an 8-bit greyscale or palette picture"),
+    "transparency": (np.zeros((48, 64, 4), np.uint8), "a mask is an 8-bit greyscale or palette picture"),
+    "labels above 255": (np.full((48, 64), 300, np.uint16), "holds the label 300"),
+    "an empty file": (b"", "is empty"),
+    "an HTML page": (NO_PICTURES["an HTML page"], "is no picture"),
+    "half a file": (DAMAGED["a PNG that ends early"], "is damaged or cut off"),
+    "a bomb": (BOMBS["one that claims 100 million"], "claims more than"),
+}
+
+
+@pytest.fixture
+def camvid(data, tmp_path, monkeypatch):
+    """A copy of the tiny CamVid that may be spoilt."""
+    shutil.copytree(data, tmp_path / "mine")
+    monkeypatch.setenv("LCNB_DATA", str(tmp_path / "mine"))
+    return tmp_path / "mine" / "camvid"
+
+
+@pytest.mark.trust("inputs", saved=True)
+@pytest.mark.parametrize("kind", MASKS)
+def test_a_bad_mask(kind, camvid, refused):
+    """`lcnb eval` on a mask of another size, of colours, with unknown labels, damaged, ...: it is named"""
+    content, words = MASKS[kind]
+    mask = camvid / "valannot" / "0.png"
+    mask.write_bytes(content) if isinstance(content, bytes) else Image.fromarray(content).save(mask)
+    assert "valannot/0.png" in refused("eval", "--weights", "tiny", "--json", "scores.json", words=words)
+
+
+@pytest.mark.trust("inputs", saved=True)
+@pytest.mark.parametrize("kind", [*DAMAGED, *BOMBS, "an HTML page", "PostScript, for which Pillow starts a program"])
+def test_a_bad_image(kind, camvid, refused):
+    """`lcnb sweep` on a damaged image, a bomb, or no image: it is named"""
+    (camvid / "val" / "0.png").write_bytes(BAD[kind])
+    assert "val/0.png" in refused("sweep", "--weights", "tiny", "--json", "scores.json", words="0.png")
+
+
+@pytest.mark.trust("inputs")
+def test_masks_of_nothing(camvid, lcnb):
+    """Masks in which every pixel is ignored: no score is made up"""
+    for i in (0, 1):
+        Image.fromarray(np.full((48, 64), 11, np.uint8)).save(camvid / "valannot" / f"{i}.png")
+    code, out, _ = lcnb("eval", "--weights", "tiny")
+    assert code == 0
+    assert "mIoU                           -" in out
+
+
+LISTS = {
+    "a missing image": (b"0.png\nnope.png\n", "val.txt names nope.png, but"),
+    "an absolute path": (b"/etc/passwd /etc/shadow\n", "camvid/val/passwd.png does not exist"),
+    "a path that climbs": (b"../../../../etc/passwd x\n", "camvid/val/passwd.png does not exist"),
+    "the folder itself": (b".\n", "does not exist"),
+    "nothing": (b"", "names no images"),
+    "blank lines only": (b"\n \n\t\n", "names no images"),
+    "NUL characters": (b"\0\0\n", "val.txt names ??.png"),
+    "colour codes": (b"\x1b[31mx.png\n", "val.txt names ?[31mx.png"),
+    "UTF-16": ("0.png\n".encode("utf-16"), "is no text, so no list"),
+    "Latin-1": (b"caf\xe9.png\n", "is no text, so no list"),
+    "a name of 5000 letters": (b"x" * 5000, "does not exist"),
+}
+
+
+@pytest.mark.trust("inputs", saved=True)
+@pytest.mark.parametrize("kind", LISTS)
+def test_a_bad_list(kind, camvid, refused):
+    """A list of images with missing, absolute, climbing or unreadable names: one sentence, nothing outside is read"""
+    content, words = LISTS[kind]
+    (camvid / "val.txt").write_bytes(content)
+    refused("eval", "--weights", "tiny", words=words)
+
+
+@pytest.mark.trust("inputs", saved=True)
+@pytest.mark.parametrize("make", [os.mkdir, os.mkfifo], ids=["a folder", "a pipe"])
+def test_a_list_that_is_no_file(make, camvid, refused):
+    """A folder or a pipe in place of a list of images: a sentence, at once"""
+    make(camvid / "val.txt")
+    refused("eval", "--weights", "tiny", words="val.txt")
+
+
+@pytest.mark.trust("inputs")
+@pytest.mark.parametrize(
+    "content",
+    [b"0.png 0.png\r\n1.png 1.png\r\n", b"\xef\xbb\xbf0.png\n1.png\n", b"\n\n0.png\n\n1.png", b"0\n1\n"],
+    ids=["Windows line ends", "a byte order mark", "blank lines", "no suffixes"],
+)
+def test_lists_as_people_write_them(content, camvid, lcnb):
+    """A list with Windows line ends, a byte order mark, blank lines or no suffixes is read"""
+    (camvid / "val.txt").write_bytes(content)
+    code, out, _ = lcnb("eval", "--weights", "tiny")
+    assert code == 0
+    assert "2 images" in out

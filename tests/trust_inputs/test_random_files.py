@@ -1,0 +1,62 @@
+"""Files of random bytes, and good files with a few bytes changed: a sentence or a result, nothing else."""
+
+import contextlib
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import lcnb
+from lcnb.datasets.photo import decode_photo
+from lcnb.errors import DataError, WeightsError
+from tests.trust_inputs.files import JPEG, PNG, RGB, encoded
+
+GOOD = [PNG, JPEG, encoded(RGB, "WEBP"), encoded(RGB, "GIF"), encoded(RGB, "TIFF"), encoded(RGB, "BMP")]
+
+
+def spoilt(good):
+    """Strategy: the file cut off, or with some bytes replaced."""
+    changes = st.lists(st.tuples(st.integers(0, 400), st.integers(0, 255)), min_size=1, max_size=6)
+
+    def change(content, where, keep):
+        found = bytearray(content)
+        for place, value in where:
+            found[place % len(found)] = value
+        return bytes(found[:keep] if keep is not None else found)
+
+    return st.builds(change, good, changes, st.none() | st.integers(0, 3000))
+
+
+@pytest.mark.trust("inputs")
+def test_random_pictures(record_property):
+    """Random bytes, and pictures with a few bytes changed or cut off: a picture, or one sentence"""
+    tried = []
+
+    @settings(max_examples=200, deadline=None, database=None)
+    @given(st.binary(max_size=100) | spoilt(st.sampled_from(GOOD)))
+    def one(content):
+        tried.append(len(content))
+        with contextlib.suppress(DataError):
+            assert decode_photo(content).dtype == torch.uint8
+
+    one()
+    record_property("tried", len(tried))
+
+
+@pytest.mark.trust("inputs")
+def test_random_weights(data, tmp_path, record_property):
+    """Random bytes, and weights with a few bytes changed or cut off: a network of finite numbers, or one sentence"""
+    tried, path = [], tmp_path / "a.safetensors"
+    good = (data / "weights" / "tiny" / "model.safetensors").read_bytes()
+
+    @settings(max_examples=40, deadline=None, database=None)
+    @given(st.binary(max_size=100) | spoilt(st.just(good)))
+    def one(content):
+        tried.append(len(content))
+        path.write_bytes(content)
+        with contextlib.suppress(WeightsError):
+            assert all(bool(p.isfinite().all()) for p in lcnb.load(path).parameters())
+
+    one()
+    record_property("tried", len(tried))
