@@ -143,7 +143,12 @@ def keep(path: Path, row: dict[str, Any]) -> None:
     """Put a row into the document, in place of that of the same environment."""
     rows = json.loads(path.read_text(encoding="utf-8"))["environments"] if path.is_file() else []
     kept = {_place(r): r for r in [*rows, row]}
-    document = {"schema": SCHEMA, "tests": list(TESTS), "chosen": CHOSEN, "environments": [kept[p] for p in sorted(kept)]}
+    document = {
+        "schema": SCHEMA,
+        "tests": list(TESTS),
+        "chosen": CHOSEN,
+        "environments": [kept[p] for p in sorted(kept)],
+    }
     with written_whole(path) as temporary:
         temporary.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
 
@@ -160,7 +165,9 @@ def page() -> str:
         tests = f"{row['tests']['passed']} passed, {row['tests']['failed']} failed, {row['tests']['skipped']} skipped"
         notebook = "ran" if row["notebook"] else "FAILED"
         rows.append([row["python"], row["which"], *(row["versions"][n] for n in SHOWN), tests, notebook])
-    machines = {f"{m['cores']} cores of an {m['cpu']}, {m['platform']}" for m in (r["machine"] for r in found["environments"])}
+    machines = {
+        f"{m['cores']} cores of an {m['cpu']}, {m['platform']}" for m in (r["machine"] for r in found["environments"])
+    }
     return TEMPLATE.read_text(encoding="utf-8").format(
         environments=table(["Python", "packages", *SHOWN, "tests", "notebook 00"], rows, left=2),
         machine="; ".join(sorted(machines)),
@@ -183,7 +190,9 @@ def main(arguments: list[str] | None = None) -> int:
         row = check(given.which, given.python)
         keep(given.to, row)
         passed = good(row)
-        print(f"Python {row['python']}, {row['which']}: {row['tests']}, notebook 00: {row['notebook']}", *row["failures"])
+        print(
+            f"Python {row['python']}, {row['which']}: {row['tests']}, notebook 00: {row['notebook']}", *row["failures"]
+        )
     if given.to == TARGET:
         with written_whole(PAGE) as temporary:
             temporary.write_text(page(), encoding="utf-8")

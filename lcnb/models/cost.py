@@ -45,8 +45,10 @@ class CascadeCost:
             work: (B, S) share of cells each stage computed, `CascadeOutput.work`.
 
         Returns:
-            (B,) float64.
+            (B,) float64; in main memory where the device knows no float64 (MPS).
         """
+        if work.device.type == "mps":
+            work = work.cpu()
         each = [a + b for a, b in zip(self.stages, self.heads, strict=True)]
         return work.double() @ torch.tensor(each, dtype=torch.float64, device=work.device)
 
