@@ -36,8 +36,9 @@ TEMPLATE = ROOT / "docs" / "compatibility.template.md"
 SCHEMA = "lcnb-compatibility-1"
 RESOLUTION = {"oldest": "lowest-direct", "newest": "highest"}
 TESTS = (
-    "tests/models", "tests/regions", "tests/datasets", "tests/widgets", "tests/plots", "tests/video", "tests/cli",
-    "tests/training", "tests/evaluation", "tests/test_core.py", "tests/test_weights.py", "tests/test_difficulty.py",
+    "tests/models", "tests/regions", "tests/datasets", "tests/widgets", "tests/plots", "tests/video", "tests/training",
+    "tests/evaluation", "tests/test_core.py", "tests/test_weights.py", "tests/test_difficulty.py",
+    *(f"tests/cli/test_{n}.py" for n in ("eval", "executed", "info", "pages", "parameters", "run", "scrub", "video")),
 )  # fmt: skip
 CHOSEN = "not slow and not browser and not real and not long"
 QUIET = ("-W", "ignore::DeprecationWarning", "-W", "ignore::FutureWarning")
@@ -116,7 +117,7 @@ def _environment(folder: Path, base: Path, which: str) -> Path:
 def _tests(inside: Path, which: str, report: Path, env: dict[str, str]) -> tuple[dict[str, int], list[str]]:
     """({"passed", "failed", "skipped"}, names of those that failed)."""
     quiet = QUIET if which == "oldest" else ()
-    options = ["-p", "no:cacheprovider", "-m", CHOSEN, f"--junitxml={report}", *quiet]
+    options = ["-p", "no:cacheprovider", "-m", CHOSEN, f"--junitxml={report}", "-o", "junit_family=xunit1", *quiet]
     subprocess.run([inside, "-m", "pytest", *options, *TESTS], cwd=ROOT, env=env, check=False)
     cases = list(ET.parse(report).iter("testcase"))
     skipped = [c for c in cases if c.find("skipped") is not None]
