@@ -23,11 +23,13 @@ SHOWN = ("title", "unit", "whose", "flat", "grew", "grew_mb", "samples")
 def draw(loads: Mapping[str, Mapping[str, Any]]) -> bytes:
     """The figure, PNG."""
     rows = -(-len(loads) // COLUMNS)
-    fig, axes = figure(9.6, 2.35 * rows, rows, COLUMNS)
+    fig, axes = figure(9.6, 2.35 * rows + 0.3, rows, COLUMNS)
     for axis, found in zip(axes.flat, loads.values(), strict=False):
         _panel(axis, found)
     for axis in axes.flat[len(loads) :]:
         axis.set_axis_off()
+    head = "Resident memory under load. Shaded: the two stretches whose medians are compared"
+    fig.suptitle(head, x=0.01, ha="left", fontsize=10.5)
     return _signed(encode(fig, photo=False), digest(loads))
 
 
@@ -62,5 +64,4 @@ def _panel(axis: Any, found: Mapping[str, Any]) -> None:
 def caption(found: Mapping[str, Any]) -> str:
     """Whose memory, and the verdict."""
     word = "flat" if found["flat"] else f"NOT FLAT ({', '.join(found['grew'])})"
-    what = "the parent afterwards" if "before" in found else found["whose"]
-    return f"{what}: {found['grew_mb']:+.1f} MB, {word}"
+    return f"{found['whose']}: {found['grew_mb']:+.1f} MB, {word}"

@@ -56,7 +56,7 @@ def at_once(many: int = AT_ONCE) -> dict[str, Any]:
         after = _now(scratch)
     failed = many + 1 - sum(outcome.ok for outcome in outcomes)
     return {
-        "title": "Four kernels at once", "unit": "seconds", "whose": "all four kernels and what runs them, together",
+        "title": "Four kernels at once, together", "unit": "seconds", "whose": "the parent, afterwards",
         "ok": not failed, "ran": many, "failed": failed, "before": before, "after": after,
         **came_back(before, after), "samples": thinned(together),
     }  # fmt: skip

@@ -15,9 +15,9 @@ ALLOWED_MB = 20.0
 RULE = (
     "The first fifth is warm-up. Flat: the median memory of the last fifth is at most 20 MB above that of the second "
     "fifth, and its medians of open files, threads, children and files left over do not exceed the highest "
-    "of the second."
+    "of the second. Where a load has `before` and `after`, these two are compared instead, by the same measure."
 )
-COUNTED = ("handles", "threads", "children", "left")
+COUNTED = ("handles", "threads", "children", "left", "buffers", "shares")
 """What is counted beside the memory, where a load counts it."""
 
 Sample = Mapping[str, float]
