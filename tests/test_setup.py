@@ -32,7 +32,9 @@ def bounds(requirements):
     return {name.lower(): rest.replace(" ", "") for name, rest in pairs}
 
 
+@pytest.mark.trust("compatibility")
 def test_environment_and_pyproject_agree():
+    """The bounds of conda users are those of pip users."""
     environment = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))
     listed = bounds(item for item in environment["dependencies"] if isinstance(item, str))
     about = project()

@@ -93,7 +93,9 @@ def test_says_that_there_is_no_gpu(absent):
         pass
 
 
+@pytest.mark.trust("compatibility")
 def test_says_that_it_is_not_installed(absent, monkeypatch):
+    """Triton not installed: `lcnb info` and the backend say what to install."""
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     assert 'pip install "lcnb[triton]"' in unavailable()["triton"]
 
