@@ -37,7 +37,8 @@ def test_oldest_means_the_bounds(kept):
     assert set(row["versions"]) == set(wanted)
     for name, bound in wanted.items():
         oldest = bound.removeprefix(">=")
-        assert re.fullmatch(rf"{re.escape(oldest)}(\.0)*(\+\w+)?", row["versions"][name]), (name, row["versions"][name])
+        # 5.9 may have become 5.9.4: the first of them with a wheel.
+        assert re.fullmatch(rf"{re.escape(oldest)}(\.\d+)*", row["versions"][name]), (name, row["versions"][name])
 
 
 def test_the_page_is_what_the_results_give():

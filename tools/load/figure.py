@@ -58,10 +58,10 @@ def _panel(axis: Any, found: Mapping[str, Any]) -> None:
     axis.plot(places, sizes, color=LINE, linewidth=1.8, marker="o", markersize=2.5)
     axis.set(xlabel=found["unit"], ylabel="MB", xlim=(0, places[-1]), ylim=(0, 1.25 * max(sizes)))
     axis.set_title(found["title"], fontsize=10)
-    axis.text(0.98, 0.06, caption(found), transform=axis.transAxes, ha="right", va="bottom", fontsize=8.5)
+    axis.text(0.54, 0.06, caption(found), transform=axis.transAxes, ha="center", va="bottom", fontsize=8.5)
 
 
 def caption(found: Mapping[str, Any]) -> str:
     """Whose memory, and the verdict."""
     word = "flat" if found["flat"] else f"NOT FLAT ({', '.join(found['grew'])})"
-    return f"{found['whose']}: {found['grew_mb']:+.1f} MB, {word}"
+    return f"{found['whose'].replace('`', '')}: {found['grew_mb']:+.1f} MB, {word}"
