@@ -41,7 +41,9 @@ def test_every_place_names_one_version():
     assert newest[1] == version
 
 
+@pytest.mark.trust("compatibility")
 def test_environment_and_pyproject_agree():
+    """The bounds of conda users are those of pip users."""
     environment = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))
     listed = bounds(item for item in environment["dependencies"] if isinstance(item, str))
     about = project()

@@ -45,12 +45,16 @@ class CascadeCost:
             work: (B, S) share of cells each stage computed, `CascadeOutput.work`.
 
         Returns:
-            (B,) float64.
+            (B,) float64; in main memory where the device knows no float64 (MPS).
         """
+        if work.device.type == "mps":
+            work = work.cpu()
         each = [a + b for a, b in zip(self.stages, self.heads, strict=True)]
         return work.double() @ torch.tensor(each, dtype=torch.float64, device=work.device)
 
 
+@torch.inference_mode(False)  # torch 2.4 counts nothing in inference mode
+@torch.no_grad()
 def cascade_cost(cascade: LayerCascade, height: int, width: int) -> CascadeCost:
     """Count the dense cost of a (height, width) image, without computing anything (meta tensors)."""
     model = copy.deepcopy(cascade).to("meta").eval()
@@ -63,6 +67,8 @@ def cascade_cost(cascade: LayerCascade, height: int, width: int) -> CascadeCost:
     return CascadeCost(tuple(stages), tuple(heads))
 
 
+@torch.inference_mode(False)
+@torch.no_grad()
 def count_macs(module: torch.nn.Module, x: Tensor) -> int:
     """Multiply-accumulates of one call, counted on a copy without computing anything.
 
@@ -70,8 +76,7 @@ def count_macs(module: torch.nn.Module, x: Tensor) -> int:
         module: any; not changed.
         x: of the shape it takes, on the meta device.
     """
-    with torch.inference_mode():
-        return _count(copy.deepcopy(module).to("meta").eval(), x)[1]
+    return _count(copy.deepcopy(module).to("meta").eval(), torch.empty_like(x, device="meta"))[1]
 
 
 def _count(module: torch.nn.Module, x: Tensor) -> tuple[Tensor, int]:

@@ -136,8 +136,8 @@ def to_pixels(cells: Tensor, size: Sequence[int]) -> Tensor:
 
 
 def _nearest(cells: int, pixels: int, device: torch.device) -> Tensor:
-    centres = (torch.arange(pixels, device=device, dtype=torch.float64) + 0.5) * cells / pixels
-    return centres.floor().long().clamp_(max=cells - 1)
+    doubled = 2 * torch.arange(pixels, device=device) + 1  # whole numbers: exact, and no float64, which MPS has not
+    return (doubled * cells).div(2 * pixels, rounding_mode="floor")
 
 
 def upsampled(logits: Tensor, size: Sequence[int]) -> Tensor:

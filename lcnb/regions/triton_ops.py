@@ -15,8 +15,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils.flop_counter import register_flop_formula
 
+from lcnb.regions.counting import counts_as
 from lcnb.regions.triton_launch import convolve, weight_gradient
 
 _INPUTS = "Tensor features, Tensor weight, Tensor? table, Tensor? bias, Tensor? residual, bool relu"
@@ -164,17 +164,17 @@ region_conv.register_autograd(_backward, setup_context=_keep)
 # the border counts.
 
 
-@register_flop_formula(torch.ops.lcnb.region_conv)
+@counts_as(torch.ops.lcnb.region_conv)
 def _conv_flops(features: Sequence[int], weight: Sequence[int], *_: Any, **__: Any) -> int:
     return 2 * features[0] * prod(weight)
 
 
-@register_flop_formula(torch.ops.lcnb.region_conv_into)
+@counts_as(torch.ops.lcnb.region_conv_into)
 def _into_flops(out: Sequence[int], features: Sequence[int], weight: Sequence[int], *_: Any, **__: Any) -> int:
     return 2 * features[0] * prod(weight)
 
 
-@register_flop_formula(torch.ops.lcnb.region_conv_weight_gradient)
+@counts_as(torch.ops.lcnb.region_conv_weight_gradient)
 def _weight_flops(
     features: Sequence[int], slope: Sequence[int], table: Sequence[int], kernel: Sequence[int], *_: Any, **__: Any
 ) -> int:

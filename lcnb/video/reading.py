@@ -84,13 +84,13 @@ class Clip:
         return min((n for n in (told, limit) if n is not None), default=None)
 
     def _decoded(self) -> Iterator[Tensor]:
-        number = 0
+        number, av = 0, _av()  # here, as nothing can be imported where a forgotten clip is closed at Python's end
         with self._opened() as (container, stream):
             try:
                 for frame in container.decode(stream):
                     yield self._upright(frame)
                     number += 1
-            except _av().FFmpegError as error:
+            except av.FFmpegError as error:
                 raise VideoError(
                     f"{self.path} is damaged: {number} frames could be read, then {_reason(error)}; get it again, or "
                     f"stop before that frame"
@@ -106,7 +106,7 @@ class Clip:
         share = 1.0 if self.longest is None else min(1.0, self.longest / max(frame.width, frame.height))
         width, height = (max(1, round(side * share)) for side in (frame.width, frame.height))
         small = frame.reformat(width, height, format="rgb24", interpolation="AREA" if share < 1 else None)
-        turned = np.rot90(small.to_ndarray(), round(getattr(frame, "rotation", 0) / 90) % 4)
+        turned = np.rot90(small.to_ndarray(), round(frame.rotation / 90) % 4)
         return torch.from_numpy(np.ascontiguousarray(turned)).permute(2, 0, 1)
 
     @contextmanager

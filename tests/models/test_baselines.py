@@ -94,3 +94,12 @@ def test_unknown_names():
         baseline("unet")
     with pytest.raises(ValueError, match="depth 50, 101, 152; got 18"):
         resnet(18, 1)
+
+
+@pytest.mark.trust("compatibility")
+def test_counting_works_in_inference_mode():
+    """Multiply-adds counted in inference mode, where torch 2.4 counts none: the same number."""
+    layer, x = torch.nn.Conv2d(3, 4, 3), torch.rand(1, 3, 10, 12)
+    with torch.inference_mode():
+        inside = count_macs(torch.nn.Conv2d(3, 4, 3), x.clone())
+    assert inside == count_macs(layer, x) == 3 * 4 * 9 * 8 * 10

@@ -4,6 +4,8 @@ import json
 import subprocess
 import sys
 
+import pytest
+
 from tests.cli.conftest import ROOT
 
 HIDE = """
@@ -15,7 +17,9 @@ importlib.machinery.PathFinder.find_spec = staticmethod(hidden)
 """
 
 
+@pytest.mark.trust("compatibility")
 def test_the_kernel_cells_of_02_say_that_it_is_missing_and_go_on():
+    """Triton not installed: notebook 02 says so, and teaches on."""
     cells = json.loads((ROOT / "notebooks" / "02_region_convolution.ipynb").read_text(encoding="utf-8"))["cells"]
     sources = ["".join(c["source"]) for c in cells]
     stop = next(i for i, s in enumerate(sources) if s.startswith("## When is it faster"))

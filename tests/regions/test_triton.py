@@ -11,13 +11,17 @@ import pytest
 import torch
 
 from lcnb.cli import info
+from lcnb.machine import version
 from lcnb.regions import Region, backends, unavailable, use_backend
 from lcnb.regions.backends import _BACKENDS, select
 from lcnb.regions.gather import GatherBackend
+from lcnb.regions.triton_support import _too_old
 from tests.regions.contract import random_mask
 
 ROOT = Path(__file__).resolve().parents[2]
-needs_triton = pytest.mark.skipif(importlib.util.find_spec("triton") is None, reason="triton is not installed")
+needs_triton = pytest.mark.skipif(
+    importlib.util.find_spec("triton") is None or _too_old(version("triton")), reason="triton is not there, or too old"
+)
 
 
 def python(*arguments, **environment):
@@ -79,6 +83,7 @@ def absent(monkeypatch):
     monkeypatch.delenv("TRITON_INTERPRET", raising=False)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: types.SimpleNamespace(name=name))
+    monkeypatch.setattr("lcnb.regions.triton_support.version", lambda name: "3.6.0")
 
 
 def test_says_that_there_is_no_gpu(absent):
@@ -88,7 +93,9 @@ def test_says_that_there_is_no_gpu(absent):
         pass
 
 
+@pytest.mark.trust("compatibility")
 def test_says_that_it_is_not_installed(absent, monkeypatch):
+    """Triton not installed: `lcnb info` and the backend say what to install."""
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     assert 'pip install "lcnb[triton]"' in unavailable()["triton"]
 
@@ -109,6 +116,20 @@ def test_is_available_with_a_gpu_or_with_the_interpreter(absent, monkeypatch, gp
     monkeypatch.setenv("TRITON_INTERPRET", "0" if gpu else "true")
     assert unavailable() == {}
     assert "triton" in backends()
+
+
+@pytest.mark.trust("compatibility")
+@pytest.mark.parametrize(
+    ("found", "old"),
+    [("3.0.0", True), ("2.3.1", True), ("3.1.0", True), ("3.2.0", False), ("3.10.0+git", False), ("x", False)],
+)
+def test_an_old_triton_is_not_used(absent, monkeypatch, found, old):
+    """A Triton that is too old for the kernels: it is not used, and `lcnb info` says why."""
+    monkeypatch.setattr("lcnb.regions.triton_support.version", lambda name: found)
+    monkeypatch.setattr(importlib, "import_module", lambda name: None)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert unavailable() == ({"triton": f"triton {found} is too old: 3.2, which comes with torch 2.6, is the oldest "
+                             "that can be used"} if old else {})  # fmt: skip
 
 
 def test_info_says_why(absent):

@@ -1,6 +1,7 @@
 """Sample k is a function of the seed and k alone."""
 
 import dataclasses
+import pickle
 
 import pytest
 import torch
@@ -99,3 +100,11 @@ def test_mixed_seeds_are_spread_and_valid():
     assert len(seeds) == 10 * 200 * 3
     assert all(0 <= s < 2**63 for s in seeds)
     assert mix(1, 2) != mix(2, 1)
+
+
+@pytest.mark.trust("compatibility")
+def test_a_worker_that_is_spawned_gets_the_same_stream(make):
+    """Workers that are started afresh (Windows, macOS): what training hands them survives the way."""
+    sent, prepare = pickle.loads(pickle.dumps((make(), ignore_interrupts)))
+    assert same(sent[3], make()[3])
+    assert prepare is ignore_interrupts

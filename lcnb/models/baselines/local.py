@@ -16,7 +16,8 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.utils.flop_counter import register_flop_formula
+
+from lcnb.regions.counting import counts_as
 
 TILE = 16
 """Pixels to a tile's side."""
@@ -26,7 +27,10 @@ FAR = -1e4
 """Makes a weight negative, so zero after the ReLU, wherever a cell is outside a pixel's window."""
 
 
-@torch.library.custom_op("lcnb::local_product", mutates_args=())
+# The schema is spelled out: torch 2.4 does not read it off annotations that are strings.
+@torch.library.custom_op(
+    "lcnb::local_product", mutates_args=(), schema="(Tensor scores, Tensor picture, SymInt window) -> Tensor"
+)
 def local_product(scores: Tensor, picture: Tensor, window: int) -> Tensor:
     """Average of the scores around each pixel, weighted by likeness of colour.
 
@@ -85,7 +89,7 @@ def _(scores: Tensor, picture: Tensor, window: int) -> Tensor:
     return torch.empty_like(scores, memory_format=torch.contiguous_format)
 
 
-@register_flop_formula(torch.ops.lcnb.local_product)
+@counts_as(torch.ops.lcnb.local_product)
 def _flops(scores_shape: Any, picture_shape: Any, window: int, *_: Any, out_shape: Any = None, **__: Any) -> int:
     """Twice the multiply-adds, as the counter wants it."""
     batch, classes, height, width = scores_shape
