@@ -23,6 +23,7 @@ import torch
 from torch import Tensor, nn
 
 from lcnb.models import inception
+from lcnb.models.checks import check_maps, check_picture
 from lcnb.models.exits import CascadeOutput, Criterion, ExitLedger, max_softmax, thresholds
 from lcnb.models.inception import inception_stages
 from lcnb.models.irnet import IRNetConfig, initialise, irnet_stages
@@ -31,11 +32,6 @@ from lcnb.regions import Region, RegionTensor
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 RHO = 0.985
 """The paper's threshold (section 4, table 1)."""
-
-
-SPARSE, BRIGHTEST = 16, 16.0
-"""A picture whose every 16th pixel is nowhere brighter than this is taken for one in [0, 1], noise and all; one in
-[0, 255] that passes is all but black."""
 
 
 class StageLogits(list[Tensor]):
@@ -82,16 +78,7 @@ class CascadeRuns(nn.Module):
             ValueError: `x` is not (B, 3, H, W) with at least one pixel, or goes up to 255 (looked for on a CPU only:
                 to look at a GPU's pixels is to wait for it).
         """
-        if not isinstance(x, Tensor):
-            raise TypeError(f"the cascade takes a tensor of RGB floats in [0, 1], got {type(x).__name__}")
-        if not x.is_floating_point():
-            raise TypeError(f"the cascade takes RGB floats in [0, 1], got {x.dtype}; divide by 255 first")
-        if x.dim() != 4 or x.shape[1] != self.mean.shape[1] or 0 in x.shape:
-            raise ValueError(f"the cascade takes images of shape (B, {self.mean.shape[1]}, H, W), got {tuple(x.shape)}")
-        if x.device.type == "cpu" and not torch.compiler.is_compiling():
-            brightest = float(x.detach()[:, :, ::SPARSE, ::SPARSE].amax())
-            if brightest > BRIGHTEST:
-                raise ValueError(f"the cascade takes RGB floats in [0, 1], got {brightest:g}; divide by 255 first")
+        check_picture(x, self.mean.shape[1])
         normal = (x - self.mean) / self.std
         return normal.to(self.mean.dtype).contiguous(memory_format=torch.channels_last)
 
@@ -292,38 +279,13 @@ def rethreshold(
     size: Sequence[int] | None = None,
 ) -> CascadeOutput:
     """As `LayerCascade.rethreshold`, for logits without their network."""
-    _check_maps(logits, size)
+    check_maps(logits, size)
     ledger = ExitLedger(thresholds(rho, len(logits) - 1), criterion)
     for stage_logits in logits:
         ledger.accept(stage_logits)
     h, w = logits[0].shape[2:]
     default = logits.size if isinstance(logits, StageLogits) else (8 * h, 8 * w)
     return ledger.close(default if size is None else size, "cached")
-
-
-def _check_maps(logits: Any, size: Any) -> None:
-    """Maps that are no tensors of one shape would be spread over each other without a word.
-
-    Raises:
-        TypeError, ValueError: they are not, or the size is not two numbers of pixels.
-    """
-    if not isinstance(logits, (Sequence, Tensor)) or isinstance(logits, str):
-        raise TypeError(
-            f"rethreshold takes the logits of every stage, as all_stages gives them; got {type(logits).__name__}"
-        )
-    if not len(logits):
-        raise ValueError("rethreshold needs the logits of every stage, got none")
-    for maps in logits:
-        if not isinstance(maps, Tensor) or not maps.is_floating_point():
-            raise TypeError(f"logits are tensors of floats, got {getattr(maps, 'dtype', type(maps).__name__)}")
-        if maps.dim() != 4 or maps.shape != logits[0].shape or 0 in maps.shape:
-            raise ValueError(
-                f"logits are (B, K, h, w), the same for every stage; got {tuple(logits[0].shape)}, {tuple(maps.shape)}"
-            )
-    if size is not None and (
-        not isinstance(size, Sequence) or len(size) != 2 or not all(int(side) >= 1 for side in size)
-    ):
-        raise ValueError(f"size is (H, W), each at least 1; got {size!r}")
 
 
 def irnet_lc(num_classes: int = 21, width: float = 1.0, *, variant: str = "paper", **knobs: Any) -> LayerCascade:

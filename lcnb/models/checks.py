@@ -1,0 +1,65 @@
+"""What a cascade is given, looked at before it computes: one sentence instead of labels that mean nothing.
+
+Shape letters: B images, C channels, K classes, H, W pixels, h, w the 1/8 grid.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+SPARSE, BRIGHTEST = 16, 16.0
+"""A picture whose every 16th pixel is nowhere brighter than this is taken for one in [0, 1], noise and all; one in
+[0, 255] that passes is all but black."""
+
+
+def check_picture(x: Any, channels: int) -> None:
+    """Refuse what is no batch of pictures, floats in [0, 1].
+
+    Args:
+        x: should be (B, C, H, W).
+        channels: C.
+
+    Raises:
+        TypeError: it is no tensor, or holds whole numbers.
+        ValueError: it has another shape or no pixel, or goes up to 255 (looked for on a CPU only: to look at a GPU's
+            pixels is to wait for it).
+    """
+    if not isinstance(x, Tensor):
+        raise TypeError(f"the cascade takes a tensor of RGB floats in [0, 1], got {type(x).__name__}")
+    if not x.is_floating_point():
+        raise TypeError(f"the cascade takes RGB floats in [0, 1], got {x.dtype}; divide by 255 first")
+    if x.dim() != 4 or x.shape[1] != channels or 0 in x.shape:
+        raise ValueError(f"the cascade takes images of shape (B, {channels}, H, W), got {tuple(x.shape)}")
+    if x.device.type == "cpu" and not torch.compiler.is_compiling():
+        brightest = float(x.detach()[:, :, ::SPARSE, ::SPARSE].amax())
+        if brightest > BRIGHTEST:
+            raise ValueError(f"the cascade takes RGB floats in [0, 1], got {brightest:g}; divide by 255 first")
+
+
+def check_maps(logits: Any, size: Any) -> None:
+    """Maps that are no tensors of one shape would be spread over each other without a word.
+
+    Raises:
+        TypeError, ValueError: they are not, or the size is not two numbers of pixels.
+    """
+    if not isinstance(logits, (Sequence, Tensor)) or isinstance(logits, str):
+        raise TypeError(
+            f"rethreshold takes the logits of every stage, as all_stages gives them; got {type(logits).__name__}"
+        )
+    if not len(logits):
+        raise ValueError("rethreshold needs the logits of every stage, got none")
+    for maps in logits:
+        if not isinstance(maps, Tensor) or not maps.is_floating_point():
+            raise TypeError(f"logits are tensors of floats, got {getattr(maps, 'dtype', type(maps).__name__)}")
+        if maps.dim() != 4 or maps.shape != logits[0].shape or 0 in maps.shape:
+            raise ValueError(
+                f"logits are (B, K, h, w), the same for every stage; got {tuple(logits[0].shape)}, {tuple(maps.shape)}"
+            )
+    if size is not None and (
+        not isinstance(size, Sequence) or len(size) != 2 or not all(int(side) >= 1 for side in size)
+    ):
+        raise ValueError(f"size is (H, W), each at least 1; got {size!r}")
