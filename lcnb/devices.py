@@ -18,8 +18,8 @@ def usable(device: str | torch.device) -> torch.device:
     """
     try:
         found = torch.device(device)
-    except (RuntimeError, TypeError) as error:
-        raise LcnbError(f"{device!r} is no device ({str(error).strip().splitlines()[0]})") from None
+    except (RuntimeError, TypeError):
+        raise LcnbError(f"{device!r} is no device; name cpu, cuda, cuda:1 (the second GPU) or mps") from None
     here = {"cpu": 1, "cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}
     if found.type != "meta" and here.get(found.type, 0) <= (found.index or 0):
         there = ", ".join(kind for kind, number in here.items() if number)

@@ -21,6 +21,8 @@ LOCK = ".lcnb.lock"
 """In the folder while someone writes there. It holds the number of the process and the command; removed after."""
 BYTE = 1 << 30
 """Windows locks bytes, and lets nobody read them: one far behind what the file holds."""
+TRIES = 1000
+"""Of making a folder that others make and remove."""
 NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL}
 """What a file system says that has none."""
 
@@ -67,12 +69,16 @@ def locked(folder: str | Path, what: str, instead: str = "give --out another fol
 
 def _acquire(folder: Path, instead: str) -> int:
     """An open file with the lock on it, that still is the one of that name."""
-    path = folder / LOCK
+    path, tries = folder / LOCK, 0
     while True:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
         except OSError as error:
+            tries += 1
+            vanished = isinstance(error, (FileExistsError, FileNotFoundError)) and not os.path.lexists(folder)
+            if vanished and tries < TRIES:  # another one's folder, made and removed meanwhile
+                continue
             raise OSError(error.errno, error.strerror, str(folder)) from None
         try:
             if not _take(descriptor):

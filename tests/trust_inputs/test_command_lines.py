@@ -69,10 +69,10 @@ CALLS = [
 
 FAILURES = [
     ((*EVAL, "--rho", ".1", ".2", ".3"), "one for each of the 2 exits; got 3"),
-    ((*EVAL, "--device", "gpu"), "--device: "),
+    ((*EVAL, "--device", "gpu"), "'gpu' is no device; name cpu, cuda"),
     ((*EVAL, "--device", "cuda:99"), "this machine has no such device; it has cpu"),
     ((*EVAL, "--device", "cpu:5"), "this machine has no such device; it has cpu"),
-    ((*EVAL, "--device", "meta"), "this machine has no such device; it has cpu"),
+    ((*EVAL, "--device", "meta"), "--device meta: nothing is computed there"),
     ((*EVAL, "--classes", "covered7"), "is not a choice for camvid"),
     ((*EVAL, "--split", "../val"), "has no split '../val'"),
     ((*EVAL, "--dataset", "../camvid"), "no data set is named '../camvid'"),
