@@ -8,9 +8,11 @@ import torch
 from lcnb.models import irnet_lc
 from tests.trust import pytest_addoption, pytest_collection_modifyitems  # noqa: F401
 
-# A test run in the background of a script is started with Ctrl-C ignored, and so would be what it starts.
-if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+# A test run in the background of a script is started with Ctrl-C ignored, one under nohup with a closed terminal
+# ignored, and so would be what it starts.
+for name, handler in (("SIGINT", signal.default_int_handler), ("SIGHUP", signal.SIG_DFL)):
+    if hasattr(signal, name) and signal.getsignal(getattr(signal, name)) == signal.SIG_IGN:
+        signal.signal(getattr(signal, name), handler)
 
 torch.set_num_threads(1)  # tiny networks: threads cost more than they give
 

@@ -1,9 +1,9 @@
-"""What the suite survives, counted while tests run: `pytest --trust-report docs/results/reliability.json`.
+"""What the suite survives, counted while tests run: `pytest --trust-report=docs/results/reliability.json`.
 
 A test that does something bad to the suite is marked `@pytest.mark.trust("area")`, or `trust("area", saved=True)` if
 it also looks at what was on disk before and finds it unhurt. The first line of its docstring is the row of
 docs/reliability.md. Its parametrised cases are counted; a test that tries many inside says how many:
-`record_property("tried", n)`.
+`record_property("tried", n)`. A report that is there is kept but for the tests that ran.
 """
 
 import inspect
@@ -66,17 +66,28 @@ class Ledger:
             row["passed"] -= 1
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Write the file, whole."""
-        order = sorted(self.rows.values(), key=lambda row: (list(AREAS).index(row["area"]), row["test"]))
+        """Write the file, whole; rows that it has of tests that were not run this time stay."""
+        here = machine()
+        rows = self._earlier(here)
+        rows |= {name: row for name, row in self.rows.items() if name not in rows or row["tried"] or row["skipped"]}
+        order = sorted(rows.values(), key=lambda row: (list(AREAS).index(row["area"]), row["test"]))
         found = {
             "schema": SCHEMA,
             "rows": order,
-            "machine": machine(),
+            "machine": here,
             "versions": {name: found for name, found in versions().items() if found is not None},
-            "command": f"python -m pytest -m '{session.config.option.markexpr}' --trust-report {self.path}",
+            "command": f"python -m pytest -m '{session.config.option.markexpr}' --trust-report={self.path}",
         }
         with written_whole(self.path) as path:
             path.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+    def _earlier(self, here: dict) -> dict[str, dict]:
+        """Rows of the file that were counted on such a machine."""
+        if not self.path.is_file():
+            return {}
+        found = json.loads(self.path.read_text(encoding="utf-8"))
+        same = all(found["machine"][key] == here[key] for key in ("cpu", "cores", "platform", "gpu"))
+        return {row["test"]: row for row in found["rows"]} if same else {}
 
 
 def _test(nodeid: str) -> str:

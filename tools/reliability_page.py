@@ -1,7 +1,7 @@
 """Write docs/reliability.md: what was tried, what passed, what was saved, from the reports of the test runs.
 
-    make test ARGS="--trust-report docs/results/reliability.json"
-    make test-long ARGS="--trust-report docs/results/reliability-long.json"
+    make test ARGS="--trust-report=docs/results/reliability.json"
+    make test-long ARGS="--trust-report=docs/results/reliability-long.json"
     python -m tools.reliability_page
 
 The reports are counted by tests/trust.py while the tests run.
@@ -23,7 +23,6 @@ DOCS = Path(__file__).resolve().parents[1] / "docs"
 TEMPLATE, PAGE = DOCS / "reliability.template.md", DOCS / "reliability.md"
 REPORTS = {
     "make test": DOCS / "results" / "reliability.json",
-    "make test-real": DOCS / "results" / "reliability-real.json",
     "make test-long": DOCS / "results" / "reliability-long.json",
 }
 
@@ -85,7 +84,7 @@ def _line(row: dict[str, Any]) -> tuple[str, str, str, str, str]:
 
 def _commands() -> str:
     said = [
-        f'{name} ARGS="--trust-report {path.relative_to(DOCS.parent)}"'
+        f'{name} ARGS="--trust-report={path.relative_to(DOCS.parent)}"'
         for name, path in REPORTS.items()
         if path.is_file()
     ]

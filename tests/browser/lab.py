@@ -103,9 +103,10 @@ class Notebook:
         kernel rests and cells are left over."""
         deadline, rested = time.monotonic() + seconds, 0
         while time.monotonic() < deadline:
-            prompts = self.page.locator(".jp-CodeCell .jp-InputPrompt").all_inner_texts()
+            found = self.page.locator(".jp-CodeCell .jp-InputPrompt").all_inner_texts()
+            prompts = [text for text in found if text]  # a folded cell has none
             idle = self._idle() and not any("*" in p for p in prompts)
-            if idle and all(re.search(r"\d", p) for p in prompts):
+            if idle and prompts and all(re.search(r"\d", p) for p in prompts):
                 return
             rested = rested + 1 if idle else 0
             if rested >= 5:

@@ -61,6 +61,15 @@ def test_counts_cases_and_keeps_failures_apart(tmp_path):
     assert found["machine"]["cores"] >= 1
 
 
+def test_a_report_keeps_the_rows_of_tests_that_did_not_run(tmp_path):
+    (tmp_path / "test_some.py").write_text(TESTS)
+    file = tmp_path / "found.json"
+    for choice in ("not real", "real", "nothing_at_all or not real"):
+        run(tmp_path, "-m", choice, "--trust-report", str(file), *(["--collect-only"] if "at_all" in choice else []))
+    rows = {row["test"].split("::")[1]: row["tried"] for row in json.loads(file.read_text())["rows"]}
+    assert rows == {"test_cases": 3, "test_many": 20, "test_skipped": 0, "test_left_out": 1}
+
+
 UNKNOWN_AREA = '@pytest.mark.trust("luck")\ndef test_it():\n    """Luck."""\n'
 NO_LINE = '@pytest.mark.trust("load")\ndef test_it(): ...\n'
 
