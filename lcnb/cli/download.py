@@ -69,16 +69,8 @@ def _to(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--to",
         metavar="DIR",
-        type=folder,
         help="the folder above it (default: the first of LCNB_DATA, else data/ here)",
     )
-
-
-def folder(text: str) -> str:
-    """A name for a folder; a shell variable that is not set is none."""
-    if not text.strip():
-        raise argparse.ArgumentTypeError("an empty text names no folder")
-    return text
 
 
 def _get(arguments: argparse.Namespace) -> int:

@@ -41,7 +41,7 @@ def test_sentences_stand_above_the_live_line(meter, capsys):
     ("call", "text"),
     [
         (("imagenet",), "invalid choice: 'imagenet'"),
-        (("camvid", "--to", ""), "argument --to: an empty text names no folder"),
+        (("camvid", "--to", ""), "argument 4 is empty; leave it out"),
         (("camvid", "--to"), "expected one argument"),
         (("coco", "--only"), "expected at least one argument"),
         (("voc2012", "--repair"), "unrecognized arguments: --repair"),
