@@ -20,7 +20,7 @@ if importlib.util.find_spec("lcnb") is None:  # on Colab, say: fetch the package
     address = os.environ.get("LCNB_REPOSITORY", "{HOME}")
     if not os.path.isdir("lcnb-checkout"):
         check_call(["git", "clone", "--quiet", "--depth=1", address, "lcnb-checkout"])
-    needs = ["-e", "./lcnb-checkout", "ipywidgets>=8.1", "matplotlib", "seaborn", "psutil", "av>=13"]
+    needs = ["-e", "./lcnb-checkout", "ipywidgets>=8.1", "matplotlib", "seaborn", "psutil", "av>=14.1"]
     check_call([sys.executable, "-m", "pip", "install", "--quiet", *needs])
     sys.path.insert(0, os.path.abspath("lcnb-checkout"))  # a running Python does not see the new installation
 """

@@ -46,7 +46,7 @@ def digests(content: dict[str, Any], solution: bool = False) -> dict[str, str]:
         "code": _short("\0".join(code).encode()),
         "weights": _of_files((ROOT / "data" / "weights" / "streets-small").glob("*.safetensors")),
         "data": _of_files(p for p in (ROOT / "data" / "streets").rglob("*") if p.is_file()),
-        "results": _of_files(p for p in (ROOT / "docs" / "results").glob("*.json") if p.stem in "".join(code)),
+        "results": _of_files(p for p in (ROOT / "docs" / "results").glob("*.json") if f'"{p.stem}' in "".join(code)),
         "package": _of_files(p for name in CODE for p in _sources(ROOT / name)),
     }
 
