@@ -35,9 +35,12 @@ print(json.dumps(found))"""
 
 
 def listening(process):
-    """Addresses on which a process or a child of it listens."""
-    family = [process, *process.children(recursive=True)]
-    return {c.laddr.ip for p in family for c in p.net_connections("inet") if c.status == psutil.CONN_LISTEN}
+    """Addresses on which a process or a child of it listens; a child that has ended meanwhile listens no more."""
+    found = process.net_connections("inet")
+    for child in process.children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            found += child.net_connections("inet")
+    return {c.laddr.ip for c in found if c.status == psutil.CONN_LISTEN}
 
 
 class Still(urllib.request.HTTPRedirectHandler):
