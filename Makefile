@@ -83,7 +83,7 @@ test-real: setup ## tests and notebooks on the real data under LCNB_DATA
 	@test -n "$$LCNB_DATA" || { echo 'make: set LCNB_DATA to the folder above camvid/' >&2; exit 1; }
 	$(BIN)/python -m pytest -m 'real and not long' $(ARGS)
 
-test-long: browser-there setup ## what takes long: memory under load, other versions of torch and Python (about an hour)
+test-long: browser-there setup ## what takes long: memory under load, other versions of torch and Python
 	$(BIN)/python -m pytest -m long --timeout 3600 $(ARGS)
 
 coverage: setup ## which lines of lcnb the quick tests run; fails below 90 %

@@ -43,7 +43,8 @@ def data_roots() -> list[Path]:
     return [path for path in _candidates() if path.is_dir()]
 
 
-def _given() -> list[Path]:
+def given_roots() -> list[Path]:
+    """Those that `$LCNB_DATA` names, as absolute paths, whether they exist or not."""
     return [absolute(p) for p in os.environ.get("LCNB_DATA", "").split(os.pathsep) if p.strip()]
 
 
@@ -51,12 +52,12 @@ def _candidates() -> list[Path]:
     """The roots, each once, whether they exist or not."""
     root = checkout()
     own = [] if root is None else [root / "data"]
-    return list(dict.fromkeys([*_given(), absolute("data"), *own]))
+    return list(dict.fromkeys([*given_roots(), absolute("data"), *own]))
 
 
 def searched() -> str:
     """The places an error message names, with those of `$LCNB_DATA` that do not exist marked."""
-    given = _given()
+    given = given_roots()
     named = [f"{p}{'' if p.is_dir() else ' (no such folder)'}" for p in given]
     first = f"$LCNB_DATA = {' and '.join(named)}" if named else "$LCNB_DATA (not set)"
     return ", ".join([first, *(str(p) for p in _candidates() if p not in given)])

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from lcnb.cli.evaluate import write_json
 from lcnb.machine import machine, versions
-from lcnb.paths import written_whole
 
 SCHEMA = "lcnb-reliability-1"
 AREAS = {
@@ -78,8 +78,7 @@ class Ledger:
             "versions": {name: found for name, found in versions().items() if found is not None},
             "command": f"python -m pytest -m '{session.config.option.markexpr}' --trust-report={self.path}",
         }
-        with written_whole(self.path) as path:
-            path.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        write_json(self.path, found)
 
     def _earlier(self, here: dict) -> dict[str, dict]:
         """Rows of the file that were counted on such a machine."""

@@ -29,8 +29,8 @@ import psutil
 from jupyter_client import KernelManager
 
 from lcnb.benchmark.load import LoadWatch, reasons
+from lcnb.cli.evaluate import write_json
 from lcnb.machine import machine
-from lcnb.paths import written_whole
 from lcnb.running import Notebook, find
 from lcnb.running.kernel import environment
 from tools.sections import alone
@@ -191,8 +191,7 @@ def main() -> int:
     arguments = parser.parse_args()
     os.environ.pop("LCNB_DATA", None)  # the embedded data only
     found = document(arguments.alone)
-    with written_whole(TARGET) as path:
-        path.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    write_json(TARGET, found)
     print(json.dumps(found["alone"] if arguments.alone else found["rows"], indent=1))
     return 0
 

@@ -25,6 +25,7 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import Any
 
+from lcnb.cli.evaluate import write_json
 from lcnb.machine import hardware
 from lcnb.paths import written_whole
 from tools.markdown import table
@@ -150,8 +151,7 @@ def keep(path: Path, row: dict[str, Any]) -> None:
         "chosen": CHOSEN,
         "environments": [kept[p] for p in sorted(kept)],
     }
-    with written_whole(path) as temporary:
-        temporary.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    write_json(path, document)
 
 
 def _place(row: dict[str, Any]) -> tuple[list[int], bool]:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import json
 import math
 import subprocess
 import sys
@@ -25,6 +24,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from lcnb.cli.evaluate import write_json
 from lcnb.datasets import load_dataset
 from lcnb.evaluation.metrics import ConfusionMatrix
 from lcnb.machine import machine
@@ -190,8 +190,7 @@ def main() -> None:
         print(fingerprint(load(WEIGHTS), pictures()[0]))
         return
     if not arguments.page:
-        with written_whole(DOCS / "results" / f"{RESULT}.json") as path:
-            path.write_text(json.dumps(measure(), indent=1) + "\n", encoding="utf-8")
+        write_json(DOCS / "results" / f"{RESULT}.json", measure())
     with written_whole(DOCS / "determinism.md") as path:
         path.write_text(page(), encoding="utf-8")
 

@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import io
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from PIL import Image
 
 import lcnb
 from lcnb.benchmark.load import LoadWatch
+from lcnb.cli.evaluate import write_json
 from lcnb.cli.video import where
 from lcnb.datasets import locate
 from lcnb.machine import machine
@@ -107,8 +107,7 @@ def main() -> None:
     }  # fmt: skip
     with written_whole(PICTURE) as path:
         path.write_bytes(data)
-    with written_whole(RESULT) as path:
-        path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    write_json(RESULT, result)
     speed = result["fps"]
     print(
         f"dense {speed['dense']:.1f} FPS, cascade {speed['cascade']:.1f} FPS, ratio {result['speedup']:.2f}; "

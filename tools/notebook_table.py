@@ -18,6 +18,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from lcnb.cli.evaluate import write_json
 from lcnb.lessons import EXERCISES
 from lcnb.paths import written_whole
 from lcnb.reproduction import stored
@@ -124,8 +125,7 @@ def keep(records: list[Path]) -> None:
             runs = found.setdefault(entry["name"], {})
             runs[dataset] = {key: entry[key] for key in ("seconds", "peak_mb", "date")}
     content = {"machine": machine, "command": "lcnb run --profile quick --dataset DATASET", "notebooks": found}
-    with written_whole(KEPT) as path:
-        path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    write_json(KEPT, content)
 
 
 def main() -> int:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 from typing import Any
 
-from lcnb.paths import REPOSITORY, searched
+from lcnb.paths import REPOSITORY, given_roots, searched
 
 NOTEBOOKS = 'install with `pip install "lcnb[notebooks]"`'
 SPACE_GB, MEMORY_GB = 1.0, 3.0
-"""Executed notebooks and pages take some 100 MB; a notebook 1.2 GB, beside JupyterLab and a browser."""
+"""Below which room may not do: for executed notebooks, pages and temporary files; for a kernel, which
+tests/notebooks/test_run.py bounds at 1.2 GB, beside JupyterLab and a browser."""
 
 
 def problems(found: dict[str, Any]) -> list[str]:
@@ -101,8 +103,8 @@ def _same(one: str, other: str) -> bool:
 def _data_faults(found: dict[str, Any]) -> list[str]:
     faults = [
         f"LCNB_DATA names {part}, which is no folder: correct it or unset LCNB_DATA"
-        for part in _given()
-        if not os.path.isdir(os.path.expanduser(part))
+        for part in given_roots()
+        if not part.is_dir()
     ]
     if found["datasets"] is None:
         return faults
@@ -110,8 +112,8 @@ def _data_faults(found: dict[str, Any]) -> list[str]:
     faults += [
         f"LCNB_DATA names {part}, but no data set and no weights/ are in it: point it at the folder above camvid/, "
         "voc2012/ or cityscapes/"
-        for part in _given()
-        if os.path.isdir(os.path.expanduser(part)) and not _holds(part, folders)
+        for part in given_roots()
+        if part.is_dir() and not any(Path(folder).is_relative_to(part) for folder in folders)
     ]
     for name, one in found["datasets"].items():
         faults += [f"{name}: {v}" for v in (one["splits"].values() if one else ()) if isinstance(v, str)]
@@ -121,15 +123,6 @@ def _data_faults(found: dict[str, Any]) -> list[str]:
             "and work there, or point LCNB_DATA at its data/"
         )
     return faults
-
-
-def _given() -> list[str]:
-    return [p for p in os.environ.get("LCNB_DATA", "").split(os.pathsep) if p.strip()]
-
-
-def _holds(part: str, folders: list[str]) -> bool:
-    root = os.path.realpath(os.path.expanduser(part))
-    return any(f == root or f.startswith(root + os.sep) for f in folders)
 
 
 def _weights(found: dict[str, Any]) -> list[str]:
@@ -149,9 +142,7 @@ def _room(found: dict[str, Any]) -> list[str]:
             "again (seconds): set LCNB_CACHE to a folder of yours"
         )
     if found["free_gb"] is not None and found["free_gb"] < SPACE_GB:
-        said.append(
-            f"only {found['free_gb']:g} GB are free here: executed notebooks need up to {SPACE_GB:g} GB; make room"
-        )
+        said.append(f"only {found['free_gb']:g} GB are free here: executed notebooks and pages may not fit; make room")
     memory = found["hardware"]["memory_gb"]
     if memory is not None and memory < MEMORY_GB:
         said.append(

@@ -69,8 +69,8 @@ def plan(name: str, place: Place, session: Session, only: Sequence[str] = ()) ->
     if name == "camvid":
         lines += [
             f"from: {session.mirror or camvid.BASE}",
-            f"  1,402 files, about {amount(source.archives[0].about)} (reckoned from train and val; no sizes are "
-            f"published), each held against its SHA-256 of commit {COMMIT[:10]}",
+            f"  {len(camvid.published()):,} files, about {amount(source.archives[0].about)} (reckoned from train and "
+            f"val; no sizes are published), each held against its SHA-256 of commit {COMMIT[:10]}",
         ]
     else:
         lines += [line for archive in chosen(name, only) for line in _from(archive, place.work, session)]

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from lcnb.errors import DownloadError
+from lcnb.errors import REASONS, DownloadError
 
-FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 SPARE = 100_000_000
 """Bytes that stay free, whatever is fetched."""
 
@@ -23,13 +21,10 @@ def on_disk(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in FULL:
-            raise DownloadError(
-                f"no room left to write {path}; what is complete stays: make room and run the same command again, or "
-                "choose another disk with --to DIR"
-            ) from None
+        why = REASONS.get(error.errno or 0) or f"{error.strerror}; name another place"
         raise DownloadError(
-            f"{error.filename or path} cannot be written ({error.strerror}); choose another folder with --to DIR"
+            f"{error.filename or path} cannot be written: {why}; what is complete stays, and --to DIR names another "
+            "place"
         ) from None
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from lcnb.downloads.disk import on_disk, remove_if_empty
 from lcnb.errors import DownloadError
 from lcnb.locking import locked
-from lcnb.paths import absolute, data_roots
+from lcnb.paths import absolute, data_roots, given_roots
 
 WORK = "downloads"
 
@@ -87,8 +87,7 @@ def place(name: str, to: str | Path | None = None) -> Place:
     found = None if to is not None else _found(name)
     if found is not None:  # VOCdevkit/ may lie in the data root itself
         return Place(found if found in data_roots() else found.parent, name, found)
-    given = [p for p in os.environ.get("LCNB_DATA", "").split(os.pathsep) if p.strip()]
-    root = absolute(to if to is not None else next(iter(given), "data"))
+    root = absolute(to if to is not None else next(iter(given_roots()), "data"))
     if root.exists() and not root.is_dir():
         raise DownloadError(f"{root} is no folder; give --to DIR")
     return Place(root, name, root / name)

@@ -7,7 +7,7 @@ import os
 import sys
 from pathlib import Path
 
-from lcnb.paths import absolute
+from lcnb.paths import absolute, given_roots
 
 
 def environment(scratch: Path) -> dict[str, str]:
@@ -50,6 +50,5 @@ def _package_root() -> str:
 
 def _data_folders() -> str:
     """`$LCNB_DATA` with absolute folders; the caller's `data/` joins them, as the kernel works elsewhere."""
-    given = [absolute(p) for p in os.environ.get("LCNB_DATA", "").split(os.pathsep) if p.strip()]
     beside = absolute("data")
-    return os.pathsep.join(map(str, dict.fromkeys([*given, *([beside] if beside.is_dir() else [])])))
+    return os.pathsep.join(map(str, dict.fromkeys([*given_roots(), *([beside] if beside.is_dir() else [])])))

@@ -91,6 +91,11 @@ def data(home, data_root, monkeypatch):
 @pytest.fixture
 def lcnb(home, capsys):
     """Run the command in this process; returns (exit code, stdout, stderr)."""
+    return in_process(capsys)
+
+
+def in_process(capsys):
+    """The command as a function of its arguments."""
 
     def call(*arguments):
         capsys.readouterr()

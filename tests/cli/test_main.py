@@ -11,7 +11,8 @@ import pytest
 import lcnb as package
 from lcnb import cli
 from lcnb.cli.console import Live, bar, number, percent, table
-from lcnb.cli.options import UsageError, blamed_on, usable_device
+from lcnb.cli.options import WIDEST, UsageError, blamed_on, usable_device
+from lcnb.models.irnet import IRNetConfig
 from tests.cli.conftest import environment, spawn
 
 COMMANDS = ["run", "info", "eval", "train", "bench", "video", "data", "weights"]
@@ -21,6 +22,12 @@ PARTS += [["bench", "ops"], ["bench", "model"], ["bench", "systems"]]
 
 def test_version(lcnb):
     assert lcnb("--version") == (0, f"lcnb {package.__version__}\n", "")
+
+
+def test_the_widest_network_is_the_widest_that_can_be_built():
+    IRNetConfig(width=WIDEST)
+    with pytest.raises(ValueError, match="width"):
+        IRNetConfig(width=WIDEST * 1.001)
 
 
 def test_help_lists_every_command(lcnb):

@@ -7,10 +7,10 @@ import ssl
 import pytest
 import trustme
 
-from lcnb.cli import main
 from lcnb.downloads import Patience, Session
 from lcnb.downloads.https import VARIABLES
 from lcnb.downloads.transfer import Want, fetch
+from tests.cli.conftest import in_process
 from tests.downloads.server import Server, running
 
 HASTY = Patience(silence=0.5, window=0.3, least=2000, tries=3, worth=10_000, pause=0.01, longest=0.2)
@@ -124,16 +124,4 @@ def root(tmp_path, monkeypatch):
 @pytest.fixture
 def lcnb(root, capsys):
     """Run the command in this process; returns (exit code, stdout, stderr)."""
-
-    def call(*arguments):
-        capsys.readouterr()
-        code = main([str(a) for a in arguments])
-        out = capsys.readouterr()
-        return code, out.out, out.err
-
-    return call
-
-
-def tree(folder):
-    """name -> bytes of everything below a folder."""
-    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+    return in_process(capsys)

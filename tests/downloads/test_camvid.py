@@ -9,9 +9,9 @@ import pytest
 from lcnb.datasets import load_dataset, locate
 from lcnb.downloads import camvid
 from lcnb.downloads.sources import COMMIT
-from tests.downloads.conftest import tree
 from tests.downloads.published import CamVid, zip_
 from tests.downloads.server import answering, doing
+from tests.folders import tree
 
 trust = pytest.mark.trust("downloads")
 saved = pytest.mark.trust("downloads", saved=True)

@@ -10,9 +10,9 @@ from lcnb.datasets import load_dataset
 from lcnb.downloads import sources
 from tests.datasets import trees
 from tests.downloads import published
-from tests.downloads.conftest import tree
 from tests.downloads.published import publish, tar, zip_
 from tests.downloads.server import answering, doing
+from tests.folders import tree
 
 trust = pytest.mark.trust("downloads")
 saved = pytest.mark.trust("downloads", saved=True)

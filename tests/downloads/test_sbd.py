@@ -8,7 +8,7 @@ import torch
 from lcnb.datasets import load_dataset
 from tests.datasets import trees
 from tests.downloads import published
-from tests.downloads.conftest import tree
+from tests.folders import tree
 
 trust = pytest.mark.trust("downloads")
 saved = pytest.mark.trust("downloads", saved=True)

@@ -16,6 +16,13 @@ def test_the_head_of_each_lesson_says_what_was_measured():
         assert f"; {found[path.stem]['streets']['seconds']:.0f} s to run" in text
 
 
+def test_the_readme_says_how_long_they_take_together():
+    words = {3: "three", 4: "four", 5: "five", 6: "six"}
+    seconds = sum(runs["streets"]["seconds"] for runs in stored(built.KEPT)["notebooks"].values())
+    text = (built.ROOT / "README.md").read_text(encoding="utf-8")
+    assert f"after the set-up, about {words[round(seconds / 60)]} minutes on two cores" in text
+
+
 def test_every_lesson_was_measured_within_its_limits():
     found = stored(built.KEPT)["notebooks"]
     assert sorted(found) == [path.stem for path in built.lessons()]

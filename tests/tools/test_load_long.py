@@ -1,4 +1,4 @@
-"""The loads, really done: about half an hour (`make test-long`). `python -m tools.load` keeps what they give."""
+"""The loads, really done (`make test-long`). `python -m tools.load` keeps what they give."""
 
 import json
 import subprocess

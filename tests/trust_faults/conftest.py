@@ -2,7 +2,6 @@
 
 import contextlib
 import functools
-import hashlib
 import os
 import subprocess
 
@@ -76,15 +75,6 @@ def _fill(path):
         while os.write(handle, b"\0" * 4096):
             pass
     os.close(handle)
-
-
-def tree(folder):
-    """Path and content of every file below a folder."""
-    return {
-        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in folder.rglob("*")
-        if path.is_file()
-    }
 
 
 @pytest.fixture(params=["full", "read-only", "limit"])

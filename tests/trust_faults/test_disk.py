@@ -9,7 +9,8 @@ import pytest
 import lcnb as package
 from lcnb.errors import REASONS
 from tests.cli.conftest import ROOT, environment, write_notebook
-from tests.trust_faults.conftest import TRAIN, tree
+from tests.folders import tree
+from tests.trust_faults.conftest import TRAIN
 
 WEIGHTS = "--weights tiny"
 COMMANDS = {

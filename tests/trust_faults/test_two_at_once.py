@@ -14,8 +14,9 @@ from lcnb.cli.pack import _move
 from lcnb.errors import WeightsError
 from lcnb.locking import LOCK
 from tests.cli.conftest import environment, write_notebook
+from tests.folders import tree
 from tests.test_locking import holder
-from tests.trust_faults.conftest import TRAIN, tree
+from tests.trust_faults.conftest import TRAIN
 
 WRITER = """
 import json, sys

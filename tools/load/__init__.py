@@ -1,6 +1,6 @@
 """The suite under load, and whether its memory stays flat: kernels, sliders, films and runs, many of them.
 
-    python -m tools.load                  every load; about half an hour on two idle cores
+    python -m tools.load                  every load
     python -m tools.load runs film        these alone
     python -m tools.load --draw           the figure anew, from what is kept
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from lcnb.cli.evaluate import write_json
 from lcnb.machine import machine, version
 from lcnb.paths import written_whole
 from tools.load import figure, kernels, running, sliders
@@ -66,8 +67,7 @@ def keep(path: Path, name: str, found: Mapping[str, Any]) -> None:
         "schema": SCHEMA, "command": "python -m tools.load", "rule": RULE, "allowed_mb": ALLOWED_MB,
         "loads": {name: kept[name] for name in LOADS if name in kept},
     }  # fmt: skip
-    with written_whole(path) as temporary:
-        temporary.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    write_json(path, document)
 
 
 def _versions() -> dict[str, str | None]:
