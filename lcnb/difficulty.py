@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from lcnb.evaluation.metrics import boundaries, near
-from lcnb.models.exits import upsampled
+from lcnb.models.labels import upsampled
 
 EASY, MODERATE, HARD, IGNORED = 0, 1, 2, 255
 NAMES = ("easy", "moderate", "hard")

@@ -67,7 +67,9 @@ def compiled(cascade: LayerCascade, dtype: torch.dtype, device: str) -> Labeller
     return labels_of(network)
 
 
-def prepared(cascade: LayerCascade, dtype: torch.dtype, device: str, path: str = "fused") -> CascadeRuns:
+def prepared(
+    cascade: LayerCascade, dtype: torch.dtype, device: str, path: str = "fused", compile: bool = False
+) -> CascadeRuns:
     """The cascade as it is run.
 
     Args:
@@ -75,9 +77,10 @@ def prepared(cascade: LayerCascade, dtype: torch.dtype, device: str, path: str =
         dtype: of weights and features.
         device: where to.
         path: "fused" (`for_inference`), or a region backend's name: the modules on it, folded.
+        compile: stage 1 of the fused path.
     """
     if path == "fused":
-        return cascade.to(device).for_inference(dtype)
+        return cascade.to(device).for_inference(dtype, compile=compile)
     return OnBackend(folded(cascade, dtype).to(device), path)
 
 

@@ -26,7 +26,8 @@ from torch import Tensor
 from lcnb.errors import LcnbError
 from lcnb.evaluation.bootstrap import miou
 from lcnb.models import Criterion, StageLogits, max_softmax, to_labels
-from lcnb.models.exits import thresholds, to_pixels
+from lcnb.models.exits import thresholds
+from lcnb.models.labels import to_pixels
 
 GRID = (
     0.0, 0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.93, 0.95, 0.96, 0.97, 0.98, 0.985, 0.99, 0.993, 0.995, 0.997,

@@ -24,7 +24,7 @@ from torch import Tensor, nn
 
 from lcnb.errors import LcnbError
 from lcnb.models import LayerCascade, StageLogits
-from lcnb.models.exits import upsampled
+from lcnb.models.labels import upsampled
 
 BINS = 15
 """Equal-width bins, as many as Guo et al. take."""

@@ -17,7 +17,8 @@ from torch import Tensor
 
 from lcnb.evaluation.metrics import BoundaryF, ConfusionMatrix, ExitCounts
 from lcnb.models import CascadeCost, CascadeOutput, Criterion, LayerCascade, cascade_cost, max_softmax
-from lcnb.models.exits import thresholds, to_labels
+from lcnb.models.exits import thresholds
+from lcnb.models.labels import to_labels
 
 TOLERANCE = 3
 """Pixels, of the boundary F-score: 0.5 % of the diagonal of a 480x360 picture."""

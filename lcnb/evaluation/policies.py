@@ -22,7 +22,8 @@ from torch import Tensor
 
 from lcnb.models import CascadeOutput, Criterion, StageLogits, max_softmax, rethreshold, to_labels
 from lcnb.models.cascade import CascadeRuns
-from lcnb.models.exits import PLANNED_RHO, PlannedExits, leaves, to_pixels
+from lcnb.models.exits import PLANNED_RHO, PlannedExits, leaves
+from lcnb.models.labels import to_pixels
 
 TINY = torch.finfo(torch.float32).tiny
 """A threshold that is not 0, which would send out everyone."""

@@ -20,7 +20,8 @@ import torch
 from torch import Tensor
 
 from lcnb.models import StageLogits, max_softmax, rethreshold
-from lcnb.models.exits import leaves, to_pixels
+from lcnb.models.exits import leaves
+from lcnb.models.labels import to_pixels
 
 RHOS = (0.0, *np.round(np.arange(0.30, 0.90, 0.05), 2).tolist(), *np.round(np.arange(0.90, 0.99, 0.01), 2).tolist(),
         0.985, 0.99, 0.995, 0.998, 0.999, 1.0)  # fmt: skip

@@ -4,10 +4,11 @@ from lcnb.models.backbones import ADAPTIVE, adaptive_fcn_resnet50, adaptive_fcn_
 from lcnb.models.cascade import RHO, CascadeRuns, LayerCascade, StageLogits, irnet_lc, rethreshold
 from lcnb.models.cost import CascadeCost, cascade_cost
 from lcnb.models.cut import SplitError
-from lcnb.models.exits import CRITERIA, CascadeOutput, Criterion, certainty, margin, max_softmax, to_labels, to_pixels
+from lcnb.models.exits import CRITERIA, CascadeOutput, Criterion, certainty, margin, max_softmax
 from lcnb.models.fused import FusedCascade, FusionError
 from lcnb.models.inspect import Inspection, inspect
 from lcnb.models.irnet import IRNetConfig
+from lcnb.models.labels import to_labels, to_pixels
 from lcnb.models.split import split
 
 __all__ = [

@@ -245,7 +245,12 @@ class LayerCascade(CascadeRuns):
         return StageLogits(maps, x.shape[2:])
 
     def for_inference(
-        self, dtype: torch.dtype = torch.float32, device: torch.device | str | None = None, *, measure: bool = True
+        self,
+        dtype: torch.dtype = torch.float32,
+        device: torch.device | str | None = None,
+        compile: bool | str = "auto",
+        *,
+        measure: bool = True,
     ) -> CascadeRuns:
         """The same network prepared for inference: folded, fused, on packed rows (`lcnb.models.fused`).
 
@@ -254,18 +259,24 @@ class LayerCascade(CascadeRuns):
         Args:
             dtype: of weights and features: float32, or bfloat16 where the processor has it.
             device: where it is to run; where these weights are if None.
+            compile: stage 1, which every picture runs whole, through `torch.compile`: True, False or "auto", which does
+                so on a GPU where triton is there. It compiles at the first picture, and at the first of another size.
             measure: choose how each layer runs by what is sooner on this machine (`lcnb.models.breakeven`): the first
                 time that takes a moment, and is kept on disk (`LCNB_CACHE`). If False, by two fixed shares.
 
         Raises:
             FusionError: a stage holds a module that has no fused form, or the dtype is none of a network.
+            ValueError: `compile` is something else.
+            CompileError: at the first picture, where `compile` is True and stage 1 cannot be compiled.
         """
-        from lcnb.models import breakeven  # both need this class
+        from lcnb.models import breakeven, entry  # they need this class
         from lcnb.models.fused import FusedCascade
 
         where = self.mean.device if device is None else torch.device(device)
         source = self if where == self.mean.device else copy.deepcopy(self).to(where)
         prepared = FusedCascade(source, dtype).eval()
+        if entry.wanted(compile, where):
+            prepared.entry = entry.Entry(entry.Dense(source, dtype).eval(), needed=compile is True)
         if measure:
             breakeven.settle(list(prepared.spatial()), dtype, where)
         return prepared

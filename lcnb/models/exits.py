@@ -16,10 +16,10 @@ from numbers import Real
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from lcnb.errors import NotFiniteError
+from lcnb.models.labels import to_labels, to_pixels
 
 Criterion = Callable[[Tensor], Tensor]
 """(B, K, h, w) logits of any float dtype -> (B, h, w) float32 confidence in [0, 1]."""
@@ -126,28 +126,6 @@ class CascadeOutput:
     def pixel_stage(self) -> Tensor:
         """(B, H, W) int64: the stage of each pixel is that of its nearest cell."""
         return to_pixels(self.stage, self.labels.shape[1:])
-
-
-def to_pixels(cells: Tensor, size: Sequence[int]) -> Tensor:
-    """(B, h, w) of any dtype -> (B, H, W) by the nearest cell, aligned as the labels are."""
-    rows = _nearest(cells.shape[1], size[0], cells.device)
-    columns = _nearest(cells.shape[2], size[1], cells.device)
-    return cells[:, rows[:, None], columns[None, :]]
-
-
-def _nearest(cells: int, pixels: int, device: torch.device) -> Tensor:
-    doubled = 2 * torch.arange(pixels, device=device) + 1  # whole numbers: exact, and no float64, which MPS has not
-    return (doubled * cells).div(2 * pixels, rounding_mode="floor")
-
-
-def upsampled(logits: Tensor, size: Sequence[int]) -> Tensor:
-    """(B, K, h, w) of any float dtype -> (B, K, H, W) float32, bilinear (align_corners=False)."""
-    return F.interpolate(logits.float(), size=tuple(size), mode="bilinear", align_corners=False)
-
-
-def to_labels(logits: Tensor, size: Sequence[int]) -> Tensor:
-    """(B, K, h, w) -> (B, H, W) int64: argmax of the `upsampled` logits."""
-    return upsampled(logits, size).argmax(1)
 
 
 class ExitLedger:

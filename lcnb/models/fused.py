@@ -18,13 +18,15 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from lcnb.models.cascade import VARIANTS, CascadeRuns, LayerCascade, StageLogits
+from lcnb.models.checks import check_picture
+from lcnb.models.entry import Entry
 from lcnb.models.exits import ExitLedger
 from lcnb.models.folding import folded
 from lcnb.models.irnet import Branches, ConvNorm, Residual
 from lcnb.regions import Region
 from lcnb.regions.rows import Chain, Fork, Layer, Product, ResidualSum
 from lcnb.regions.spatial import Gathered, Maximum, Projected, Spatial
-from lcnb.regions.workspace import Memory, Workspace
+from lcnb.regions.workspace import Memory, Workspace, teach_allocator
 
 NARROW = 4
 """A k x k convolution is projected first where it has this many times fewer outputs than inputs."""
@@ -41,6 +43,9 @@ class FusedCascade(CascadeRuns):
         cascade: an IRNet cascade; its weights are copied.
         dtype: of weights and features; float32 or bfloat16. Confidence is always float32.
 
+    Attributes:
+        entry: stage 1 and its classifier in another form (`lcnb.models.entry`); on rows, like the others, if None.
+
     Raises:
         FusionError: a stage holds a module that cannot be fused; the message names it.
     """
@@ -56,12 +61,14 @@ class FusedCascade(CascadeRuns):
         first, *others = cast(list[nn.Sequential], list(cascade.stages))
         heads = cast(list[nn.Sequential], list(cascade.heads))
         widths = [_conv_of(cast(ConvNorm, head[0])).in_channels for head in heads]
+        self.entry: Entry | None = None
         self.stem = folded(first[0], dtype)
         entry = _conv_of(next(m for m in first[1].modules() if isinstance(m, ConvNorm))).in_channels
         self.stages = [RowStage(list(first)[1:], entry, dtype)]
         self.stages += [RowStage(list(stage), c, dtype) for stage, c in zip(others, widths, strict=False)]
         self.heads = [_chain(head, c, dtype) for head, c in zip(heads, widths, strict=True)]
         self._memory = Memory()
+        teach_allocator(self.mean.device)
 
     @property
     def stage_count(self) -> int:
@@ -79,51 +86,64 @@ class FusedCascade(CascadeRuns):
 
     def spatial(self) -> Iterator[Spatial]:
         """Every layer that looks at neighbours, and so can run in two ways."""
-        parts: list[RowStage | Chain] = [*self.stages, *self.heads]
+        ours = slice(0 if self.entry is None else 1, None)
+        parts: list[RowStage | Chain] = [*self.stages[ours], *self.heads[ours]]
         return (layer for part in parts for layer in part.spatial())
 
     def _walk(self, x: Tensor, ledger: ExitLedger, halo: int) -> Iterator[Tensor]:
-        rows, region = self._begin(x)
-        shape = tuple(region.shape)
-        for s, (stage, head) in enumerate(zip(self.stages, self.heads, strict=True)):
-            if s:
-                wanted = Region(ledger.open)  # type: ignore[arg-type]
-                if len(wanted) == 0:
-                    return
-                rows, region = self._restricted(rows, region, wanted.grow(halo))
+        rows, region, maps = self._first(x, classify=not ledger.rho or ledger.rho[0] < 1)
+        _note(ledger, maps, region)
+        yield torch.ones(x.shape[0], device=x.device)
+        for s, (stage, head) in enumerate(zip(self.stages[1:], self.heads[1:], strict=True), 1):
+            wanted = Region(ledger.open)  # type: ignore[arg-type]
+            if len(wanted) == 0:
+                return
+            rows, region = self._restricted(rows, region, wanted.grow(halo))
             work = self.workspace(region, rows)
             rows = stage(rows, work)
-            if s < len(ledger.rho) and ledger.rho[s] == 1:
-                ledger.pass_on(shape, rows.device)  # nobody leaves here, so nobody needs its classifier
-            else:
-                ledger.accept(_to_map(head(rows, work)[:-1], region))
-            yield region.counts() / max(1, shape[1] * shape[2])
+            skipped = s < len(ledger.rho) and ledger.rho[s] == 1
+            _note(ledger, None if skipped else _to_map(head(rows, work)[:-1], region), region)
+            yield region.counts() / max(1, region.shape[1] * region.shape[2])
 
     def all_stages(self, x: Tensor) -> StageLogits:
         """Every stage on every cell: S maps (B, K, h, w)."""
-        rows, region = self._begin(x)
-        maps = []
-        for stage, head in zip(self.stages, self.heads, strict=True):
+        rows, region, first = self._first(x, classify=True)
+        maps = [cast(Tensor, first)]
+        for stage, head in zip(self.stages[1:], self.heads[1:], strict=True):
             work = self.workspace(region, rows)
             rows = stage(rows, work)
             maps.append(_to_map(head(rows, work)[:-1], region))
         return StageLogits(maps, x.shape[2:])
 
+    def _first(self, x: Tensor, classify: bool) -> tuple[Tensor, Region, Tensor | None]:
+        """Stage 1: its rows, the region of all cells and, where wanted, its (B, K, h, w) logits."""
+        if self.entry is not None:
+            check_picture(x, self.mean.shape[1])
+            features, maps = self.entry(x, classify)
+            return (*self._rows_of(features, "entry"), maps)
+        rows, region = self._begin(x)
+        work = self.workspace(region, rows)
+        rows = self.stages[0](rows, work)
+        return rows, region, _to_map(self.heads[0](rows, work)[:-1], region) if classify else None
+
     def _begin(self, x: Tensor) -> tuple[Tensor, Region]:
         """The stem's features as rows, and the region of all cells."""
-        features = self.stem(self.normalise(x).to(self.dtype))
+        return self._rows_of(self.stem(self.normalise(x).to(self.dtype)), "stem")
+
+    def _rows_of(self, features: Tensor, name: str) -> tuple[Tensor, Region]:
+        """(B, C, h, w) -> (B h w + 1, C) rows, and the region of all cells."""
         batch, channels, height, width = features.shape
         region = Region.full(batch, height, width, features.device)
-        rows = self.workspace(region, features).rows("stem", channels)
-        rows[:-1] = features.permute(0, 2, 3, 1).flatten(0, 2)
+        rows, cells = self.workspace(region, features).rows(name, channels)
+        cells.copy_(features.permute(0, 2, 3, 1).flatten(0, 2))
         return rows, region
 
     def _restricted(self, rows: Tensor, region: Region, part: Region) -> tuple[Tensor, Region]:
         """Rows of a region at the cells of `part`, all of which it has: no need to ask, and to wait for the answer."""
         if len(part) == len(region):
             return rows, region
-        packed = self.workspace(part, rows).rows(f"packed {rows.shape[1]}", rows.shape[1])
-        torch.index_select(rows, 0, region.rank.flatten()[part.index], out=packed[:-1])
+        packed, cells = self.workspace(part, rows).rows("packed", rows.shape[1])
+        torch.index_select(rows, 0, region.rank.flatten()[part.index], out=cells)
         return packed, part
 
 
@@ -155,6 +175,14 @@ class RowStage:
     def spatial(self) -> Iterator[Spatial]:
         """Its layers that look at neighbours."""
         return (layer for function in self.functions for layer in function.spatial())
+
+
+def _note(ledger: ExitLedger, maps: Tensor | None, region: Region) -> None:
+    """Tell the ledger what a stage said; nothing where its threshold is 1: nobody leaves, so nobody asks."""
+    if maps is None:
+        ledger.pass_on(region.shape, region.device)
+    else:
+        ledger.accept(maps)
 
 
 def _to_map(rows: Tensor, region: Region) -> Tensor:

@@ -77,9 +77,13 @@ class Multiply:
 
     def __init__(self, weight: Tensor, bias: Tensor | None, relu: bool, add: bool = False) -> None:
         self.weight, self.bias, self.relu, self.add = weight.contiguous(), bias, relu, add
+        self.matrix, self.by_shape = self.weight.t(), compiled_by_shape(self.weight)
         narrow_type = self.weight.dtype != torch.float32
         self.packed = _prepacked(self.weight) if narrow_type or self.weight.numel() >= WIDE else None
         self.lengths = LENGTHS if narrow_type else LENGTHS[1:]  # long blocks of float32 only cost memory
+
+    def __reduce__(self) -> tuple[type[Multiply], tuple[Tensor, Tensor | None, bool, bool]]:
+        return Multiply, (self.weight, self.bias, self.relu, self.add)  # what oneDNN has laid out cannot be copied
 
     def into(self, rows: Tensor, out: Tensor) -> None:
         """Write the (n, O) result, or add it; `out` may be a slice of columns."""
@@ -91,7 +95,7 @@ class Multiply:
                     self._compiled(rows[done : done + length], out[done : done + length])
                     done += length
         if done < len(rows):
-            rest = self._compiled if self.packed is not None and compiled_by_shape(rows) else self._ragged
+            rest = self._compiled if self.packed is not None and self.by_shape else self._ragged
             rest(rows[done:], out[done:])
 
     def _compiled(self, rows: Tensor, out: Tensor) -> None:
@@ -106,19 +110,17 @@ class Multiply:
             out.add_(product)
 
     def _ragged(self, rows: Tensor, out: Tensor) -> None:
-        matrix = self.weight.t()
-        if self.add or compiled_by_shape(rows):
-            if compiled_by_shape(rows):
-                product = times(rows, matrix)
-                out.add_(product) if self.add else out.copy_(product)
-            else:
-                out.addmm_(rows, matrix)
-            if self.bias is not None:
-                out.add_(self.bias)
+        if self.by_shape:
+            product = times(rows, self.matrix)
+            out.add_(product) if self.add else out.copy_(product)
+        elif self.add:
+            out.addmm_(rows, self.matrix)
         elif self.bias is None:
-            torch.mm(rows, matrix, out=out)
+            torch.mm(rows, self.matrix, out=out)
         else:
-            torch.addmm(self.bias, rows, matrix, out=out)
+            torch.addmm(self.bias, rows, self.matrix, out=out)
+        if self.bias is not None and (self.add or self.by_shape):
+            out.add_(self.bias)
         if self.relu:
             out.relu_()
 

@@ -51,6 +51,8 @@ class Product:
         self.multiply.into(rows[:-1], out)
 
 
+BETWEEN = ("between 0", "between 1")
+"""Layers of a chain take turns with them."""
 Layer = Product | Gathered | Projected | Maximum
 
 
@@ -64,8 +66,8 @@ class Chain:
     def into(self, rows: Tensor, work: Workspace, out: Tensor) -> None:
         """Write the (N, O) result of the last layer; `out` may be a slice of columns."""
         for i, layer in enumerate(self.layers[:-1]):
-            between = work.rows(f"between {i % 2}", layer.outputs)
-            layer.into(rows, work, between[:-1])
+            between, cells = work.rows(BETWEEN[i % 2], layer.outputs)
+            layer.into(rows, work, cells)
             rows = between
         self.layers[-1].into(rows, work, out)
 
@@ -96,18 +98,20 @@ class Fork:
             weight = torch.cat([p.weight for p in products])
             bias = torch.cat([p.bias for p in products if p.bias is not None])
             self.shared = Multiply(weight, bias, products[0].relu)
+        # Of each chain, what is left to do behind the shared product.
+        self.rests = [Chain(c.layers[1:]) if len(c.layers) > 1 else None for c in self.chains]
 
     def __call__(self, rows: Tensor, work: Workspace) -> Tensor:
         """(N + 1, C) -> (N + 1, J), good until the next fork of as many channels runs."""
-        joined = work.rows(f"fork {self.outputs}", self.outputs)
-        self.into(rows, work, joined[:-1])
+        joined, cells = work.rows("fork", self.outputs)
+        self.into(rows, work, cells)
         return joined
 
     def into(self, rows: Tensor, work: Workspace, joined: Tensor) -> None:
         """Write the (N, J) result; `joined` may be a slice of columns."""
         first = self._first(rows, work)
         column, place = 0, 0
-        for chain in self.chains:
+        for chain, rest in zip(self.chains, self.rests, strict=True):
             out = joined[:, column : column + chain.outputs]
             column += chain.outputs
             head = chain.layers[0]
@@ -116,12 +120,12 @@ class Fork:
                 continue
             mine = first[:, place : place + head.outputs]
             place += head.outputs
-            if len(chain.layers) == 1:
+            if rest is None:
                 out.copy_(mine)
             else:
-                begun = work.rows("begun", head.outputs)
-                begun[:-1] = mine
-                Chain(chain.layers[1:]).into(begun, work, out)
+                begun, cells = work.rows("begun", head.outputs)
+                cells.copy_(mine)
+                rest.into(begun, work, out)
 
     def _first(self, rows: Tensor, work: Workspace) -> Tensor | None:
         """(N, outputs of all first products), where they are one."""

@@ -94,6 +94,7 @@ class Gathered(Convolution):
 
     def __init__(self, weight: Tensor, bias: Tensor, dilation: Pair, relu: bool) -> None:
         super().__init__(weight, bias, dilation, relu)
+        self._place = (self.kernel, self.dilation, self.channels)
         # Stored channels-last, the matrix is a view of the weight.
         matrix = self.weight.permute(0, 2, 3, 1).reshape(self.outputs, -1)
         self.multiply = Multiply(matrix, bias, relu)
@@ -104,15 +105,23 @@ class Gathered(Convolution):
         if fused_kernel(rows):
             torch.ops.lcnb.region_conv_into(out, rows[:-1], self.weight, table, self.bias, None, self.relu)
             return
+        for part, neighbours, columns, operand in work.kept(self._place, lambda: self._blocks(table, work)):
+            torch.index_select(rows, 0, neighbours, out=columns)
+            self.multiply.into(operand, out[part])
+
+    def _blocks(self, table: Tensor, work: Workspace) -> list[tuple[slice, Tensor, Tensor, Tensor]]:
+        """Of each block of rows: where it lies, its neighbours, and the operand as what is gathered and multiplied."""
         positions = table.shape[1]
-        fit = OPERAND_BYTES // (positions * self.channels * rows.element_size())
+        fit = OPERAND_BYTES // (positions * self.channels * work.like.element_size())
         step = max(1, fit // STEP) * STEP
-        operand = work.buffer("operand", min(step, len(table)) * positions, self.channels)
+        whole = work.buffer("operand", min(step, len(table)) * positions, self.channels)
+        blocks = []
         for start in range(0, len(table), step):
             block = table[start : start + step]
-            columns = operand[: block.numel()]
-            torch.index_select(rows, 0, block.flatten(), out=columns)
-            self.multiply.into(columns.view(len(block), -1), out[start : start + len(block)])
+            columns = whole[: block.numel()]
+            part = slice(start, start + len(block))
+            blocks.append((part, block.flatten(), columns, columns.view(len(block), -1)))
+        return blocks
 
 
 class Projected(Convolution):

@@ -6,11 +6,28 @@ Shape letters: B images, h, w the grid, N active cells, C channels.
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable, Hashable
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 
 from lcnb.regions.region import Pair, Region
+
+Kept = TypeVar("Kept")
+LARGE = 31 << 20
+"""Bytes; glibc learns from blocks of up to 32 MB."""
+
+
+def teach_allocator(device: torch.device) -> None:
+    """Let the C library keep the memory of feature maps between two pictures.
+
+    What is larger than a threshold glibc gives back to the system when it is freed, and gets again page by page, each a
+    fault: in the stem of a narrow network that is felt. The threshold is the largest block that was freed so far. So
+    one is taken and freed, never touched; where the C library is another, this does nothing.
+    """
+    if device.type == "cpu":
+        torch.empty(LARGE, dtype=torch.uint8)
 
 
 class Memory(threading.local):
@@ -33,12 +50,16 @@ class Memory(threading.local):
         kept = self._kept.get(key)
         if kept is None or kept.numel() < size:
             self._kept.pop(key, None)
-            kept = self._kept[key] = torch.empty(size, dtype=like.dtype, device=like.device)
+            with torch.inference_mode(False):  # what is made inside may not be written to outside
+                kept = self._kept[key] = torch.empty(size, dtype=like.dtype, device=like.device)
         return kept[:size]
 
 
 class Workspace:
     """What the layers of a stage are given besides their features.
+
+    The blocks of a stage are alike, and at a narrow width asking torch for a view takes as long as a layer's work: what
+    the first block has made the others find.
 
     Args:
         region: that all of them run on.
@@ -49,17 +70,30 @@ class Workspace:
     def __init__(self, region: Region, like: Tensor, memory: Memory | None = None) -> None:
         self.region, self.like = region, like
         self.memory = Memory() if memory is None else memory
-        self._ready: set[str] = set()
+        self._kept: dict[Hashable, object] = {}
+
+    def kept(self, key: Hashable, make: Callable[[], Kept]) -> Kept:
+        """What `make` gave the first time that this key was asked for."""
+        if key not in self._kept:
+            self._kept[key] = make()
+        return self._kept[key]  # type: ignore[return-value]
 
     def buffer(self, name: str, rows: int, channels: int) -> Tensor:
         """(rows, channels), not initialised."""
-        return self.memory.take(name, rows * channels, self.like).view(rows, channels)
+        taken = self.memory.take
+        return self.kept((name, rows, channels), lambda: taken(name, rows * channels, self.like).view(rows, channels))
 
-    def rows(self, name: str, channels: int) -> Tensor:
-        """(N + 1, channels) of which only the last row is set, to zero."""
+    def rows(self, name: str, channels: int) -> tuple[Tensor, Tensor]:
+        """(N + 1, channels), the last row zero, and its first N rows, not initialised, which are there to be written.
+
+        Nobody writes to the last row, and rows of another width are other memory: it stays zero.
+        """
+        return self.kept(("rows", name, channels), lambda: self._rows(f"{name} {channels}", channels))
+
+    def _rows(self, name: str, channels: int) -> tuple[Tensor, Tensor]:
         rows = self.buffer(name, len(self.region) + 1, channels)
         rows[-1] = 0
-        return rows
+        return rows, rows[:-1]
 
     def spread(self, cells: Tensor, fill: float = 0.0, margin: Pair = (0, 0)) -> Tensor:
         """Cells on a map.
@@ -78,13 +112,10 @@ class Workspace:
             return cells.view(batch, height, width, channels)
         shape = (batch, height + 2 * tall, width + 2 * wide, channels)
         name = f"map {channels} {fill} {margin}"
-        places = self.region.places(margin)
         size = shape[0] * shape[1] * shape[2]
-        flat = self.buffer(name, size, channels)
-        if name not in self._ready:  # the region stays, so what is outside of it is filled once
-            flat.fill_(fill)
-            self._ready.add(name)
-        flat.index_copy_(0, places, cells)
+        # The region stays, so what is outside of it is filled once.
+        flat = self.kept(name, lambda: self.buffer(name, size, channels).fill_(fill))
+        flat.index_copy_(0, self.region.places(margin), cells)
         return flat.view(shape)
 
     def collect(self, dense: Tensor, out: Tensor) -> None:

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lcnb.datasets import SegmentationDataset, class_shares
-from lcnb.models.exits import to_pixels, upsampled
+from lcnb.models.labels import to_pixels, upsampled
 
 
 def class_weights(dataset: SegmentationDataset, c: float) -> Tensor:

@@ -92,13 +92,26 @@ def test_what_cannot_be_compiled_is_left_out_and_said(small_cascade, x, monkeypa
         raise RuntimeError("no C++ compiler\nfound")
 
     monkeypatch.setattr("lcnb.benchmark.model.compiled", lambda *_: no_compiler)
+    monkeypatch.setattr(torch, "compile", lambda module: module)
     result, _ = bench_model(small_cascade, Inputs([x], "cpu"), ModelSettings(0.6, compile=True), Protocol(0, 1))
     assert result["failed"] == {"compiled": "RuntimeError: no C++ compiler"}
     assert "compiled" not in result["ms"]
 
 
+def test_stage_1_that_cannot_be_compiled_is_said_too(small_cascade, x, monkeypatch):
+    def no_compiler(*_):
+        raise RuntimeError("no C++ compiler")
+
+    monkeypatch.setattr("lcnb.benchmark.model.compiled", plain)
+    monkeypatch.setattr(torch, "compile", lambda _: no_compiler)
+    result, _ = bench_model(small_cascade, Inputs([x], "cpu"), ModelSettings(0.6, compile=True), Protocol(0, 1))
+    assert "no C++ compiler" in result["failed"]["compiled stage 1"]
+    assert "cascade" in result["ms"]
+
+
 def test_compiled_takes_part(small_cascade, x, monkeypatch):
     monkeypatch.setattr("lcnb.benchmark.model.compiled", plain)
+    monkeypatch.setattr(torch, "compile", lambda module: module)
     result, _ = bench_model(small_cascade, Inputs([x], "cpu"), ModelSettings(0.6, compile=True), Protocol(0, 1))
     assert result["failed"] == {}
     assert set(result["ms"]) == {"cascade", "plain", "compiled", "rho = 1", "all stages"}

@@ -187,6 +187,19 @@ def test_copies_work(small_cascade, x):
     assert copy.deepcopy(fast)(x, 0.6).logits.equal(before)
 
 
+def test_copies_of_wide_networks_work(x):
+    """Their matrices are laid out by oneDNN, in memory that cannot be copied."""
+    fast = irnet_lc(5, width=0.5, blocks=(1, 1, 1)).eval().for_inference(measure=False)
+    assert copy.deepcopy(fast)(x, 0.6).logits.equal(fast(x, 0.6).logits)
+
+
+def test_inside_and_outside_of_inference_mode(small_cascade, x):
+    fast = small_cascade.for_inference()
+    with torch.inference_mode():
+        before = fast(x, 0.6).logits
+    assert fast(x, 0.6).logits.equal(before)
+
+
 def test_a_new_region_in_every_picture_takes_no_memory():
     """oneDNN would keep a compiled product for every layer and every number of rows."""
     fused, generator = irnet_lc(4, width=0.125).eval().for_inference(), torch.Generator().manual_seed(1)
