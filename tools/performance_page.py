@@ -34,6 +34,11 @@ BFLOAT16 = {
     "bench-model-streets-small-bfloat16": "streets-small, its own exits",
     "bench-model-width-1-rho-985-bfloat16": "width 1, 512x512, exits of rho = .985",
 }
+COMPILED = {
+    "bench-model-streets-small-compiled": "streets-small, its own exits",
+    "bench-model-camvid-small-compiled": "camvid-small, its own exits",
+    "bench-model-width-1-rho-985-compiled": "width 1, 512x512, exits of rho = .985",
+}
 TRAINING, SYSTEMS = "bench-training-streets-small", "bench-systems-width-1"
 STAGES = ("stage 1", "stage 2", "stage 3", "labels")
 
@@ -41,9 +46,9 @@ STAGES = ("stage 1", "stage 2", "stage 3", "labels")
 def page() -> str:
     """The text of the page."""
     return TEMPLATE.read_text(encoding="utf-8").format(
-        machine=_machine(), models=_models(MODELS), bfloat16=_models(BFLOAT16), stages=_stages(), parts=_parts(),
-        ops=_ops(), map_from=_map_from(), systems=_systems(), talk=_talk(), training=_training(), commands=_commands(),
-        not_measured=_not_measured(), early=_early(),
+        machine=_machine(), models=_models(MODELS), bfloat16=_models(BFLOAT16), compiled=_compiled(),
+        stages=_stages(), parts=_parts(), ops=_ops(), map_from=_map_from(), systems=_systems(), talk=_talk(),
+        training=_training(), commands=_commands(), not_measured=_not_measured(), early=_early(),
     )  # fmt: skip
 
 
@@ -63,7 +68,7 @@ def _first(name: str) -> Mapping[str, Any]:
 def _machine() -> str:
     """Of the machines that all results name, one line each."""
     found = []
-    for name in (*MODELS, *BFLOAT16, *OPS, SYSTEMS, TRAINING):
+    for name in (*MODELS, *COMPILED, *BFLOAT16, *OPS, SYSTEMS, TRAINING):
         m, load = stored(name)["machine"], stored(name)["load"]
         line = f"{m['cores']} cores of an {m['cpu']}, torch {m['torch'].split('+')[0]}, {m['threads']} threads, no GPU"
         found.append((line, f"`{name}` ({'; '.join(load['reasons'])})" if load["busy"] else ""))
@@ -84,6 +89,17 @@ def _models(models: Mapping[str, str]) -> str:
         rows.append([title, exits, *times, *ratios, f"{of_count:.2f}"])
     head = ["", "left at 1 / 2 / 3, %", "cascade, ms", "plain, ms", "rho = 1, ms"]
     return table([*head, "x plain", "x fastest dense", "by multiply-adds", "fastest dense / count"], rows)
+
+
+def _compiled() -> str:
+    rows = []
+    for name, title in COMPILED.items():
+        speed, ms = _first(name)["speedup"], _first(name)["ms"]
+        own, rival = ms["cascade"]["p50"], ms["compiled"]["p50"]
+        times = [f"{ms[k]['p50']:.0f}" for k in ("cascade", "plain", "compiled", "rho = 1")]
+        rows.append([title, *times, f"{rival / own:.2f}", f"{speed['multiply_adds_one_head']:.2f}"])
+    head = ["", "cascade, ms", "plain, ms", "plain compiled, ms", "rho = 1, ms", "x plain compiled", "by multiply-adds"]
+    return table(head, rows)
 
 
 def _stages() -> str:
@@ -176,7 +192,7 @@ def _training() -> str:
 
 
 def _commands() -> str:
-    return "\n".join(stored(name)["command"] for name in (*OPS, *MODELS, *BFLOAT16, SYSTEMS, TRAINING))
+    return "\n".join(stored(name)["command"] for name in (*OPS, *MODELS, *COMPILED, *BFLOAT16, SYSTEMS, TRAINING))
 
 
 def _not_measured() -> str:

@@ -4,6 +4,7 @@ from lcnb.models.backbones import ADAPTIVE, adaptive_fcn_resnet50, adaptive_fcn_
 from lcnb.models.cascade import RHO, CascadeRuns, LayerCascade, StageLogits, irnet_lc, rethreshold
 from lcnb.models.cost import CascadeCost, cascade_cost
 from lcnb.models.cut import SplitError
+from lcnb.models.entry import CompileError
 from lcnb.models.exits import CRITERIA, CascadeOutput, Criterion, certainty, margin, max_softmax
 from lcnb.models.fused import FusedCascade, FusionError
 from lcnb.models.inspect import Inspection, inspect
@@ -18,6 +19,7 @@ __all__ = [
     "CascadeCost",
     "CascadeOutput",
     "CascadeRuns",
+    "CompileError",
     "Criterion",
     "FusedCascade",
     "FusionError",
