@@ -31,9 +31,16 @@ def test_at_full_width_time_falls_about_as_work_falls_down_to_a_quarter_of_the_c
 
 def test_the_cascade_is_faster_everywhere():
     for name in built.MODELS:
-        speed = stored(name)["results"][0]["speedup"]
-        assert speed["over_fastest_dense"] > 1.05
-        assert speed["over_plain"] > speed["over_fastest_dense"]
+        found = stored(name)["results"][0]
+        assert found["speedup"]["over_fastest_dense"] > 1.05
+        dense = {form: found["ms"][form]["p50"] for form in ("plain", "rho = 1")}
+        assert found["speedup"]["fastest_dense"] == min(dense, key=dense.get)
+
+
+def test_the_prepared_form_is_as_fast_as_the_plain_one():
+    for name in built.MODELS:
+        ms = stored(name)["results"][0]["ms"]
+        assert ms["rho = 1"]["p50"] <= 1.05 * ms["plain"]["p50"]
 
 
 def test_step_two_of_training_is_not_faster():
