@@ -47,10 +47,8 @@ def test_the_later_stages_are_worth_their_cost(lead):
     assert lead >= 0.05
 
 
-def test_the_later_stages_lead_by_as_much_as_we_aim_for(lead, shipped, request):
-    if shipped[1].spec.name == "streets":
-        reason = "the aim is .08; what streets-small leads by is in its card: train it longer"
-        request.applymarker(pytest.mark.xfail(reason=reason, strict=True))
+@pytest.mark.xfail(reason="the aim is .08; what the weights lead by is in their cards: a wider network", strict=True)
+def test_the_later_stages_lead_by_as_much_as_we_aim_for(lead):
     assert lead >= 0.08
 
 
