@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import errno
 import glob
+import json
 import os
 import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from lcnb.errors import LcnbError, WriteError
 
@@ -133,3 +135,13 @@ def cache_root() -> Path:
     if given:
         return absolute(given)
     return absolute(os.environ.get("XDG_CACHE_HOME", "").strip() or "~/.cache") / "lcnb"
+
+
+def write_json(path: Path, result: Any) -> None:
+    """Write a result as JSON, whole or not at all.
+
+    Raises:
+        WriteError, LcnbError: as `written_whole`.
+    """
+    with written_whole(path) as temporary:
+        temporary.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")

@@ -31,10 +31,7 @@ def test_at_full_width_time_falls_about_as_work_falls_down_to_a_quarter_of_the_c
 
 def test_the_cascade_is_faster_everywhere():
     for name in built.MODELS:
-        found = stored(name)["results"][0]
-        assert found["speedup"]["over_fastest_dense"] > 1.05
-        dense = {form: found["ms"][form]["p50"] for form in ("plain", "rho = 1")}
-        assert found["speedup"]["fastest_dense"] == min(dense, key=dense.get)
+        assert stored(name)["results"][0]["speedup"]["over_fastest_dense"] > 1.05
 
 
 def test_the_prepared_form_is_as_fast_as_the_plain_one():

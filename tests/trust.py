@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from lcnb.cli.evaluate import write_json
 from lcnb.machine import machine, versions
+from lcnb.paths import write_json
 
 SCHEMA = "lcnb-reliability-1"
 AREAS = {

@@ -29,8 +29,8 @@ import psutil
 from jupyter_client import KernelManager
 
 from lcnb.benchmark.load import LoadWatch, reasons
-from lcnb.cli.evaluate import write_json
 from lcnb.machine import machine
+from lcnb.paths import write_json
 from lcnb.running import Notebook, find
 from lcnb.running.kernel import environment
 from tools.sections import alone

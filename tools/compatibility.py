@@ -25,9 +25,8 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import Any
 
-from lcnb.cli.evaluate import write_json
 from lcnb.machine import hardware
-from lcnb.paths import written_whole
+from lcnb.paths import write_json, written_whole
 from tools.markdown import table
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -24,12 +24,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lcnb.cli.evaluate import write_json
 from lcnb.datasets import load_dataset
 from lcnb.evaluation.metrics import ConfusionMatrix
 from lcnb.machine import machine
 from lcnb.models import CascadeOutput, LayerCascade
-from lcnb.paths import written_whole
+from lcnb.paths import write_json, written_whole
 from lcnb.regions import use_backend
 from lcnb.reproduction import stored
 from lcnb.training import TrainConfig, Trainer

@@ -22,11 +22,10 @@ from PIL import Image
 
 import lcnb
 from lcnb.benchmark.load import LoadWatch
-from lcnb.cli.evaluate import write_json
 from lcnb.cli.video import where
 from lcnb.datasets import locate
 from lcnb.machine import machine
-from lcnb.paths import written_whole
+from lcnb.paths import write_json, written_whole
 from lcnb.video import Clip, Duel, Painter, Summary
 from lcnb.video.compare import INSIDE, OUTSIDE
 

@@ -18,9 +18,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from lcnb.cli.evaluate import write_json
 from lcnb.lessons import EXERCISES
-from lcnb.paths import written_whole
+from lcnb.paths import write_json, written_whole
 from lcnb.reproduction import stored
 from tools.markdown import table
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from lcnb.cli.benchinput import crops, dtype_of, inputs_of, load_cascade, load_images, load_split, rho_of, settings_of
 from lcnb.cli.benchtext import model_text, training_text
 from lcnb.cli.console import Live, bar, table
-from lcnb.cli.evaluate import check_classes, write_json
+from lcnb.cli.evaluate import check_classes
 from lcnb.cli.options import UsageError, blamed_on, usable_device
-from lcnb.paths import check_writable
+from lcnb.paths import check_writable, write_json
 
 if TYPE_CHECKING:
     from lcnb.benchmark.protocol import Protocol, Times

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from lcnb.cli.console import Live, bar, number, percent, table
 from lcnb.cli.options import Parser, UsageError, blamed_on, command, count, or_on_cpu, probability, usable_device
 from lcnb.errors import DataError
-from lcnb.paths import check_writable, written_whole
+from lcnb.paths import check_writable, write_json
 
 ADAPTIVE = ("fcn_resnet101", "fcn_resnet50")
 """The keys of `lcnb.models.ADAPTIVE`, known before torch is imported."""
@@ -197,12 +196,6 @@ def over_images(
 def first(dataset: SegmentationDataset, total: int) -> Iterator[tuple[Tensor, Tensor]]:
     """The first items of a data set."""
     return islice((dataset[i] for i in range(len(dataset))), total)
-
-
-def write_json(path: Path, result: dict[str, Any]) -> None:
-    """Write a result, whole or not at all."""
-    with written_whole(path) as temporary:
-        temporary.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
 
 
 def report(result: dict[str, Any]) -> str:

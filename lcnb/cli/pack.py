@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lcnb.cli.card import card
-from lcnb.cli.evaluate import first, score, write_json
+from lcnb.cli.evaluate import first, score
 from lcnb.cli.options import or_on_cpu
 from lcnb.errors import WeightsError, WriteError
 from lcnb.machine import machine
-from lcnb.paths import check_writable
+from lcnb.paths import check_writable, write_json
 
 if TYPE_CHECKING:
     from lcnb.datasets import SegmentationDataset

@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lcnb.cli.console import number, percent, table
-from lcnb.cli.evaluate import write_json
 from lcnb.cli.options import UsageError, command, count, thresholds, usable_device
 from lcnb.cli.train import KNOBS
 from lcnb.locking import locked
-from lcnb.paths import check_writable
+from lcnb.paths import check_writable, write_json
 
 if TYPE_CHECKING:
     from lcnb.reproduction import Request

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lcnb.cli.console import Live, bar, percent
-from lcnb.cli.evaluate import stage_numbers, write_json
+from lcnb.cli.evaluate import stage_numbers
 from lcnb.cli.options import UsageError, blamed_on, command, count, probability, usable_device
-from lcnb.paths import check_writable
+from lcnb.paths import check_writable, write_json
 
 if TYPE_CHECKING:
     import numpy as np

@@ -23,8 +23,8 @@ def teach_allocator(device: torch.device) -> None:
     """Let the C library keep the memory of feature maps between two pictures.
 
     What is larger than a threshold glibc gives back to the system when it is freed, and gets again page by page, each a
-    fault: in the stem of a narrow network that is felt. The threshold is the largest block that was freed so far. So
-    one is taken and freed, never touched; where the C library is another, this does nothing.
+    fault (a test counts them). The threshold is the largest block that was freed so far. So one is taken and freed,
+    never touched; where the C library is another, this does nothing.
     """
     if device.type == "cpu":
         torch.empty(LARGE, dtype=torch.uint8)

@@ -1,6 +1,10 @@
 """The fused form gives the answers of the modules, for every region, and skips what nobody needs."""
 
 import copy
+import os
+import platform
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import psutil
@@ -213,3 +217,31 @@ def test_a_new_region_in_every_picture_takes_no_memory():
     before = psutil.Process().memory_info().rss
     run(20)
     assert psutil.Process().memory_info().rss - before < 30e6
+
+
+FAULTS = """
+import resource, sys, torch
+from lcnb.models import fused, irnet_lc
+if sys.argv[1] == "untaught":
+    fused.teach_allocator = lambda device: None
+network = irnet_lc(4, 0.25).eval().for_inference(measure=False)
+x = torch.rand(1, 3, 360, 480)
+with torch.inference_mode():
+    for turn in range(10):
+        if turn == 5:
+            before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+        network(x, 1.0)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries keep memory by other rules")
+def test_a_picture_takes_no_memory_from_the_system():
+    """Page faults of five pictures, with and without a word to the allocator."""
+    env = {k: v for k, v in os.environ.items() if not k.startswith("MALLOC_")}
+    runs = [
+        subprocess.run([sys.executable, "-c", FAULTS, how], env=env, capture_output=True, text=True, check=True)
+        for how in ("taught", "untaught")
+    ]
+    taught, untaught = (int(run.stdout) for run in runs)
+    assert taught < 500 < untaught, (taught, untaught)

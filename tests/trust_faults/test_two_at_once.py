@@ -21,7 +21,7 @@ from tests.trust_faults.conftest import TRAIN
 WRITER = """
 import json, sys
 from pathlib import Path
-from lcnb.cli.evaluate import write_json
+from lcnb.paths import write_json
 for turn in range(40):
     write_json(Path("x.json"), {"who": sys.argv[1], "numbers": [turn] * 2000})
 """

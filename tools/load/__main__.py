@@ -10,9 +10,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from lcnb.cli.evaluate import write_json
 from lcnb.machine import machine, version
-from lcnb.paths import written_whole
+from lcnb.paths import write_json, written_whole
 from tools.load import figure, kernels, running, sliders
 from tools.load.samples import ALLOWED_MB, RULE
 
