@@ -5,8 +5,8 @@ Shape letters: B images, S stages.
 Opponents, in turns on the same pictures: the cascade at its exits; plain one-head IRNet (batch-norm folded,
 channels-last, eager: oneDNN's or cuDNN's own convolutions), perhaps compiled; the prepared cascade at rho = 1, where
 nobody leaves; and all stages with their heads. Where the plain form is compiled, so is stage 1 of the prepared ones.
-The speed-up is over the fastest dense form; the one over the plain form
-stands apart. Time by stage (paper, figure 7b) and by kind of work come from rounds of their own.
+The speed-up is over the fastest dense form; the one over the plain form stands apart. Time by stage (paper,
+figure 7b) and by kind of work come from rounds of their own.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ class ModelSettings:
     Attributes:
         rho: threshold of a true run; ignored where exits are planned.
         still_open: for planned exits, the (B, h, w) bool masks of the cells open behind each; None for true masks.
+        halo: cells by which regions are grown.
         dtype: of weights and features.
         path: "fused", or the name of a region backend.
         compile: also time `torch.compile` of the plain form, and compile stage 1 of the prepared cascade.
@@ -46,6 +47,7 @@ class ModelSettings:
 
     rho: float | Sequence[float] = 0.985
     still_open: tuple[Tensor, ...] | None = None
+    halo: int = 0
     dtype: torch.dtype = torch.float32
     path: str = "fused"
     compile: bool = False
@@ -75,13 +77,17 @@ class _Runs:
 
     def once(self, turn: int) -> Any:
         """A true run on the round's pictures."""
-        return self.cascade(self.inputs[turn], self.rho, criterion=self.criterion())
+        return self._run(turn)
 
     def stages(self, turn: int) -> list[float]:
         """Seconds of each of the S stages and of the labels."""
-        self.cascade(self.inputs[turn], self.rho, criterion=self.criterion(), mark=self.watch.mark)
+        self._run(turn, mark=self.watch.mark)
         *stages, labels = self.watch.laps()
         return [*stages, *[0.0] * (self.cascade.stage_count - len(stages)), labels]
+
+    def _run(self, turn: int, **options: Any) -> Any:
+        x = self.inputs[turn]
+        return self.cascade(x, self.rho, criterion=self.criterion(), halo=self.settings.halo, **options)
 
 
 def bench_model(

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from lcnb.cli.benchrun import run_model, run_ops, run_systems, run_training
-from lcnb.cli.options import EXITS, Parser, command, count, probability, seed, threads, width
+from lcnb.cli.options import EXITS, Parser, add_halo, command, count, probability, seed, threads, width
 
 DTYPES = ("float32", "bfloat16", "float16")
 MASKS = ("blobs", "boundaries", "random")
@@ -80,6 +80,7 @@ def _add_model(parts: Any) -> None:
     parser.add_argument("--mask", choices=MASKS, default="blobs", help="of planned exits (default: blobs)")
     parser.add_argument("--width", type=width, default=1.0, help="without weights: factor on the channels")
     parser.add_argument("--classes", type=count, default=21, metavar="K", help="without weights: classes (default: 21)")
+    add_halo(parser)
     parser.add_argument(
         "--path", default="fused", help="how the cascade runs: fused, or a region backend's name (default: fused)"
     )

@@ -71,7 +71,11 @@ def run_model(arguments: argparse.Namespace) -> int:
     if arguments.path not in ("fused", *backends()):
         raise UsageError(f"--path: no path is named {arguments.path!r}; there are fused, {', '.join(backends())}")
     planned = arguments.exits is not None
-    chosen: dict[str, Any] = {"path": arguments.path, "masks": f"planned, {arguments.mask}" if planned else "true"}
+    chosen: dict[str, Any] = {
+        "path": arguments.path,
+        "halo": arguments.halo,
+        "masks": f"planned, {arguments.mask}" if planned else "true",
+    }
     chosen |= {"exits": arguments.exits} if planned else {"rho": rho}
     chosen |= {"width": cascade.config.get("width"), "classes": cascade.config.get("num_classes")}
     if arguments.weights is not None:

@@ -9,7 +9,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lcnb.cli.console import Live, bar, number, percent, table
-from lcnb.cli.options import Parser, UsageError, blamed_on, command, count, or_on_cpu, probability, usable_device
+from lcnb.cli.options import (
+    Parser,
+    UsageError,
+    add_halo,
+    blamed_on,
+    command,
+    count,
+    or_on_cpu,
+    probability,
+    usable_device,
+)
 from lcnb.errors import DataError
 from lcnb.paths import check_writable, write_json
 
@@ -43,6 +53,7 @@ def add(commands: Any) -> None:
         "--mode", choices=("true", "cached"), default="true",
         help="true: later stages run on regions; cached: dense stage outputs, re-thresholded (default: true)",
     )  # fmt: skip
+    add_halo(parser)
 
 
 def add_subject(parser: Parser) -> None:
@@ -67,8 +78,14 @@ def run(arguments: argparse.Namespace) -> int:
 
     def scored(device: str) -> Scored:
         cascade, dataset = subject(arguments, device)
-        return cascade, dataset, score(cascade, dataset, rho=arguments.rho, mode=arguments.mode, limit=arguments.limit)
+        return (
+            cascade,
+            dataset,
+            score(cascade, dataset, rho=arguments.rho, mode=arguments.mode, halo=arguments.halo, limit=arguments.limit),
+        )
 
+    if arguments.halo and arguments.mode == "cached":
+        raise UsageError("--halo grows the regions of a true run; with --mode cached nothing runs on regions")
     check_writable(arguments.json)
     return publish(arguments, report, *or_on_cpu(arguments.device, scored))
 
@@ -151,6 +168,7 @@ def score(
     *,
     rho: float | Sequence[float] | None = None,
     mode: str = "true",
+    halo: int = 0,
     limit: int | None = None,
 ) -> dict[str, Any]:
     """Evaluate one threshold, with a live line on a terminal.
@@ -160,10 +178,11 @@ def score(
         dataset: whose images are scored in order.
         rho: the weights' own if None; a sequence of one counts for every exit.
         mode: "true" or "cached".
+        halo: of a true run, in cells.
         limit: score so many images only.
 
     Returns:
-        rho, mode and all of `Scores.as_dict`.
+        rho, mode, halo and all of `Scores.as_dict`.
 
     Raises:
         UsageError: rho has too many values.
@@ -172,8 +191,8 @@ def score(
 
     limits = cascade.rho if rho is None else rho
     limits = limits[0] if isinstance(limits, Sequence) and len(limits) == 1 else limits
-    scores = over_images(evaluate, cascade, dataset, limit, rho=limits, mode=mode)
-    return {"rho": limits, "mode": mode, **scores.as_dict()}
+    scores = over_images(evaluate, cascade, dataset, limit, rho=limits, mode=mode, halo=halo)
+    return {"rho": limits, "mode": mode, "halo": halo, **scores.as_dict()}
 
 
 def over_images(
@@ -203,7 +222,7 @@ def report(result: dict[str, Any]) -> str:
     rho = result["rho"] if isinstance(result["rho"], float | int) else " / ".join(map(str, result["rho"]))
     head = (
         f"{result['weights']} on {result['dataset']} {result['split']}: {result['images']} images, "
-        f"{result['mode']} run at rho {rho}"
+        f"{result['mode']} run at rho {rho}{with_halo(result['halo'])}"
     )
     times = result["ms_per_image"]
     facts = [
@@ -217,6 +236,11 @@ def report(result: dict[str, Any]) -> str:
     width = max(len(name) for name, _ in facts)
     lines = [f"{name.ljust(width)}  {value}" for name, value in facts]
     return "\n".join([head, "", *lines, "", _by_class(result)])
+
+
+def with_halo(halo: int) -> str:
+    """Words on a halo, for a heading; none where there is none."""
+    return f", with a halo of {halo}" if halo else ""
 
 
 def stage_numbers(exits: Sequence[Any]) -> str:

@@ -103,6 +103,22 @@ def count(text: str) -> int:
     return _bounded(value, 2**31 - 1)
 
 
+def cells(text: str) -> int:
+    """How many cells a region is grown by."""
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"{text} is no whole number of at least 0")
+    return _bounded(value, 1024)
+
+
+def add_halo(parser: argparse.ArgumentParser) -> None:
+    """`--halo`, of true runs."""
+    parser.add_argument(
+        "--halo", type=cells, default=0, metavar="N",
+        help="true runs: run a stage on its region grown by N cells, at their cost (default: 0, as in the paper)",
+    )  # fmt: skip
+
+
 def threads(text: str) -> int:
     """How many threads torch is to use; it takes any number, and ends the process with some."""
     return _bounded(count(text), 1024)
@@ -138,7 +154,7 @@ def _bounded(value: int, most: int) -> int:
 
 
 _NAMES = ((probability, "number"), (positive, "number"), (width, "number"), (count, "whole number"))
-for _reader, _name in (*_NAMES, (threads, "whole number"), (seed, "whole number")):
+for _reader, _name in (*_NAMES, (cells, "whole number"), (threads, "whole number"), (seed, "whole number")):
     _reader.__name__ = _name  # argparse calls a value that cannot be read "invalid <name> value"
 
 

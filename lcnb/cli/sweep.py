@@ -6,8 +6,8 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from lcnb.cli.console import number, percent, table
-from lcnb.cli.evaluate import add_subject, over_images, publish, stage_numbers, subject
-from lcnb.cli.options import command, or_on_cpu, probability
+from lcnb.cli.evaluate import add_subject, over_images, publish, stage_numbers, subject, with_halo
+from lcnb.cli.options import add_halo, command, or_on_cpu, probability
 from lcnb.paths import check_writable
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ def add(commands: Any) -> None:
         "--rho", type=probability, nargs="+", metavar="R", default=RHOS,
         help=f"thresholds in [0, 1], each for all exits (default: {' '.join(f'{r:g}' for r in RHOS)})",
     )  # fmt: skip
+    add_halo(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -39,8 +40,8 @@ def run(arguments: argparse.Namespace) -> int:
 
     def swept(device: str) -> Scored:
         cascade, dataset = subject(arguments, device)
-        found = over_images(sweep, cascade, dataset, arguments.limit, rhos=arguments.rho)
-        return cascade, dataset, found.as_dict()
+        found = over_images(sweep, cascade, dataset, arguments.limit, rhos=arguments.rho, halo=arguments.halo)
+        return cascade, dataset, {"halo": arguments.halo, **found.as_dict()}
 
     check_writable(arguments.json)
     return publish(arguments, report, *or_on_cpu(arguments.device, swept))
@@ -50,6 +51,7 @@ def report(result: dict[str, Any]) -> str:
     """The result for people."""
     points = result["points"]
     stages = stage_numbers(points[0]["true"]["exits"])
+    subject_of = f"{result['weights']} on {result['dataset']} {result['split']}"
     head = ("rho", f"cells left at {stages}, true", "mIoU cached", "mIoU true", "GMAC true", "reduction", "ms true")
     rows = [
         (
@@ -66,7 +68,7 @@ def report(result: dict[str, Any]) -> str:
     ]
     return "\n".join(
         [
-            f"{result['weights']} on {result['dataset']} {result['split']}: {result['images']} images",
+            f"{subject_of}: {result['images']} images{with_halo(result['halo'])}",
             "",
             table([head, *rows], right=(0, 2, 3, 4, 5, 6)),
             "",

@@ -29,6 +29,18 @@ KNOBS: dict[str, dict[str, Any]] = {
     "cascade_steps": {"type": int, "help": "optimiser steps of cascade training"},
     "batch": {"type": count, "help": "images a step"},
     "crop": {"type": count, "nargs": 2, "metavar": ("H", "W"), "help": "size of the training crops"},
+    "scale": {"type": positive, "nargs": 2, "metavar": ("LOW", "HIGH"), "help": "range of the random scale"},
+    "stage_weights": {
+        "type": float,
+        "nargs": 3,
+        "metavar": ("L1", "L2", "L3"),
+        "help": "factors of the stages' losses",
+    },
+    "class_weight": {
+        "type": float,
+        "help": "c of the class weights 1 / log(c + share), above 1; the larger, the evener",
+    },
+    "jaccard": {"type": float, "help": "factor of a soft Jaccard loss beside the softmax loss"},
     "lr": {"type": positive, "help": "peak learning rate of the initial training"},
     "cascade_lr": {"type": positive, "help": "peak learning rate of cascade training"},
     "rho": {"type": float, "help": "threshold of cascade training"},

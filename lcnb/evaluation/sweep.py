@@ -71,6 +71,7 @@ def sweep(
     classes: Sequence[str],
     ignore_index: int,
     criterion: Criterion = max_softmax,
+    halo: int = 0,
     progress: Callable[[int], None] | None = None,
 ) -> Sweep:
     """Score many thresholds, cached and true, with the numbers that `evaluate` gives for each.
@@ -82,7 +83,7 @@ def sweep(
         cascade: put into eval mode here.
         dataset: yields an image (3, H, W) uint8 and a mask (H, W) of class indices.
         rhos: thresholds in [0, 1], one for all exits each.
-        classes, ignore_index, criterion, progress: as for `evaluate`.
+        classes, ignore_index, criterion, halo, progress: as for `evaluate`.
 
     Raises:
         ValueError: a rho is outside [0, 1].
@@ -103,7 +104,7 @@ def sweep(
         for rho, cached, true in zip(rhos, cached_scores, true_scores, strict=True):
             out, seconds = timed(device, cascade.rethreshold, logits, rho, criterion=criterion)
             cached.update(out, target, costs.of(out), dense_seconds + seconds)
-            out, seconds = timed(device, later, x, rho, criterion=criterion)
+            out, seconds = timed(device, later, x, rho, criterion=criterion, halo=halo)
             true.update(out, target, costs.of(out), first_seconds + seconds)
         cost = costs.at(x.shape[2], x.shape[3])
         found.dense, found.one_head = found.dense + cost.dense, found.one_head + cost.single_head

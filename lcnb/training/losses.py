@@ -37,11 +37,13 @@ def stage_losses(
     weight: Tensor | None,
     ignore_index: int,
     reached: Sequence[Tensor] | None = None,
+    jaccard: float = 0.0,
 ) -> Tensor:
     """Sum of the stages' per-pixel softmax losses.
 
     Each is the mean over the labelled pixels that count for the stage, weighted by class; 0 where there are none.
-    With several processes the mean is over the pixels of all of them.
+    With several processes the mean is over the pixels of all of them. `soft_jaccard` of the same pixels is added to
+    it; each process takes its own.
 
     Args:
         logits: up to S maps (B, K, h, w), upsampled bilinearly to the target here.
@@ -51,6 +53,7 @@ def stage_losses(
         ignore_index: target value that counts for nothing.
         reached: for each map, the (B, h, w) bool map of the cells whose pixels count: the second step of
             training (paper, section 3.4). All of them if None: deep supervision, the first step.
+        jaccard: factor of `soft_jaccard`.
 
     Returns:
         () float32.
@@ -66,7 +69,34 @@ def stage_losses(
         full = upsampled(maps, target.shape[1:])
         loss = F.cross_entropy(full, wanted[s], weight=weight, ignore_index=ignore_index, reduction="sum")
         total = total + stage_weights[s] * loss / divisor[s]
+        if jaccard:
+            total = total + stage_weights[s] * jaccard * soft_jaccard(full, wanted[s], ignore_index)
     return total
+
+
+def soft_jaccard(logits: Tensor, target: Tensor, ignore_index: int) -> Tensor:
+    """1 - the mean IoU of probabilities, over the classes there are (Rahman and Wang 2016).
+
+    mIoU counts a class of few pixels as much as one of many, and a pixel missed as much as a pixel too many; a
+    cross-entropy, whatever its weights, does not.
+
+    Args:
+        logits: (B, K, H, W).
+        target: (B, H, W) int64.
+        ignore_index: target value that counts for nothing.
+
+    Returns:
+        () float32 in [0, 1]; 0 where nothing is labelled.
+    """
+    counts = target != ignore_index
+    truth = torch.zeros_like(logits, dtype=torch.float32)
+    truth.scatter_(1, target.masked_fill(~counts, 0)[:, None], counts[:, None].float())
+    guess = logits.float().softmax(1) * counts[:, None]
+    axes = (0, 2, 3)
+    both, area = (guess * truth).sum(axes), truth.sum(axes)  # (K,)
+    there = area > 0
+    iou = both / (guess.sum(axes) + area - both).clamp(min=1e-6)
+    return ((1 - iou) * there).sum() / there.sum().clamp(min=1)
 
 
 def _weight_of(labels: Tensor, weight: Tensor | None) -> Tensor:

@@ -20,7 +20,7 @@ class Objective(nn.Module):
 
     Args:
         model: the cascade.
-        config: for rho, halo and amp.
+        config: for rho, halo, amp and jaccard.
         weight: (K,) class weights or None.
         ignore_index: target value that counts for nothing.
     """
@@ -38,7 +38,7 @@ class Objective(nn.Module):
         if phase.kind == "single":
             weights = [float(s == phase.stage) for s in range(len(weights))]
         weight: Tensor | None = self.weight  # type: ignore[assignment]
-        return stage_losses(logits, target, weights, weight, self.ignore_index, reached)
+        return stage_losses(logits, target, weights, weight, self.ignore_index, reached, self.config.jaccard)
 
     def _logits(self, x: Tensor, phase: Phase) -> tuple[list[Tensor], list[Tensor] | None]:
         """The stages' maps and, where the losses are limited to regions, which cells reached them."""

@@ -87,6 +87,16 @@ def test_result(small_cascade, x):
     assert parts.pop("sum") == pytest.approx(sum(parts.values()), abs=1e-2)
 
 
+def test_a_halo_is_computed_and_counted(small_cascade, x):
+    masks = tuple(open_after((0.25, 0.25), GRID))
+    grown = ModelSettings(still_open=masks, halo=1)
+    result, _ = bench_model(small_cascade, Inputs([x], "cpu"), grown, Protocol(0, 1))
+    alone, _ = bench_model(small_cascade, Inputs([x], "cpu"), ModelSettings(still_open=masks), Protocol(0, 1))
+    assert result["exits"] == alone["exits"]
+    assert result["work"] == pytest.approx([1, *(Region(m).grow(1).mask.float().mean().item() for m in masks)])
+    assert result["gmac"]["cascade"] > alone["gmac"]["cascade"]
+
+
 def test_what_cannot_be_compiled_is_left_out_and_said(small_cascade, x, monkeypatch):
     def no_compiler(*_):
         raise RuntimeError("no C++ compiler\nfound")

@@ -78,9 +78,11 @@ def test_model_with_planned_exits(lcnb, home):
 
 
 def test_model_with_weights_on_pictures(lcnb, home, data):
-    found, _ = bench(lcnb, home, "model", "--weights", "tiny", "--limit", "1", "--rho", "0.3", "--path", "gather")
+    found, _ = bench(
+        lcnb, home, "model", "--weights", "tiny", "--limit", "1", "--rho", "0.3", "--halo", "1", "--path", "gather"
+    )
     (result,) = found["results"]
-    assert found["settings"]["weights"] == "tiny"
+    assert (found["settings"]["weights"], found["settings"]["halo"]) == ("tiny", 1)
     assert (found["settings"]["dataset"], found["settings"]["images"], found["settings"]["rho"]) == ("camvid", 1, 0.3)
     assert result["size"] == [48, 64]
     assert sum(result["exits"]) == pytest.approx(1, abs=1e-5)

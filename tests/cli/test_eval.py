@@ -25,7 +25,9 @@ def test_json_holds_what_evaluate_says(lcnb, data, home, mode):
     code, out, error = lcnb("eval", "--weights", "tiny", *arguments)
     assert (code, error) == (0, "")
     found = json.loads((home / "out" / "x.json").read_text())
-    about = {k: found.pop(k) for k in ("dataset", "split", "weights", "device", "rho", "mode", "machine", "command")}
+    about = {
+        k: found.pop(k) for k in ("dataset", "split", "weights", "device", "rho", "mode", "halo", "machine", "command")
+    }
     assert timeless(found) == timeless(direct(data, rho=0.3, mode=mode))
     assert found["ms_per_image"]["p95"] >= found["ms_per_image"]["p50"] > 0
     machine = about.pop("machine")
@@ -36,6 +38,7 @@ def test_json_holds_what_evaluate_says(lcnb, data, home, mode):
         "device": "cpu",
         "rho": 0.3,
         "mode": mode,
+        "halo": 0,
         "command": f"lcnb eval --weights tiny {' '.join(arguments)}",
     }
     assert {"cpu", "cores", "threads", "torch", "platform", "date"} <= machine.keys()
@@ -48,6 +51,15 @@ def test_table_shows_every_class(lcnb, data):
     assert "at rho 0.5" in out  # the weights' own, on the data set they name
     for name in package.load_dataset("camvid", "val").spec.classes:
         assert f"\n{name} " in out
+
+
+def test_a_halo_costs_what_evaluate_says(lcnb, data, home):
+    out = lcnb("eval", "--weights", "tiny", "--rho", "0.3", "--halo", "1", "--json", "x.json")[1]
+    found = json.loads((home / "x.json").read_text())
+    assert found["halo"] == 1
+    assert timeless(direct(data, rho=0.3, halo=1)).items() <= found.items()
+    assert found["gmacs_per_image"] > direct(data, rho=0.3)["gmacs_per_image"]
+    assert "at rho 0.3, with a halo of 1" in out
 
 
 def test_limit_and_two_thresholds(lcnb, data, home):
@@ -70,6 +82,8 @@ def test_limit_and_two_thresholds(lcnb, data, home):
             1,
             "--rho: rho needs one value, or one for each of",
         ),
+        (["--weights", "tiny", "--halo", "-1"], 2, "-1 is no whole number of at least 0"),
+        (["--weights", "tiny", "--halo", "1", "--mode", "cached"], 1, "with --mode cached nothing runs on regions"),
         (["--weights", "tiny", "--mode", "fast"], 2, "invalid choice: 'fast'"),
         (["--weights", "tiny", "--limit", "0"], 2, "0 is no whole number of at least 1"),
         (["--weights", "tiny", "--device", "cuda:9"], 1, "this machine has no such device"),

@@ -64,6 +64,20 @@ def test_two_stages_on_voc(lcnb, voc):
     assert str(voc) not in json.dumps(found)
 
 
+def test_a_halo_runs_more_cells_for_the_same_exits_at_stage_1(lcnb, data, home):
+    points = []
+    for halo in (0, 1):
+        out = lcnb("sweep", "--weights", "tiny", "--rho", "0.3", "--halo", str(halo), "--json", "x.json")[1]
+        found = json.loads((home / "x.json").read_text())
+        assert found["halo"] == halo
+        assert ("with a halo of 1" in out) == bool(halo)
+        points += found["points"]
+    (without, grown) = points
+    assert without["cached"]["miou"] == grown["cached"]["miou"]
+    assert without["true"]["exits"][0] == grown["true"]["exits"][0]
+    assert without["true"]["gmacs_per_image"] < grown["true"]["gmacs_per_image"]
+
+
 def test_eval_takes_the_same_network(lcnb, voc):
     code, out, error = lcnb("eval", "--model", "fcn_resnet50", "--rho", "0.05", "--json", "x.json")
     assert (code, error) == (0, "")

@@ -20,6 +20,11 @@ def options(**given):
 def test_settings_start_from_a_preset_and_options_change_it():
     config = settings(options(preset="camvid-small", steps=7, crop=[10, 20], no_amp=True))
     assert (config.dataset, config.steps, config.crop, config.amp) == ("camvid", 7, (10, 20), False)
+    recipe = settings(
+        options(dataset="camvid", scale=[0.75, 1.5], stage_weights=[0.5, 0.5, 1], jaccard=1, class_weight=2)
+    )
+    assert (recipe.scale, recipe.stage_weights, recipe.jaccard) == ((0.75, 1.5), (0.5, 0.5, 1), 1)
+    assert recipe.class_weight == 2
     assert settings(options(preset="camvid-small")) == PRESETS["camvid-small"]
     assert settings(options(dataset="voc2012", val_every=0)) == TrainConfig(dataset="voc2012")
 

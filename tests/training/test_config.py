@@ -17,7 +17,8 @@ from lcnb.training import PRESETS, TrainConfig, TrainingError
         ("width", [0, -1, 5, float("nan")]), ("crop", [(0, 8), (8,), (8, 8, 8), ()]),
         ("scale", [(0, 1), (2, 1), (1,), (1, float("inf")), ()]), ("lr", [0, -1, float("nan"), float("inf")]),
         ("stage_weights", [(1, 1), (1, 1, -1), (1, 1, float("nan")), (), (1, 1, float("inf"))]),
-        ("class_weight", [1, 0.5, float("nan")]), ("dropout", [-0.1, 1]), ("ema", [-0.1, 1, 1.5]),
+        ("class_weight", [1, 0.5, float("nan")]), ("jaccard", [-1, float("nan"), float("inf")]),
+        ("dropout", [-0.1, 1]), ("ema", [-0.1, 1, 1.5]),
     ],
 )  # fmt: skip
 def test_values_out_of_range(name, values):

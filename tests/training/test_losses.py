@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from lcnb.datasets import load_dataset
-from lcnb.training.losses import class_weights, stage_losses
+from lcnb.models.labels import upsampled
+from lcnb.training.losses import class_weights, soft_jaccard, stage_losses
 from tests.datasets import trees
 
 IGNORE = 9
@@ -59,6 +60,43 @@ def test_bfloat16_logits_are_upcast():
     half = stage_losses([logits.bfloat16()], TARGET, (1.0,), None, IGNORE)
     assert half.dtype == torch.float32
     assert half.item() == stage_losses([logits.bfloat16().float()], TARGET, (1.0,), None, IGNORE).item()
+
+
+def test_soft_jaccard_by_hand():
+    """Two classes there, at 1 and 2 of three pixels that count, all guessed at 1/4, 3/4."""
+    first = 0.25 / (3 * 0.25 + 1 - 0.25)
+    second = 2 * 0.75 / (3 * 0.75 + 2 - 2 * 0.75)
+    logits = SURE.expand(1, 2, 2, 2)
+    assert soft_jaccard(logits, TARGET, IGNORE).item() == pytest.approx(1 - (first + second) / 2)
+    alone = TARGET.masked_fill(TARGET == 0, IGNORE)  # the mean is over the classes there are
+    assert soft_jaccard(logits, alone, IGNORE).item() == pytest.approx(1 - 2 * 0.75 / 2)
+
+
+def test_soft_jaccard_is_one_minus_the_miou_of_sure_guesses():
+    labels, guess = torch.randint(0, 4, (2, 2, 8, 8), generator=torch.Generator().manual_seed(0))
+    sure = torch.nn.functional.one_hot(guess, 4).permute(0, 3, 1, 2) * 50.0
+    iou = [((guess == k) & (labels == k)).sum() / ((guess == k) | (labels == k)).sum() for k in range(4)]
+    assert soft_jaccard(sure, labels, IGNORE).item() == pytest.approx(1 - torch.stack(iou).mean().item(), abs=1e-6)
+
+
+def test_soft_jaccard_of_nothing_is_nothing():
+    logits = torch.randn(1, 3, 2, 2, requires_grad=True)
+    loss = soft_jaccard(logits, torch.full((1, 2, 2), IGNORE), IGNORE)
+    loss.backward()
+    assert loss.item() == 0
+    assert logits.grad.abs().max() == 0
+
+
+def test_the_jaccard_loss_is_added_to_each_stage_on_its_own_pixels():
+    logits = torch.randn(1, 2, 1, 2, generator=torch.Generator().manual_seed(0))
+    target = torch.tensor([[[0, 0, 1, 0], [0, 0, 1, IGNORE]]])
+    right = torch.tensor([[[False, True]]])
+    reached = [torch.ones_like(right), right]
+    plain = stage_losses([logits] * 2, target, (1.0, 0.5), None, IGNORE, reached)
+    both = stage_losses([logits] * 2, target, (1.0, 0.5), None, IGNORE, reached, jaccard=2.0)
+    full = upsampled(logits, (2, 4))
+    of_right = soft_jaccard(full, target.masked_fill(torch.tensor([1, 1, 0, 0]).bool(), IGNORE), IGNORE)
+    assert both - plain == pytest.approx((2 * soft_jaccard(full, target, IGNORE) + of_right).item())
 
 
 def test_class_weights_by_hand(data):
