@@ -23,8 +23,8 @@ from torch import Tensor
 
 from lcnb.errors import WeightsError
 from lcnb.models import LayerCascade
-from lcnb.models.cascade import VARIANTS
 from lcnb.models.inception import from_timm
+from lcnb.models.variants import VARIANTS
 from lcnb.paths import absolute
 from lcnb.weights import FORMAT
 

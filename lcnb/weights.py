@@ -22,8 +22,8 @@ from torch import Tensor
 from lcnb.devices import usable
 from lcnb.errors import WeightsError
 from lcnb.models import IRNetConfig, LayerCascade, irnet_lc
-from lcnb.models.cascade import VARIANTS
 from lcnb.models.exits import thresholds
+from lcnb.models.variants import VARIANTS
 from lcnb.paths import REPOSITORY, absolute, data_roots, searched, written_whole
 
 FORMAT = "lcnb-cascade-1"

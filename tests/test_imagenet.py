@@ -11,8 +11,8 @@ from torch import nn
 import lcnb
 from lcnb import WeightsError, imagenet, paths, weights
 from lcnb.models import irnet_lc
-from lcnb.models.cascade import VARIANTS
-from lcnb.training import TrainConfig, TrainingError, trainer
+from lcnb.models.variants import VARIANTS
+from lcnb.training import TrainConfig, TrainingError, network
 
 BLOCKS = (1, 1, 2)
 
@@ -119,10 +119,10 @@ def test_networks_that_it_does_not_fit(file):
 
 def test_training_starts_from_it(state, file):
     config = TrainConfig(variant="timm", width=1.0, init=str(file))
-    net = trainer.new_network(config, 4)
+    net = network.new_network(config, 4)
     assert net.stages[2][2][0].weight.equal(state["conv2d_7b.conv.weight"])
     with pytest.raises(WeightsError, match="for variant 'timm' only"):
-        trainer.new_network(dataclasses.replace(config, variant="paper"), 4)
+        network.new_network(dataclasses.replace(config, variant="paper"), 4)
     with pytest.raises(TrainingError, match="variant is one of paper, timm; got keras"):
         dataclasses.replace(config, variant="keras")
 

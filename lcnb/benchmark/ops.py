@@ -21,7 +21,7 @@ from lcnb.benchmark.protocol import Opponent, Protocol, Times, measure, stopwatc
 from lcnb.benchmark.shapes import Piece, blocks, kernels, layers, macs
 from lcnb.models import IRNetConfig, breakeven
 from lcnb.models.folding import folded
-from lcnb.models.fused import OnRows
+from lcnb.models.on_rows import OnRows
 from lcnb.regions import Region, RegionTensor, use_backend
 from lcnb.regions.rows import pack
 

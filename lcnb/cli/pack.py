@@ -63,7 +63,7 @@ def pack_run(
     from lcnb.datasets import load_dataset
     from lcnb.training import config_of, load_checkpoint
     from lcnb.training.checkpoint import CHECKPOINT
-    from lcnb.training.trainer import averaged
+    from lcnb.training.network import averaged
     from lcnb.weights import FILE, METRICS, load, save
 
     if (target / FILE).exists() and not force:

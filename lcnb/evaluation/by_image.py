@@ -20,7 +20,7 @@ from lcnb.evaluation.bootstrap import bootstrap_miou, miou
 from lcnb.evaluation.evaluate import Costs, as_batch, wait
 from lcnb.evaluation.metrics import ConfusionMatrix
 from lcnb.models import CascadeOutput, Criterion, max_softmax
-from lcnb.models.cascade import CascadeRuns
+from lcnb.models.runs import CascadeRuns
 
 
 @torch.inference_mode()

@@ -21,9 +21,9 @@ import torch
 from torch import Tensor
 
 from lcnb.models import CascadeOutput, Criterion, StageLogits, max_softmax, rethreshold, to_labels
-from lcnb.models.cascade import CascadeRuns
 from lcnb.models.exits import PLANNED_RHO, PlannedExits, leaves
 from lcnb.models.labels import to_pixels
+from lcnb.models.runs import CascadeRuns
 
 TINY = torch.finfo(torch.float32).tiny
 """A threshold that is not 0, which would send out everyone."""

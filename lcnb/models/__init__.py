@@ -1,16 +1,19 @@
 """Networks: IRNet, the cascade that any staged network becomes, and how to make one of somebody else's."""
 
 from lcnb.models.backbones import ADAPTIVE, adaptive_fcn_resnet50, adaptive_fcn_resnet101
-from lcnb.models.cascade import RHO, CascadeRuns, LayerCascade, StageLogits, irnet_lc, rethreshold
+from lcnb.models.cascade import LayerCascade
 from lcnb.models.cost import CascadeCost, cascade_cost
 from lcnb.models.cut import SplitError
 from lcnb.models.entry import CompileError
 from lcnb.models.exits import CRITERIA, CascadeOutput, Criterion, certainty, margin, max_softmax
-from lcnb.models.fused import FusedCascade, FusionError
+from lcnb.models.fused import FusedCascade
 from lcnb.models.inspect import Inspection, inspect
 from lcnb.models.irnet import IRNetConfig
 from lcnb.models.labels import to_labels, to_pixels
+from lcnb.models.on_rows import FusionError
+from lcnb.models.runs import RHO, CascadeRuns, StageLogits, rethreshold
 from lcnb.models.split import split
+from lcnb.models.variants import irnet_lc
 
 __all__ = [
     "ADAPTIVE",

@@ -20,7 +20,8 @@ from torchvision.models import segmentation
 from torchvision.models.segmentation import FCN_ResNet50_Weights, FCN_ResNet101_Weights
 
 from lcnb.errors import WeightsError
-from lcnb.models.cascade import RHO, LayerCascade
+from lcnb.models.cascade import LayerCascade
+from lcnb.models.runs import RHO
 from lcnb.models.split import split
 
 OURS = {"__background__": "background", "diningtable": "table", "pottedplant": "plant", "tvmonitor": "tv"}

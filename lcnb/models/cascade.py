@@ -15,129 +15,17 @@ from __future__ import annotations
 
 import copy
 import itertools
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from lcnb.models import inception
-from lcnb.models.checks import check_maps, check_picture
-from lcnb.models.exits import CascadeOutput, Criterion, ExitLedger, max_softmax, thresholds
-from lcnb.models.inception import inception_stages
-from lcnb.models.irnet import IRNetConfig, initialise, irnet_stages
+from lcnb.models.exits import Criterion, ExitLedger, max_softmax, thresholds
+from lcnb.models.runs import RHO, CascadeRuns, StageLogits
 from lcnb.regions import Region, RegionTensor
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-RHO = 0.985
-"""The paper's threshold (section 4, table 1)."""
-
-
-class StageLogits(list[Tensor]):
-    """The S dense logit maps, (B, K, h, w) each, and `size`, the (H, W) of the input they came from."""
-
-    def __init__(self, maps: Sequence[Tensor], size: Sequence[int]) -> None:
-        super().__init__(maps)
-        self.size = (int(size[0]), int(size[1]))
-
-
-class CascadeRuns(nn.Module):
-    """What every form of a cascade can do, given its `_walk`.
-
-    Attributes:
-        rho: the threshold used when a call gives none; one for all exits or one each.
-        meta: what is known about the weights (classes, data set, licence, numbers); empty for a new network.
-        config: how to build the network again; empty where nothing is known.
-    """
-
-    mean: Tensor
-    std: Tensor
-    rho: float | Sequence[float]
-    meta: dict[str, Any]
-    config: dict[str, Any]
-
-    @property
-    def stage_count(self) -> int:
-        """S."""
-        raise NotImplementedError
-
-    def _walk(self, x: Tensor, ledger: ExitLedger, halo: int) -> Iterator[Tensor]:
-        """Run stage after stage on what is still open; yields the (B,) share of the cells that each computed."""
-        raise NotImplementedError
-
-    def all_stages(self, x: Tensor) -> StageLogits:
-        """Every stage on every cell."""
-        raise NotImplementedError
-
-    def normalise(self, x: Tensor) -> Tensor:
-        """RGB in [0, 1] -> what stage 1 takes, in channels-last memory.
-
-        Raises:
-            TypeError: `x` is no tensor, or holds whole numbers.
-            ValueError: `x` is not (B, 3, H, W) with at least one pixel, or goes up to 255 (looked for on a CPU only:
-                to look at a GPU's pixels is to wait for it).
-        """
-        check_picture(x, self.mean.shape[1])
-        normal = (x - self.mean) / self.std
-        return normal.to(self.mean.dtype).contiguous(memory_format=torch.channels_last)
-
-    def forward(
-        self,
-        x: Tensor,
-        rho: float | Sequence[float] | None = None,
-        *,
-        criterion: Criterion = max_softmax,
-        halo: int = 0,
-        mark: Callable[[], object] | None = None,
-    ) -> CascadeOutput:
-        """A true run.
-
-        Args:
-            x: (B, 3, H, W) RGB in [0, 1].
-            rho: threshold in [0, 1], one for all exits or one each; the cascade's own if None.
-            criterion: (B, K, h, w) logits -> (B, h, w) confidence in [0, 1].
-            halo: run a stage on its region grown by this many cells; decide inside the region only. The
-                extra cells are charged in `.work`.
-            mark: for timing; called at the start, behind each stage that had work, and behind the labels.
-
-        Raises:
-            ValueError: rho is outside [0, 1], or the input has another shape.
-        """
-        limits = thresholds(self.rho if rho is None else rho, self.stage_count - 1)
-        ledger = ExitLedger(limits, criterion)
-        tick = mark or (lambda: None)
-        tick()
-        work = []
-        for share in self._walk(x, ledger, halo):
-            work.append(share)
-            tick()
-        work += [torch.zeros_like(work[0])] * (self.stage_count - len(work))
-        out = ledger.close(x.shape[2:], "true", torch.stack(work, dim=1))
-        tick()
-        return out
-
-    def rethreshold(
-        self,
-        logits: Sequence[Tensor],
-        rho: float | Sequence[float] | None = None,
-        *,
-        criterion: Criterion = max_softmax,
-        size: Sequence[int] | None = None,
-    ) -> CascadeOutput:
-        """The cached view: cut dense stage outputs at rho without running anything again.
-
-        Args:
-            logits: S maps (B, K, h, w), as `all_stages` returns them.
-            rho, criterion: as for a true run.
-            size: (H, W) of `.labels`; by default that of the input to `all_stages`, else 8 h x 8 w.
-
-        Raises:
-            ValueError: rho is outside [0, 1], or there is not one map per stage.
-        """
-        if isinstance(logits, Sequence) and len(logits) not in (0, self.stage_count):
-            raise ValueError(f"this cascade has {self.stage_count} stages, got the logits of {len(logits)}")
-        return rethreshold(logits, self.rho if rho is None else rho, criterion=criterion, size=size)
 
 
 class LayerCascade(CascadeRuns):
@@ -274,81 +162,8 @@ class LayerCascade(CascadeRuns):
 
         where = self.mean.device if device is None else torch.device(device)
         source = self if where == self.mean.device else copy.deepcopy(self).to(where)
-        prepared = FusedCascade(source, dtype).eval()
-        if entry.wanted(compile, where):
-            prepared.entry = entry.Entry(entry.Dense(source, dtype).eval(), needed=compile is True)
+        wanted = entry.wanted(compile, where)
+        prepared = FusedCascade(source, dtype, compile=wanted, required=compile is True).eval()
         if measure:
             breakeven.settle(list(prepared.spatial()), dtype, where)
         return prepared
-
-
-def rethreshold(
-    logits: Sequence[Tensor],
-    rho: float | Sequence[float] = RHO,
-    *,
-    criterion: Criterion = max_softmax,
-    size: Sequence[int] | None = None,
-) -> CascadeOutput:
-    """As `LayerCascade.rethreshold`, for logits without their network."""
-    check_maps(logits, size)
-    ledger = ExitLedger(thresholds(rho, len(logits) - 1), criterion)
-    for stage_logits in logits:
-        ledger.accept(stage_logits)
-    h, w = logits[0].shape[2:]
-    default = logits.size if isinstance(logits, StageLogits) else (8 * h, 8 * w)
-    return ledger.close(default if size is None else size, "cached")
-
-
-def irnet_lc(num_classes: int = 21, width: float = 1.0, *, variant: str = "paper", **knobs: Any) -> LayerCascade:
-    """IRNet as a three-stage cascade, randomly initialised (paper, figure 2).
-
-    The paper starts from ImageNet weights of its own 5/10/5 network; they were never released, and no other public
-    ImageNet weights fit it. `variant="timm"` is the cascade on the Inception-ResNet-v2 that has some, at twice the
-    depth and stride 8 by dilation (`lcnb.models.inception`); `lcnb.imagenet.start` fills it.
-
-    Args:
-        num_classes: K.
-        width: factor on every branch's channels; 1.0 is the paper's network, .25 fits a laptop.
-        variant: "paper", or "timm" for the network that public ImageNet weights fit (at width 1).
-        knobs: other fields of `IRNetConfig`; "timm" has other defaults of `blocks` and `dilation`.
-
-    Raises:
-        ValueError, TypeError: a knob is out of range or unknown.
-    """
-    if variant not in VARIANTS:
-        raise ValueError(f"variant is one of {', '.join(VARIANTS)}; got {variant!r}")
-    network = VARIANTS[variant]
-    config = IRNetConfig(**{"num_classes": num_classes, "width": width, **network.defaults, **knobs})
-    stages, heads = network.stages(config)
-    cascade = LayerCascade(stages, heads, mean=network.mean, std=network.std)
-    initialise(cascade)
-    cascade.config = {
-        "network": network.name,
-        **{k: list(v) if isinstance(v, tuple) else v for k, v in vars(config).items()},
-    }
-    return cascade.to(memory_format=torch.channels_last)
-
-
-@dataclass(frozen=True)
-class Variant:
-    """A network that `irnet_lc` builds.
-
-    Attributes:
-        name: as `config["network"]` and a file of weights have it.
-        stages: builds the stages and the heads.
-        defaults: knobs that differ from `IRNetConfig`'s defaults.
-        mean, std: of its RGB input.
-    """
-
-    name: str
-    stages: Callable[[IRNetConfig], tuple[list[nn.Sequential], list[nn.Sequential]]]
-    defaults: dict[str, Any]
-    mean: Sequence[float] = IMAGENET_MEAN
-    std: Sequence[float] = IMAGENET_STD
-
-
-VARIANTS = {
-    "paper": Variant("irnet_lc", irnet_stages, {}),
-    "timm": Variant("irnet_lc-timm", inception_stages, inception.DEFAULTS, inception.MEAN, inception.STD),
-}
-"""By what the argument `variant` of `irnet_lc` calls them."""

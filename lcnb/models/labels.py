@@ -79,12 +79,12 @@ def _by_squares(logits: Tensor, side: int) -> Tensor:
 
 def _padded(cells: int) -> Tensor:
     """(cells + 2,): every cell's number, the outer ones twice."""
-    return torch.arange(-1, cells + 1).clamp_(0, cells - 1)
+    return torch.arange(-1, cells + 1, device="cpu").clamp_(0, cells - 1)
 
 
 @functools.cache
 def _shares(side: int) -> Tensor:
     """(k k, 4) float32: of the corners' logits in those of each pixel of a square."""
-    second = (torch.arange(side) + 0.5) / side
+    second = (torch.arange(side, device="cpu") + 0.5) / side
     along = torch.stack([1 - second, second], dim=1)  # (k, 2)
     return torch.einsum("ya,xb->yxab", along, along).reshape(side * side, 4)

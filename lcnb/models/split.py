@@ -13,9 +13,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from lcnb.models.cascade import IMAGENET_MEAN, IMAGENET_STD, RHO, LayerCascade
+from lcnb.models.cascade import IMAGENET_MEAN, IMAGENET_STD, LayerCascade
 from lcnb.models.cut import SplitError, cut
 from lcnb.models.probe import probe
+from lcnb.models.runs import RHO
 from lcnb.models.trial import evaluating, refusal
 
 

@@ -10,7 +10,7 @@ from lcnb.models import LayerCascade
 from lcnb.reproduction.request import ReproductionError, Request
 from lcnb.training import config_of, load_checkpoint
 from lcnb.training.checkpoint import CHECKPOINT
-from lcnb.training.trainer import averaged
+from lcnb.training.network import averaged
 from lcnb.weights import load
 
 

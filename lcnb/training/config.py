@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from lcnb.errors import LcnbError
-from lcnb.models.cascade import VARIANTS
+from lcnb.models.variants import VARIANTS
 
 
 class TrainingError(LcnbError):

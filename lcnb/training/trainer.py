@@ -10,7 +10,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +18,10 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from lcnb import imagenet
 from lcnb.datasets import load_dataset
-from lcnb.errors import DataError, WeightsError, memory_shortage
-from lcnb.evaluation import evaluate, stage_miou
+from lcnb.errors import DataError, memory_shortage
 from lcnb.locking import locked
-from lcnb.models import LayerCascade, irnet_lc
+from lcnb.models import LayerCascade
 from lcnb.paths import written_whole
 from lcnb.training.checkpoint import (
     CHECKPOINT,
@@ -38,11 +36,11 @@ from lcnb.training.checkpoint import (
 from lcnb.training.config import TrainConfig, TrainingError
 from lcnb.training.interrupt import Interrupts, ignore_interrupts
 from lcnb.training.losses import class_weights
+from lcnb.training.network import averaged, new_network, parameter_groups, scores_of
 from lcnb.training.objective import Objective
 from lcnb.training.phases import Phase, phase_at, prepare
 from lcnb.training.processes import Processes
 from lcnb.training.stream import AugmentedStream, SampleNumbers, mix
-from lcnb.weights import load
 
 
 class Trainer:
@@ -81,13 +79,12 @@ class Trainer:
         self.dataset = load_dataset(config.dataset, config.split, classes=config.classes)
         # Here, not after hours of training.
         self.val = load_dataset(config.dataset, config.val_split, classes=config.classes)
-        self.spec = self.dataset.spec
         torch.manual_seed(mix(config.seed, 0, 2))
-        self.model = new_network(config, len(self.spec.classes)).to(self.device)
+        self.model = new_network(config, len(self.dataset.spec.classes)).to(self.device)
         self.average = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
-        self.optimiser = torch.optim.AdamW(_groups(self.model, config.weight_decay), lr=config.lr)
+        self.optimiser = torch.optim.AdamW(parameter_groups(self.model, config.weight_decay), lr=config.lr)
         weight = None if config.class_weight is None else class_weights(self.dataset, config.class_weight)
-        self.objective = Objective(self.model, config, weight, self.spec.ignore_index).to(self.device)
+        self.objective = Objective(self.model, config, weight, self.dataset.spec.ignore_index).to(self.device)
         self.step = 0
         self._open(resume)
 
@@ -254,9 +251,7 @@ class Trainer:
     def averaged(self) -> LayerCascade:
         """A copy of the network with the averaged weights, in eval mode."""
         with torch.random.fork_rng(devices=[]):
-            twin = new_network(replace(self.config, init=None), len(self.spec.classes)).to(self.device)
-        twin.load_state_dict(self.average)
-        return twin.eval()
+            return averaged(self.average, len(self.dataset.spec.classes), self.config).to(self.device)
 
     def _report(self, scored: bool, phase: Phase, loss: float, rate: float) -> None:
         c = self.config
@@ -271,7 +266,7 @@ class Trainer:
         line = f"step {self.step:>6} of {c.total_steps}  {phase.kind} loss {loss:.3f}  {rate:.1f} images/s"
         line += f"  {left / 60:.0f} min left"
         if scored:
-            scores = self.validate()
+            scores = scores_of(self.averaged(), self.val, c, self.processes)
             row |= {name: round(v, 5) for name, v in scores.items()}
             line += "  val mIoU " + ", ".join(f"{name.removeprefix('miou_')} {v:.3f}" for name, v in scores.items())
         if self.processes.first:
@@ -283,67 +278,3 @@ class Trainer:
     def _tell(self, line: str) -> None:
         if self.processes.first:
             self.say(line)
-
-    def validate(self) -> dict[str, float]:
-        """mIoU of the averaged network on the validation split: each stage alone (dense), and a true run at rho."""
-        count, spec = min(len(self.val), self.config.val_images), self.spec
-        mine = range(self.processes.number, count, self.processes.count)
-        network = self.averaged()
-        alone = stage_miou(
-            network, (self.val[i] for i in mine), len(spec.classes), spec.ignore_index, self.processes.total
-        )
-        some = (self.val[i] for i in mine)
-        run = evaluate(
-            network,
-            some,
-            classes=spec.classes,
-            ignore_index=spec.ignore_index,
-            rho=self.config.rho,
-            halo=self.config.halo,
-        )
-        run.confusion.counts = self.processes.total(run.confusion.counts)
-        return {**{f"miou_stage{s + 1}": v for s, v in enumerate(alone)}, "miou_true": run.confusion.miou}
-
-
-def new_network(config: TrainConfig, classes: int) -> LayerCascade:
-    """IRNet with this run's knobs: new, or with the weights that `init` names.
-
-    Raises:
-        WeightsError: there are no such weights, or they are damaged.
-        TrainingError: they are of another network.
-    """
-    dropout = config.dropout or (0.5 if config.arm == "dsn-dropout" else 0.0)
-    network = irnet_lc(classes, config.width, variant=config.variant, dropout=dropout)
-    if config.init is not None and imagenet.is_checkpoint(config.init):
-        imagenet.start(network, config.init)
-    elif config.init is not None:
-        try:
-            network.load_state_dict(load(config.init).state_dict())
-        except RuntimeError:
-            raise TrainingError(
-                f"the weights {config.init} are of another network than {classes} classes at width {config.width:g}, "
-                f"variant {config.variant}"
-            ) from None
-    return network
-
-
-def averaged(average: dict[str, Any], classes: int, config: TrainConfig) -> LayerCascade:
-    """The network that a run evaluates and keeps, from its checkpoint.
-
-    Raises:
-        WeightsError: the checkpoint's tensors do not fit its settings.
-    """
-    network = new_network(replace(config, init=None), classes)
-    try:
-        network.load_state_dict(average)
-    except RuntimeError as error:
-        first_line = str(error).splitlines()[0]
-        raise WeightsError(f"the checkpoint does not fit its own settings ({first_line})") from None
-    return network.eval()
-
-
-def _groups(model: nn.Module, decay: float) -> list[dict[str, Any]]:
-    """Weight decay on kernels only, not on norms and biases."""
-    kernels = [p for p in model.parameters() if p.dim() > 1]
-    rest = [p for p in model.parameters() if p.dim() <= 1]
-    return [{"params": kernels, "weight_decay": decay}, {"params": rest, "weight_decay": 0.0}]

@@ -8,7 +8,7 @@ from lcnb.benchmark.ops import OpsSettings, bench_ops, pieces, rows_of_table
 from lcnb.benchmark.shapes import blocks, kernels, layers, macs
 from lcnb.models import IRNetConfig, cascade_cost, irnet_lc
 from lcnb.models.folding import folded
-from lcnb.models.fused import OnRows
+from lcnb.models.on_rows import OnRows
 from lcnb.regions import Region
 from lcnb.regions.rows import pack
 

@@ -12,7 +12,7 @@ from lcnb.difficulty import DifficultyCounts, difficulty, pixel_scores
 from lcnb.evaluation import bootstrap_miou, evaluate
 from lcnb.reproduction import ablation, grades, store, sweeps
 from lcnb.reproduction.paper import PRINTED
-from lcnb.training import trainer
+from lcnb.training import network
 
 TINY = ["--preset", "camvid-small", "--width", "0.05", "--batch", "1", "--crop", "24", "32", "--no-amp"]
 
@@ -20,7 +20,7 @@ TINY = ["--preset", "camvid-small", "--width", "0.05", "--batch", "1", "--crop",
 @pytest.fixture
 def shallow(monkeypatch):
     """Networks that are trained have one block a stage."""
-    monkeypatch.setattr(trainer, "irnet_lc", functools.partial(package.irnet_lc, blocks=(1, 1, 1)))
+    monkeypatch.setattr(network, "irnet_lc", functools.partial(package.irnet_lc, blocks=(1, 1, 1)))
 
 
 def result(home, table, preset="camvid-small"):

@@ -58,6 +58,7 @@ def test_only_stage_1_is_compiled_and_measured_no_more(net, monkeypatch):
     prepared, plain = (net.for_inference(compile=c, measure=False) for c in (True, False))
     assert seen == [prepared.entry.dense]
     assert len(list(prepared.spatial())) < len(list(plain.spatial()))
+    assert not prepared.stages[0].functions  # its weights are there once
 
 
 def test_copies_compile_for_themselves(net, monkeypatch):

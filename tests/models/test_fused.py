@@ -13,8 +13,8 @@ import torch
 from torch import nn
 
 from lcnb.models import LayerCascade, irnet_lc
-from lcnb.models.fused import FusionError
 from lcnb.models.irnet import pool
+from lcnb.models.on_rows import FusionError
 from lcnb.regions import Region, RegionTensor, spatial
 from lcnb.regions.rows import Product, with_tail
 from lcnb.regions.workspace import Memory, Workspace

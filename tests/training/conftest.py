@@ -7,7 +7,7 @@ import pytest
 
 from lcnb import paths
 from lcnb.models import irnet_lc
-from lcnb.training import TrainConfig, trainer
+from lcnb.training import TrainConfig, network
 from tests.datasets import trees
 
 SMALL = TrainConfig(
@@ -27,7 +27,7 @@ def data(tmp_path, monkeypatch):
 @pytest.fixture
 def small(data, monkeypatch):
     """A six-step configuration; networks have one block a stage."""
-    monkeypatch.setattr(trainer, "irnet_lc", functools.partial(irnet_lc, blocks=(1, 1, 1)))
+    monkeypatch.setattr(network, "irnet_lc", functools.partial(irnet_lc, blocks=(1, 1, 1)))
     return SMALL
 
 

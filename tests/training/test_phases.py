@@ -150,7 +150,7 @@ def test_every_arm_runs_to_its_end_and_scores_a_true_run(arm, small, tmp_path):
 
 
 def test_a_run_starts_from_weights(small, tmp_path):
-    from lcnb.training.trainer import new_network
+    from lcnb.training.network import new_network
 
     torch.manual_seed(5)
     trained = new_network(small, 11)

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from lcnb.training import TrainConfig, Trainer, TrainingError, load_checkpoint
+from lcnb.training.network import new_network
 from lcnb.training.processes import Processes
-from lcnb.training.trainer import new_network
 from lcnb.weights import save
 
 OPTIONS = {

@@ -218,7 +218,7 @@ SCRIPT = """
 import functools, os, signal, sys, time
 import torch
 from lcnb.models import irnet_lc
-from lcnb.training import Trainer, trainer
+from lcnb.training import Trainer, network
 from tests.training.conftest import SMALL
 from tests.training.test_resume import killable
 
@@ -230,7 +230,7 @@ def killed_while_writing(state, file, save=torch.save):
 
 torch.set_num_threads(1)
 torch.save = killed_while_writing
-trainer.irnet_lc = functools.partial(irnet_lc, blocks=(1, 1, 1))
+network.irnet_lc = functools.partial(irnet_lc, blocks=(1, 1, 1))
 Trainer(killable(SMALL), sys.argv[1], resume=True, say=lambda line: time.sleep(0.1)).run()
 """
 

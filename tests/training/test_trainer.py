@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from lcnb.errors import DataError
-from lcnb.training import Trainer, TrainingError, load_checkpoint, objective
+from lcnb.training import Trainer, TrainingError, load_checkpoint, objective, trainer
 from lcnb.training.phases import phases
 from tests.datasets import trees
 
@@ -54,9 +54,9 @@ def test_logged_and_scored_as_often_as_asked(small, tmp_path):
 
 
 def test_scoring_does_not_count_as_training(small, tmp_path, monkeypatch):
-    run, score = Trainer(dataclasses.replace(small, val_every=1, val_images=1), tmp_path, say=quiet), Trainer.validate
-    monkeypatch.setattr(run, "validate", lambda: (time.sleep(1), score(run))[1])
-    run.run()
+    score = trainer.scores_of
+    monkeypatch.setattr(trainer, "scores_of", lambda *args: (time.sleep(1), score(*args))[1])
+    Trainer(dataclasses.replace(small, val_every=1, val_images=1), tmp_path, say=quiet).run()
     assert float(rows(tmp_path)[-1]["images_per_s"]) > small.batch  # five pauses of a second would leave less
 
 

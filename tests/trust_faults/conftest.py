@@ -10,7 +10,7 @@ import torch
 
 from lcnb.cli import main
 from lcnb.models import irnet_lc
-from lcnb.training import trainer
+from lcnb.training import network
 from tests.cli.conftest import data, data_root, home, lcnb  # noqa: F401
 
 TRAIN = [
@@ -96,7 +96,7 @@ def full(tmp_path):
 @pytest.fixture
 def little(monkeypatch):
     """Networks that are trained have one block a stage."""
-    monkeypatch.setattr(trainer, "irnet_lc", functools.partial(irnet_lc, blocks=(1, 1, 1)))
+    monkeypatch.setattr(network, "irnet_lc", functools.partial(irnet_lc, blocks=(1, 1, 1)))
 
 
 @pytest.fixture(scope="session")
@@ -109,7 +109,7 @@ def begun(data_root, tmp_path_factory):  # noqa: F811
             raise KeyboardInterrupt
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(trainer, "irnet_lc", functools.partial(irnet_lc, blocks=(1, 1, 1)))
+        patch.setattr(network, "irnet_lc", functools.partial(irnet_lc, blocks=(1, 1, 1)))
         patch.setattr("lcnb.paths.checkout", lambda: None)
         patch.setenv("LCNB_DATA", str(data_root))
         patch.setattr("lcnb.cli.train._say", stop)

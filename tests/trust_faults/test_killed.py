@@ -32,9 +32,9 @@ import torch
 from lcnb import paths
 from lcnb.cli import main
 from lcnb.models import irnet_lc
-from lcnb.training import load_checkpoint, trainer
+from lcnb.training import load_checkpoint, network
 torch.set_num_threads(1)
-trainer.irnet_lc = functools.partial(irnet_lc, blocks=(1, 1, 1))
+network.irnet_lc = functools.partial(irnet_lc, blocks=(1, 1, 1))
 paths.checkout = lambda: None
 command, number, count, seed, between = json.loads(sys.argv[1])
 random.seed(seed)

@@ -1,0 +1,86 @@
+"""The network of a run: new, from weights, or as its checkpoint keeps it; and how well it does.
+
+Shape letters: S stages.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from torch import nn
+
+from lcnb import imagenet
+from lcnb.datasets import SegmentationDataset
+from lcnb.errors import WeightsError
+from lcnb.evaluation import evaluate, stage_miou
+from lcnb.models import LayerCascade, irnet_lc
+from lcnb.training.config import TrainConfig, TrainingError
+from lcnb.training.processes import Processes
+from lcnb.weights import load
+
+
+def new_network(config: TrainConfig, classes: int) -> LayerCascade:
+    """IRNet with this run's knobs: new, or with the weights that `init` names.
+
+    Raises:
+        WeightsError: there are no such weights, or they are damaged.
+        TrainingError: they are of another network.
+    """
+    dropout = config.dropout or (0.5 if config.arm == "dsn-dropout" else 0.0)
+    network = irnet_lc(classes, config.width, variant=config.variant, dropout=dropout)
+    if config.init is not None and imagenet.is_checkpoint(config.init):
+        imagenet.start(network, config.init)
+    elif config.init is not None:
+        try:
+            network.load_state_dict(load(config.init).state_dict())
+        except RuntimeError:
+            raise TrainingError(
+                f"the weights {config.init} are of another network than {classes} classes at width {config.width:g}, "
+                f"variant {config.variant}"
+            ) from None
+    return network
+
+
+def averaged(average: dict[str, Any], classes: int, config: TrainConfig) -> LayerCascade:
+    """The network that a run evaluates and keeps, from its checkpoint.
+
+    Raises:
+        WeightsError: the checkpoint's tensors do not fit its settings.
+    """
+    network = new_network(replace(config, init=None), classes)
+    try:
+        network.load_state_dict(average)
+    except RuntimeError as error:
+        first_line = str(error).splitlines()[0]
+        raise WeightsError(f"the checkpoint does not fit its own settings ({first_line})") from None
+    return network.eval()
+
+
+def parameter_groups(model: nn.Module, decay: float) -> list[dict[str, Any]]:
+    """Weight decay on kernels only, not on norms and biases."""
+    kernels = [p for p in model.parameters() if p.dim() > 1]
+    rest = [p for p in model.parameters() if p.dim() <= 1]
+    return [{"params": kernels, "weight_decay": decay}, {"params": rest, "weight_decay": 0.0}]
+
+
+def scores_of(
+    network: LayerCascade, dataset: SegmentationDataset, config: TrainConfig, processes: Processes
+) -> dict[str, float]:
+    """mIoU on a validation split: each of the S stages alone (dense), and a true run at the run's rho and halo.
+
+    Each process takes its share of the images; all get the scores of all of them.
+    """
+    count, spec = min(len(dataset), config.val_images), dataset.spec
+    mine = range(processes.number, count, processes.count)
+    alone = stage_miou(network, (dataset[i] for i in mine), len(spec.classes), spec.ignore_index, processes.total)
+    run = evaluate(
+        network,
+        (dataset[i] for i in mine),
+        classes=spec.classes,
+        ignore_index=spec.ignore_index,
+        rho=config.rho,
+        halo=config.halo,
+    )
+    run.confusion.counts = processes.total(run.confusion.counts)
+    return {**{f"miou_stage{s + 1}": v for s, v in enumerate(alone)}, "miou_true": run.confusion.miou}
