@@ -21,7 +21,7 @@ STAMP := .venv/.lcnb-ready
 export GOMP_SPINCOUNT ?= 1000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run lab book check test test-real test-long coverage lint types python-there browser-there clean clean-venv
+.PHONY: help setup run lab book check test test-real test-long coverage lint types pages python-there browser-there clean clean-venv
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1 \2/p' Makefile | while read -r name text; do \
@@ -92,6 +92,10 @@ coverage: setup ## which lines of lcnb the quick tests run; fails below 90 %
 
 book: setup ## build the site of notebooks and docs, and follow all of its links
 	$(BIN)/python -m tools.book --out build/book
+
+pages: setup ## write the docs that come from kept results anew
+	for page in slider performance teaching reproduction reliability; do $(BIN)/python -m tools.$${page}_page || exit 1; done
+	$(BIN)/python -m tools.notebook_table
 
 clean: ## remove what was built; .venv stays
 	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -30,6 +30,7 @@ MODELS = {
     "bench-model-width-1-rho-985": "width 1, 512x512, exits of rho = .985",
     "bench-model-width-1-rho-8": "width 1, 512x512, exits of rho = .8",
 }
+LOSSLESS = "bench-model-camvid-small-halo"
 BFLOAT16 = {
     "bench-model-streets-small-bfloat16": "streets-small, its own exits",
     "bench-model-width-1-rho-985-bfloat16": "width 1, 512x512, exits of rho = .985",
@@ -39,7 +40,9 @@ COMPILED = {
     "bench-model-camvid-small-compiled": "camvid-small, its own exits",
     "bench-model-width-1-rho-985-compiled": "width 1, 512x512, exits of rho = .985",
 }
+TABLE_1 = "T1-camvid-small-halo1"
 TRAINING, SYSTEMS = "bench-training-streets-small", "bench-systems-width-1"
+ALL = (*OPS, *MODELS, LOSSLESS, *COMPILED, *BFLOAT16, SYSTEMS, TRAINING)
 STAGES = ("stage 1", "stage 2", "stage 3", "labels")
 
 
@@ -48,7 +51,7 @@ def page() -> str:
     return TEMPLATE.read_text(encoding="utf-8").format(
         machine=_machine(), models=_models(MODELS), bfloat16=_models(BFLOAT16), compiled=_compiled(),
         stages=_stages(), parts=_parts(), ops=_ops(), map_from=_map_from(), systems=_systems(), talk=_talk(),
-        training=_training(), commands=_commands(), not_measured=_not_measured(), early=_early(),
+        training=_training(), lossless=_lossless(), commands=_commands(), not_measured=_not_measured(), early=_early(),
     )  # fmt: skip
 
 
@@ -68,7 +71,7 @@ def _first(name: str) -> Mapping[str, Any]:
 def _machine() -> str:
     """Of the machines that all results name, one line each."""
     found = []
-    for name in (*MODELS, *COMPILED, *BFLOAT16, *OPS, SYSTEMS, TRAINING):
+    for name in ALL:
         m, load = stored(name)["machine"], stored(name)["load"]
         line = f"{m['cores']} cores of an {m['cpu']}, torch {m['torch'].split('+')[0]}, {m['threads']} threads, no GPU"
         found.append((line, f"`{name}` ({'; '.join(load['reasons'])})" if load["busy"] else ""))
@@ -100,6 +103,18 @@ def _compiled() -> str:
         rows.append([title, *times, f"{rival / own:.2f}", f"{speed['multiply_adds_one_head']:.2f}"])
     head = ["", "cascade, ms", "plain, ms", "plain compiled, ms", "rho = 1, ms", "x plain compiled", "by multiply-adds"]
     return table(head, rows)
+
+
+def _lossless() -> str:
+    """The setting, and beside it what table 1 found for it in true runs."""
+    settings = stored(LOSSLESS)["settings"]
+    title = f"camvid-small, rho {settings['rho']:g}, halo {settings['halo']}"
+    rows = {row["rho"]: row for row in stored(TABLE_1)["rows"]}
+    change = rows[settings["rho"]]["true_minus_dense"]
+    return (
+        f"{_models({LOSSLESS: title})}\n\nIn true runs on the {stored(TABLE_1)['images']} pictures of CamVid's val this "
+        f"setting changes mIoU by {change['value']:+.4f} [{change['low']:+.4f}, {change['high']:+.4f}] against rho = 1."
+    )
 
 
 def _stages() -> str:
@@ -192,7 +207,7 @@ def _training() -> str:
 
 
 def _commands() -> str:
-    return "\n".join(stored(name)["command"] for name in (*OPS, *MODELS, *COMPILED, *BFLOAT16, SYSTEMS, TRAINING))
+    return "\n".join(stored(name)["command"] for name in ALL)
 
 
 def _not_measured() -> str:

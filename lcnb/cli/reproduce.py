@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from lcnb.training import TrainConfig
 
 CHANGES = (
-    "dataset", "split", "val_split", "width", "variant", "init", "steps", "cascade_steps", "batch", "crop", "halo",
-    "seed", "workers",
+    "dataset", "split", "val_split", "width", "variant", "init", "steps", "cascade_steps", "batch", "crop", "scale",
+    "stage_weights", "class_weight", "jaccard", "halo", "seed", "workers",
 )  # fmt: skip
 """Options of `lcnb train` that change the preset here too."""
 

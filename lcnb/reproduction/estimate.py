@@ -18,9 +18,9 @@ from torch import Tensor, nn
 from lcnb.evaluation.evaluate import wait
 from lcnb.models import LayerCascade, cascade_cost
 from lcnb.training import TrainConfig
+from lcnb.training.network import new_network
 from lcnb.training.objective import Objective
 from lcnb.training.phases import phases, prepare
-from lcnb.training.network import new_network
 
 BUDGET = {"cpu": 8e9, "cuda": 400e9}
 """Multiply-adds of a forward pass that is measured: enough for what every layer costs besides them not to matter."""

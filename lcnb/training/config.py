@@ -138,16 +138,19 @@ class TrainConfig:
 
 
 _STREETS = TrainConfig(dataset="streets", steps=1600, cascade_steps=400, val_every=400)
+# The classes nearly alike, and mIoU itself among the losses: before, small classes were painted too wide.
+_CAMVID = replace(
+    _STREETS, dataset="camvid", scale=(0.75, 1.5), stage_weights=(0.6, 0.8, 1.0), class_weight=1.4, jaccard=1.0,
+)  # fmt: skip
 _PAPER = TrainConfig(
     width=1.0, batch=10, crop=(512, 512), scale=(0.5, 1.5), steps=20_000, cascade_steps=10_000, lr=1e-3, warmup=1000,
     class_weight=None, ema=0.9995, workers=8, val_every=2500, save_every=500,
 )  # fmt: skip
 PRESETS = {
     "streets-small": _STREETS,
-    "camvid-small": replace(_STREETS, dataset="camvid", steps=4000, cascade_steps=600, val_every=500),
+    "camvid-small": replace(_CAMVID, steps=4000, cascade_steps=600, val_every=500),
     "camvid-large": replace(
-        _STREETS, dataset="camvid", width=0.45, batch=16, crop=(360, 480), steps=8000, cascade_steps=3000, workers=8,
-        val_every=2000,
+        _CAMVID, width=0.45, batch=16, crop=(360, 480), steps=8000, cascade_steps=3000, workers=8, val_every=2000,
     ),
     "voc-paper": replace(_PAPER, dataset="voc2012", split="trainaug"),
     "cityscapes-paper": replace(_PAPER, dataset="cityscapes", crop=(512, 1024), steps=40_000, cascade_steps=20_000),
