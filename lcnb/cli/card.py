@@ -50,7 +50,17 @@ def _recipe(m: dict[str, Any]) -> str:
     knobs = ", ".join(f"{name} {_shown(value)}" for name, value in m["recipe"].items())
     steps = f"{m['steps_done']} of {m['recipe']['steps']} + {m['recipe']['cascade_steps']} steps"
     note = f"\n{m['note']}\n" if m.get("note") else ""
-    return f"## Recipe\n\n`lcnb train`, {steps}, averaged weights, kernels stored as float16: {knobs}.\n{note}"
+    return (
+        f"## Recipe\n\n`lcnb train`, {steps}, averaged weights, kernels stored as float16: {knobs}.\n"
+        f"{_calibration(m.get('calibration'))}{note}"
+    )
+
+
+def _calibration(found: dict[str, Any] | None) -> str:
+    if found is None:
+        return ""
+    temperatures = " / ".join(f"{t:g}" for t in found["temperatures"])
+    return f"\nLogits are divided by {temperatures}, fitted on the split {found['split']} (temperature scaling).\n"
 
 
 def _shown(value: Any) -> str:

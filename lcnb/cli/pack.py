@@ -35,6 +35,7 @@ def pack_run(
     force: bool,
     command: str,
     note: str | None = None,
+    calibrate: str | None = None,
 ) -> dict[str, Any]:
     """Write the folder of weights: `model.safetensors`, `metrics.json` and `README.md`.
 
@@ -51,6 +52,8 @@ def pack_run(
         force: replace weights that are there.
         command: what to record as the command that did this.
         note: a sentence for the card, such as where the initial weights of the run came from.
+        calibrate: split that a temperature a stage is fitted on, which goes into the stage's classifier
+            (`lcnb.evaluation.calibration`); none if None.
 
     Returns:
         The content of `metrics.json`.
@@ -70,6 +73,7 @@ def pack_run(
         raise WeightsError(f"{target} holds weights already; --force replaces them")
     state, config = load_checkpoint(run / CHECKPOINT), config_of(run)
     dataset = load_dataset(config.dataset, split, classes=config.classes)
+    fitted_on = None if calibrate is None else load_dataset(config.dataset, calibrate, classes=config.classes)
     terms = licence or dataset.spec.licence
     check_writable(target / FILE)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -80,7 +84,10 @@ def pack_run(
             "dataset": config.dataset, "classes": list(spec.classes), "ignore_index": spec.ignore_index, "rho": rho,
             "licence": terms,
         }  # fmt: skip
-        file = save(averaged(state["average"], len(spec.classes), config), folder, meta)
+        network, temperatures = averaged(state["average"], len(spec.classes), config), None
+        if fitted_on is not None:
+            network, temperatures = or_on_cpu(device, lambda there: _calibrated(network.to(there), fitted_on))
+        file = save(network, folder, meta)
         about = {
             "name": target.name,
             "dataset": config.dataset,
@@ -90,6 +97,7 @@ def pack_run(
             "bytes": file.stat().st_size,
             "steps_done": state["step"],
             "note": note,
+            "calibration": None if temperatures is None else {"split": calibrate, "temperatures": temperatures},
         }
         scores = or_on_cpu(device, lambda there: _scores(load(file, there), dataset, rho))
         metrics = about | scores | {"recipe": dataclasses.asdict(config), "machine": machine(), "command": command}
@@ -107,6 +115,21 @@ def _beside(target: Path) -> Iterator[str]:
             yield name
     except OSError as error:
         raise WriteError(target, error) from error
+
+
+def _calibrated(network: LayerCascade, dataset: SegmentationDataset) -> tuple[LayerCascade, list[float]]:
+    """The network with a temperature in each classifier, fitted on the pictures of a data set."""
+    import torch
+
+    from lcnb.evaluation.calibration import LogitSample, with_temperatures
+    from lcnb.evaluation.evaluate import as_batch
+
+    sample = LogitSample(network.stage_count, dataset.spec.ignore_index)
+    with torch.inference_mode():
+        for image, mask in first(dataset, len(dataset)):
+            sample.update(network.all_stages(as_batch(image, network.mean.device)), mask[None])
+    found = [round(t, 4) for t in sample.temperatures()]
+    return with_temperatures(network, found).cpu(), found
 
 
 def _scores(cascade: LayerCascade, dataset: SegmentationDataset, rho: float) -> dict[str, Any]:

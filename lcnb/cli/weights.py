@@ -37,6 +37,11 @@ def _pack_options(parser: Parser) -> None:
     )
     parser.add_argument("--rho", type=probability, default=0.985, help="the weights' own threshold (default: 0.985)")
     parser.add_argument("--split", default="val", help="split to score on (default: val)")
+    parser.add_argument(
+        "--calibrate",
+        metavar="SPLIT",
+        help="fit a temperature for each stage on this split, and keep it in the weights",
+    )
     parser.add_argument("--licence", help="of the weights (default: that of the data)")
     parser.add_argument("--note", help="a sentence for the card, such as where the run's initial weights came from")
     parser.add_argument("--device", default="cpu", help="where to score (default: cpu)")
@@ -92,6 +97,7 @@ def pack(arguments: argparse.Namespace) -> int:
         force=arguments.force,
         command=repeat(arguments.argv),
         note=arguments.note,
+        calibrate=arguments.calibrate,
     )
     print(f"{arguments.out / arguments.name}: mIoU {number(metrics['true']['miou'])} at rho {arguments.rho}, ", end="")
     print(f"{number(metrics['dense']['miou'])} dense, stages {' / '.join(map(number, metrics['stage_miou']))}")

@@ -4,6 +4,7 @@ import json
 from argparse import Namespace
 
 import pytest
+import torch
 
 import lcnb as package
 from lcnb.cli.train import KNOBS, settings
@@ -79,6 +80,21 @@ def test_train_resume_pack(lcnb, data, home):
     assert (home / "data/weights/mine/model.safetensors").stat().st_mtime_ns > before
     assert package.load("mine").meta["licence"] == "mine alone"
     assert sorted(p.name for p in (home / "data" / "weights").iterdir()) == ["mine"]
+
+
+def test_pack_calibrates(lcnb, data, home):
+    lcnb("train", "--dataset", "camvid", "--steps", "1", "--out", "runs/x", *TINY)
+    for name, more in (("plain", []), ("even", ["--calibrate", "train"])):
+        assert lcnb("weights", "pack", "runs/x", "--name", name, "--out", "data/weights", *more)[0] == 0
+    plain, even = package.load("plain"), package.load("even")
+    assert plain.meta["metrics"]["calibration"] is None
+    told = even.meta["metrics"]["calibration"]
+    assert told["split"] == "train"
+    for was, now, t in zip(plain.heads, even.heads, told["temperatures"], strict=True):
+        assert abs(t - 1) > 1e-3
+        torch.testing.assert_close(now[-1].weight * t, was[-1].weight, rtol=2e-3, atol=1e-5)  # kernels are float16
+    assert f"divided by {told['temperatures'][0]:g} / " in (home / "data/weights/even/README.md").read_text()
+    assert "no split 'trian'" in lcnb("weights", "pack", "runs/x", "--name", "a", "--calibrate", "trian")[2]
 
 
 def check_folder(folder):
