@@ -1,5 +1,12 @@
 """What the lessons say in words about kept results is what the results say."""
 
+import dataclasses
+import json
+import shlex
+from pathlib import Path
+
+from lcnb.cli import parser
+from lcnb.cli.reproduce import settings
 from lcnb.reproduction import stored
 
 
@@ -21,6 +28,18 @@ def test_the_ablation_as_notebook_04_tells_it():
         assert gap(found, ahead)["high"] < 0
     work = {r["row"]: r["gmacs_per_image"] for r in found["rows"]}
     assert max(work[r] for r in ("lc", "mc", "dsn-exits")) < 1.05 * min(work[r] for r in ("lc", "mc", "dsn-exits"))
+
+
+def test_the_ablation_repeats_with_the_options_that_notebook_04_names():
+    named = "--scale .5 1.5 --stage-weights 1 1 1 --class-weight 1.1 --jaccard 0"
+    lesson = (Path(__file__).parents[2] / "notebooks" / "04_training.ipynb").read_text(encoding="utf-8")
+    assert f"`{named}` to the command" in lesson
+    for kept in ("T2-camvid-small", "T2-camvid-small-halo1"):
+        found = stored(kept)
+        options = parser().parse_args([*shlex.split(found["command"])[1:], *named.split()])
+        recipe = json.loads(json.dumps(dataclasses.asdict(settings(options))))
+        del recipe["arm"]
+        assert recipe == {"jaccard": 0.0, **found["settings"]}  # the knob is newer than the result
 
 
 def test_the_exits_are_right_and_the_holes_hurt():
