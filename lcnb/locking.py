@@ -76,9 +76,9 @@ def _acquire(folder: Path, instead: str) -> int:
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
         except OSError as error:
             tries += 1
-            vanished = isinstance(error, (FileExistsError, FileNotFoundError)) and not os.path.lexists(folder)
-            if vanished and tries < TRIES:  # another one's folder, made and removed meanwhile
-                continue
+            moved = isinstance(error, (FileExistsError, FileNotFoundError))
+            if moved and tries < TRIES and (folder.is_dir() or not os.path.lexists(folder)):
+                continue  # another one's folder: removed meanwhile, and perhaps made again since
             raise OSError(error.errno, error.strerror, str(folder)) from None
         try:
             if not _take(descriptor):

@@ -135,6 +135,21 @@ def test_many_at_once_never_share_it(folder, tmp_path):
     assert file.read_text() == "100"
 
 
+def test_a_folder_that_others_remove_and_make_again_is_tried_again(folder, monkeypatch):
+    opened, tries = os.open, []
+
+    def removed_meanwhile(path, *rest):
+        tries.append(path)
+        if len(tries) < 3:  # the folder went before it, and was back when it was looked at
+            raise FileNotFoundError(errno.ENOENT, "No such file or directory", str(path))
+        return opened(path, *rest)
+
+    monkeypatch.setattr(os, "open", removed_meanwhile)
+    with locked(folder, "one"):
+        assert (folder / LOCK).is_file()
+    assert len(tries) == 3
+
+
 def test_a_file_system_without_locks_stops_nobody(folder, monkeypatch):
     def none(*_):
         raise OSError(errno.EOPNOTSUPP, "no locks here")
