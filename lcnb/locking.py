@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import stat
 import sys
 import threading
 from collections.abc import Iterator
@@ -77,7 +78,7 @@ def _acquire(folder: Path, instead: str) -> int:
         except OSError as error:
             tries += 1
             moved = isinstance(error, (FileExistsError, FileNotFoundError))
-            if moved and tries < TRIES and (folder.is_dir() or not os.path.lexists(folder)):
+            if moved and tries < TRIES and _nothing_but_a_folder(folder):
                 continue  # another one's folder: removed meanwhile, and perhaps made again since
             raise OSError(error.errno, error.strerror, str(folder)) from None
         try:
@@ -92,6 +93,14 @@ def _acquire(folder: Path, instead: str) -> int:
             os.close(descriptor)
             raise
         os.close(descriptor)  # its last holder has just removed it
+
+
+def _nothing_but_a_folder(path: Path) -> bool:
+    """Whether a folder or nothing is there. One look: between two, others remove it or make it again."""
+    try:
+        return stat.S_ISDIR(os.lstat(path).st_mode)
+    except FileNotFoundError:
+        return True
 
 
 def _holder(path: Path) -> str:

@@ -135,19 +135,34 @@ def test_many_at_once_never_share_it(folder, tmp_path):
     assert file.read_text() == "100"
 
 
-def test_a_folder_that_others_remove_and_make_again_is_tried_again(folder, monkeypatch):
-    opened, tries = os.open, []
+@pytest.mark.parametrize("call", ["mkdir", "open"])
+@pytest.mark.parametrize("error", [FileNotFoundError, FileExistsError])
+def test_a_folder_that_others_remove_and_make_again_is_tried_again(folder, monkeypatch, call, error):
+    """Both orders of removing and making, before and after each of the calls that meet them."""
+    real, tries = getattr(os, call), []
 
-    def removed_meanwhile(path, *rest):
+    def meanwhile(path, *rest):
         tries.append(path)
-        if len(tries) < 3:  # the folder went before it, and was back when it was looked at
-            raise FileNotFoundError(errno.ENOENT, "No such file or directory", str(path))
-        return opened(path, *rest)
+        if len(tries) < 3:
+            raise error(errno.ENOENT, "somebody was faster", str(path))
+        return real(path, *rest)
 
-    monkeypatch.setattr(os, "open", removed_meanwhile)
+    monkeypatch.setattr(os, call, meanwhile)
     with locked(folder, "one"):
         assert (folder / LOCK).is_file()
-    assert len(tries) == 3
+    assert len(tries) >= 3
+
+
+def test_a_folder_that_can_never_be_made_is_named(folder, monkeypatch):
+    """A drive that is not there says the same as a folder that was just removed: it is not tried for ever."""
+
+    def never(path, *_):
+        raise FileNotFoundError(errno.ENOENT, "No such file or directory", str(path))
+
+    monkeypatch.setattr(os, "mkdir", never)
+    with pytest.raises(FileNotFoundError) as caught, locked(folder, "one"):
+        pytest.fail("nothing was made")
+    assert caught.value.filename == str(folder)
 
 
 def test_a_file_system_without_locks_stops_nobody(folder, monkeypatch):
