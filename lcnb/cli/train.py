@@ -41,6 +41,8 @@ KNOBS: dict[str, dict[str, Any]] = {
         "help": "c of the class weights 1 / log(c + share), above 1; the larger, the evener",
     },
     "jaccard": {"type": float, "help": "factor of a soft Jaccard loss beside the softmax loss"},
+    "teacher": {"help": "weights whose last stage, run dense, every stage imitates: a name or a path"},
+    "imitate": {"type": float, "help": "factor of the loss of imitating the teacher"},
     "lr": {"type": positive, "help": "peak learning rate of the initial training"},
     "cascade_lr": {"type": positive, "help": "peak learning rate of cascade training"},
     "rho": {"type": float, "help": "threshold of cascade training"},

@@ -123,11 +123,25 @@ def _softmax_of(function: Callable) -> Callable:
     return over_channels
 
 
-def _batch_norm(x: RegionTensor, *args: Any, **kwargs: Any) -> RegionTensor:
-    """Statistics, where they are computed, are those of the active cells; an empty region changes none."""
+def _batch_norm(
+    x: RegionTensor,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    training: bool = False,
+    *rest: Any,
+    **knobs: Any,
+) -> RegionTensor:
+    """Statistics, where they are computed, are those of the active cells; an empty region changes none.
+
+    Nor does a single cell, which has no variance: it is normalised by the running statistics, where they are kept.
+    """
     if len(x.region) == 0:
         return x.with_features(x.features.clone())
-    return x.with_features(F.batch_norm(x.features, *args, **kwargs))
+    if len(x.region) == 1 and running_mean is not None:
+        training = False
+    return x.with_features(F.batch_norm(x.features, running_mean, running_var, weight, bias, training, *rest, **knobs))
 
 
 def _dropout2d(x: RegionTensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> RegionTensor:

@@ -59,6 +59,9 @@ class TrainConfig:
         stage_weights: of the S losses (the paper's are equal).
         class_weight: c of the weights 1 / log(c + share of the class) (Paszke et al., ENet); None for none.
         jaccard: factor of a soft Jaccard loss beside each stage's softmax loss (`losses.soft_jaccard`).
+        teacher: weights, a name or a path, whose last stage every stage imitates where it is trained; it runs dense,
+            so a stage that runs on regions learns to do without the neighbours that it does not see. None: nobody.
+        imitate: factor of that loss (`losses.imitation`).
         rho: threshold of the second step (paper: .985 throughout).
         halo: cells by which regions are grown in the second step and when scored.
         freeze_norm: batch-norm parameters and statistics stay as they are in the second step (the paper's, throughout).
@@ -87,6 +90,8 @@ class TrainConfig:
     stage_weights: tuple[float, ...] = (1.0, 1.0, 1.0)
     class_weight: float | None = 1.10
     jaccard: float = 0.0
+    teacher: str | None = None
+    imitate: float = 1.0
     dropout: float = 0.0
     rho: float = 0.985
     halo: int = 0
@@ -116,7 +121,8 @@ class TrainConfig:
         self._refuse_unless(len(self.crop) == 2 and min(self.crop) >= 1, "crop", "is height and width, each at least 1")
         range_of_two = len(self.scale) == 2 and 0 < self.scale[0] <= self.scale[1] <= 8
         self._refuse_unless(range_of_two, "scale", "is a range of factors in (0, 8]")
-        self._refuse_unless(0 <= self.jaccard < math.inf, "jaccard", "is a factor, so at least 0")
+        for name in ("jaccard", "imitate"):
+            self._refuse_unless(0 <= getattr(self, name) < math.inf, name, "is a factor, so at least 0")
         for name in ("lr", "cascade_lr"):
             self._refuse_unless(0 < getattr(self, name) < math.inf, name, "is a number above 0")
         three = len(self.stage_weights) == 3 and all(0 <= w < math.inf for w in self.stage_weights)

@@ -99,6 +99,31 @@ def soft_jaccard(logits: Tensor, target: Tensor, ignore_index: int) -> Tensor:
     return ((1 - iou) * there).sum() / there.sum().clamp(min=1)
 
 
+def imitation(
+    logits: Sequence[Tensor], wanted: Tensor, stage_weights: Sequence[float], reached: Sequence[Tensor] | None = None
+) -> Tensor:
+    """Sum of the stages' divergences from a teacher: the mean, over the cells that count, of KL(teacher || stage).
+
+    Hinton et al. 2015, at temperature 1. Cells without a label count too; each process takes its own.
+
+    Args:
+        logits: up to S maps (B, K, h, w).
+        wanted: (B, K, h, w) logits of the teacher.
+        stage_weights: a factor for each stage.
+        reached: for each map, the (B, h, w) bool map of the cells that count; all of them if None.
+
+    Returns:
+        () float32, at least 0.
+    """
+    goal = wanted.float().log_softmax(1)
+    total = torch.zeros((), device=wanted.device)
+    for s, maps in enumerate(logits):
+        apart = F.kl_div(maps.float().log_softmax(1), goal, reduction="none", log_target=True).sum(1)  # (B, h, w)
+        counts = torch.ones_like(apart, dtype=torch.bool) if reached is None else reached[s]
+        total = total + stage_weights[s] * (apart * counts).sum() / counts.sum().clamp(min=1)
+    return total
+
+
 def _weight_of(labels: Tensor, weight: Tensor | None) -> Tensor:
     """() float32: how much these (n,) labels count together."""
     return torch.tensor(float(labels.numel()), device=labels.device) if weight is None else weight[labels].sum()

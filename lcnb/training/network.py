@@ -5,6 +5,7 @@ Shape letters: S stages.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -40,6 +41,31 @@ def new_network(config: TrainConfig, classes: int) -> LayerCascade:
                 f"variant {config.variant}"
             ) from None
     return network
+
+
+def teacher_of(config: TrainConfig, classes: Sequence[str]) -> LayerCascade | None:
+    """The network that a run imitates, if it names one.
+
+    Args:
+        config: for teacher.
+        classes: names of the K classes of the data.
+
+    Raises:
+        WeightsError: there are no such weights, or they are damaged.
+        TrainingError: they know other classes.
+    """
+    if config.teacher is None:
+        return None
+    teacher = load(config.teacher)
+    theirs = teacher.meta.get("classes", [])
+    if list(theirs) != list(classes):
+        raise TrainingError(f"the teacher {config.teacher} knows {_listed(theirs)}; the data has {_listed(classes)}")
+    return teacher
+
+
+def _listed(classes: Sequence[str]) -> str:
+    text = ", ".join(classes)
+    return f"{len(classes)} classes ({text:.100}{' ...' if len(text) > 100 else ''})"
 
 
 def averaged(average: dict[str, Any], classes: int, config: TrainConfig) -> LayerCascade:

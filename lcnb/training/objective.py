@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from lcnb.models import LayerCascade
 from lcnb.models.exits import ExitLedger, max_softmax, thresholds
 from lcnb.training.config import TrainConfig
-from lcnb.training.losses import stage_losses
+from lcnb.training.losses import imitation, stage_losses
 from lcnb.training.phases import Phase
 
 
@@ -20,13 +20,22 @@ class Objective(nn.Module):
 
     Args:
         model: the cascade.
-        config: for rho, halo, amp and jaccard.
+        config: for rho, halo, amp, jaccard and imitate.
         weight: (K,) class weights or None.
         ignore_index: target value that counts for nothing.
+        teacher: a cascade of the same classes and stride, whose last stage is imitated; it does not learn.
     """
 
-    def __init__(self, model: LayerCascade, config: TrainConfig, weight: Tensor | None, ignore_index: int) -> None:
+    def __init__(
+        self,
+        model: LayerCascade,
+        config: TrainConfig,
+        weight: Tensor | None,
+        ignore_index: int,
+        teacher: LayerCascade | None = None,
+    ) -> None:
         super().__init__()
+        self.teacher = None if teacher is None else teacher.requires_grad_(False).eval()
         self.model, self.config, self.ignore_index = model, config, ignore_index
         self.register_buffer("weight", weight, persistent=False)
 
@@ -34,11 +43,20 @@ class Objective(nn.Module):
         """(B, 3, H, W) in [0, 1] and (B, H, W) int64 -> () float32."""
         with torch.autocast(x.device.type, torch.bfloat16, enabled=self.config.amp):
             logits, reached = self._logits(x, phase)
+            wanted = self._wanted(x)
         weights = list(phase.stage_weights)
         if phase.kind == "single":
             weights = [float(s == phase.stage) for s in range(len(weights))]
         weight: Tensor | None = self.weight  # type: ignore[assignment]
-        return stage_losses(logits, target, weights, weight, self.ignore_index, reached, self.config.jaccard)
+        loss = stage_losses(logits, target, weights, weight, self.ignore_index, reached, self.config.jaccard)
+        if wanted is None:
+            return loss
+        return loss + self.config.imitate * imitation(logits, wanted, weights, reached)
+
+    @torch.no_grad()
+    def _wanted(self, x: Tensor) -> Tensor | None:
+        """(B, K, h, w): what the teacher says of every cell."""
+        return None if self.teacher is None else self.teacher.all_stages(x)[-1]
 
     def _logits(self, x: Tensor, phase: Phase) -> tuple[list[Tensor], list[Tensor] | None]:
         """The stages' maps and, where the losses are limited to regions, which cells reached them."""

@@ -36,7 +36,7 @@ from lcnb.training.checkpoint import (
 from lcnb.training.config import TrainConfig, TrainingError
 from lcnb.training.interrupt import Interrupts, ignore_interrupts
 from lcnb.training.losses import class_weights
-from lcnb.training.network import averaged, new_network, parameter_groups, scores_of
+from lcnb.training.network import averaged, new_network, parameter_groups, scores_of, teacher_of
 from lcnb.training.objective import Objective
 from lcnb.training.phases import Phase, phase_at, prepare
 from lcnb.training.processes import Processes
@@ -84,7 +84,8 @@ class Trainer:
         self.average = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
         self.optimiser = torch.optim.AdamW(parameter_groups(self.model, config.weight_decay), lr=config.lr)
         weight = None if config.class_weight is None else class_weights(self.dataset, config.class_weight)
-        self.objective = Objective(self.model, config, weight, self.dataset.spec.ignore_index).to(self.device)
+        teacher = teacher_of(config, self.dataset.spec.classes)
+        self.objective = Objective(self.model, config, weight, self.dataset.spec.ignore_index, teacher).to(self.device)
         self.step = 0
         self._open(resume)
 

@@ -101,6 +101,19 @@ def test_batch_norm_statistics_are_those_of_the_active_cells(x, region):
     assert norm.running_mean.equal(mean)
 
 
+def test_batch_norm_of_a_single_cell_takes_the_running_statistics(x, region):
+    """In training a region may shrink to one cell, which has no variance: plain batch-norm raises there."""
+    norm, mask = nn.BatchNorm2d(C), torch.zeros_like(region.mask)
+    mask[0, 1, 1] = True
+    norm(x)  # so that they are not those of a new layer
+    mean, var = norm.running_mean.clone(), norm.running_var.clone()
+    got = norm(RegionTensor.from_dense(x, Region(mask))).features
+    assert norm.training
+    torch.testing.assert_close(got[0], norm.eval()(x)[0, :, 1, 1])
+    assert norm.running_mean.equal(mean)
+    assert norm.running_var.equal(var)
+
+
 def test_dropout2d_drops_whole_channels_of_an_image(region):
     torch.manual_seed(0)
     ones = RegionTensor(torch.ones(len(region), 64), region)

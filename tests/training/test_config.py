@@ -18,6 +18,7 @@ from lcnb.training import PRESETS, TrainConfig, TrainingError
         ("scale", [(0, 1), (2, 1), (1,), (1, float("inf")), ()]), ("lr", [0, -1, float("nan"), float("inf")]),
         ("stage_weights", [(1, 1), (1, 1, -1), (1, 1, float("nan")), (), (1, 1, float("inf"))]),
         ("class_weight", [1, 0.5, float("nan")]), ("jaccard", [-1, float("nan"), float("inf")]),
+        ("imitate", [-1, float("nan"), float("inf")]), ("teacher", [3]),
         ("dropout", [-0.1, 1]), ("ema", [-0.1, 1, 1.5]),
     ],
 )  # fmt: skip

@@ -7,7 +7,7 @@ import torch
 
 from lcnb.datasets import load_dataset
 from lcnb.models.labels import upsampled
-from lcnb.training.losses import class_weights, soft_jaccard, stage_losses
+from lcnb.training.losses import class_weights, imitation, soft_jaccard, stage_losses
 from tests.datasets import trees
 
 IGNORE = 9
@@ -97,6 +97,25 @@ def test_the_jaccard_loss_is_added_to_each_stage_on_its_own_pixels():
     full = upsampled(logits, (2, 4))
     of_right = soft_jaccard(full, target.masked_fill(torch.tensor([1, 1, 0, 0]).bool(), IGNORE), IGNORE)
     assert both - plain == pytest.approx((2 * soft_jaccard(full, target, IGNORE) + of_right).item())
+
+
+def test_imitation_by_hand():
+    """The teacher says 1/4, 3/4 of both cells; a stage that says even odds is log 3 * 3/4 - log 2 away from it."""
+    even, sure = EVEN.expand(1, 2, 1, 2), SURE.expand(1, 2, 1, 2)
+    apart = 0.25 * log(0.25 / 0.5) + 0.75 * log(0.75 / 0.5)
+    assert imitation([even, sure], sure, (1.0, 1.0)).item() == pytest.approx(apart)
+    assert imitation([even, even], sure, (1.0, 0.5)).item() == pytest.approx(1.5 * apart)
+    assert imitation([sure + 7], sure, (1.0,)).item() == pytest.approx(0, abs=1e-6)  # probabilities, not logits
+
+
+def test_imitation_counts_the_cells_that_reach_a_stage():
+    mixed = torch.cat([EVEN, SURE], dim=3)  # (1, 2, 1, 2): the right cell says what the teacher says
+    right, none = torch.tensor([[[False, True]]]), torch.zeros(1, 1, 2, dtype=torch.bool)
+    wanted = SURE.expand(1, 2, 1, 2)
+    both = imitation([mixed], wanted, (1.0,))
+    assert imitation([mixed], wanted, (1.0,), [~right]).item() == pytest.approx(2 * both.item())
+    assert imitation([mixed], wanted, (1.0,), [right]).item() == pytest.approx(0, abs=1e-6)
+    assert imitation([mixed], wanted, (1.0,), [none]).item() == 0
 
 
 def test_class_weights_by_hand(data):

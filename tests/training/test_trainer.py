@@ -9,9 +9,12 @@ import time
 import pytest
 import torch
 
+from lcnb.datasets import load_dataset
 from lcnb.errors import DataError
+from lcnb.models import irnet_lc
 from lcnb.training import Trainer, TrainingError, load_checkpoint, objective, trainer
 from lcnb.training.phases import phases
+from lcnb.weights import save
 from tests.datasets import trees
 
 
@@ -116,6 +119,54 @@ def test_the_loss_falls_on_an_easy_problem(small, data, tmp_path):
     guessing = 3 * math.log(11)
     assert guessing > 2 * losses[0] > 2 * losses[1]
     assert losses[1] < 0.3 * guessing
+
+
+def taught(small, tmp_path, **knobs):
+    """A teacher's file, and the settings of a run that imitates it."""
+    first = Trainer(dataclasses.replace(small, steps=1, seed=5), tmp_path / "first", say=quiet).run()
+    meta = {"classes": list(load_dataset("camvid", "train").spec.classes)}
+    save(first, tmp_path / "teacher.safetensors", meta=meta)
+    return dataclasses.replace(small, teacher=str(tmp_path / "teacher.safetensors"), **knobs)
+
+
+@pytest.mark.parametrize("arm", ["lc", "hard", "dsn", "mc"])
+def test_a_teacher_is_imitated_in_every_arm_and_learns_nothing(arm, small, data, tmp_path):
+    config = taught(small, tmp_path, arm=arm, steps=2, cascade_steps=2, rho=0.2)
+    runner = Trainer(config, tmp_path / arm, say=quiet)
+    before = copied(runner.objective.teacher.state_dict())
+    learned = runner.run().state_dict()
+    assert all(torch.equal(v, before[k]) for k, v in runner.objective.teacher.state_dict().items())
+    assert not any("teacher" in name for name in load_checkpoint(tmp_path / arm / "checkpoint.pt")["model"])
+    alone = Trainer(dataclasses.replace(config, imitate=0.0), tmp_path / "alone", say=quiet).run().state_dict()
+    assert any(not torch.equal(v, alone[k]) for k, v in learned.items())
+
+
+def test_imitation_alone_brings_a_network_to_its_teacher(small):
+    """Without a label the imitation is all of the loss, and it falls; factor 0 leaves nothing to learn."""
+    torch.manual_seed(0)
+    teacher, model = (irnet_lc(3, 0.05, blocks=(1, 1, 1)) for _ in range(2))
+    with torch.no_grad():
+        teacher.heads[-1][-1].weight.mul_(20)  # one that has an opinion
+    x, nothing = torch.rand(2, 3, 32, 40), torch.full((2, 32, 40), 255)
+    config, (phase, *_) = dataclasses.replace(small, imitate=2.0), phases(small)
+    shared = objective.Objective(model, config, None, 255, teacher)
+    optimiser, losses = torch.optim.Adam(model.parameters(), 1e-2), []
+    for _ in range(30):
+        losses.append(shared(x, nothing, phase))
+        optimiser.zero_grad()
+        losses[-1].backward()
+        optimiser.step()
+    assert losses[-1] < 0.5 * losses[0]
+    idle = dataclasses.replace(config, imitate=0.0)
+    assert objective.Objective(model, idle, None, 255, teacher)(x, nothing, phase) == 0
+
+
+def test_a_teacher_of_other_classes_is_refused_before_the_first_step(small, tmp_path):
+    net = irnet_lc(2, 0.05, blocks=(1, 1, 1))
+    save(net, tmp_path / "other.safetensors", meta={"classes": ["cat", "dog"]})
+    config = dataclasses.replace(small, teacher=str(tmp_path / "other.safetensors"))
+    with pytest.raises(TrainingError, match=r"knows 2 classes \(cat, dog\); the data has 11 classes \(Sky, "):
+        Trainer(config, tmp_path / "run", say=quiet)
 
 
 def test_a_loss_that_is_not_finite_stops_and_keeps_the_checkpoint(small, tmp_path):
