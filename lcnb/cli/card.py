@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Any
 
 from lcnb.cli.console import number, percent
@@ -71,5 +72,14 @@ def _measured(m: dict[str, Any]) -> str:
     where = m["machine"]
     return (
         f"Measured on {where['cpu']} ({where['cores']} cores), torch {where['torch']}, {where['date']}, with "
-        f"`{m['command']}`; all numbers are in `metrics.json`.\n"
+        f"`{_without_note(m['command'])}`; all numbers are in `metrics.json`.\n"
     )
+
+
+def _without_note(command: str) -> str:
+    """The command but for its --note, which the card has already."""
+    words = shlex.split(command)
+    if "--note" in words:
+        at = words.index("--note")
+        del words[at : at + 2]
+    return shlex.join(words)

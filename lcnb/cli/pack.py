@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import os
 import tempfile
 from collections.abc import Iterator
@@ -100,7 +99,7 @@ def pack_run(
             "calibration": None if temperatures is None else {"split": calibrate, "temperatures": temperatures},
         }
         scores = or_on_cpu(device, lambda there: _scores(load(file, there), dataset, rho))
-        metrics = about | scores | {"recipe": dataclasses.asdict(config), "machine": machine(), "command": command}
+        metrics = about | scores | {"recipe": config.shown(), "machine": machine(), "command": command}
         write_json(folder / METRICS, metrics)
         (folder / CARD).write_text(card(metrics), encoding="utf-8")
         _move(folder, target, (FILE, METRICS, CARD), force)

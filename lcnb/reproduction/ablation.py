@@ -16,7 +16,6 @@ from torch import Tensor
 
 from lcnb.datasets import SegmentationDataset, load_dataset
 from lcnb.evaluation import bootstrap_miou, evaluate
-from lcnb.machine import public
 from lcnb.models import LayerCascade
 from lcnb.reproduction.paper import T2
 from lcnb.reproduction.request import Request
@@ -130,9 +129,7 @@ def scored(
 
 def _settings(request: Request) -> dict[str, Any]:
     """Those that the arms share, without folders of this machine."""
-    start = request.config.init
-    shared = {k: v for k, v in dataclasses.asdict(request.config).items() if k != "arm"}
-    return shared | {"init": None if start is None else public(start)}
+    return {k: v for k, v in request.config.shown().items() if k != "arm"}
 
 
 def _interval(counts: Tensor, other: Tensor | None, block: int) -> dict[str, Any] | None:

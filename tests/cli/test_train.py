@@ -52,7 +52,7 @@ def test_refuses(lcnb, data, home, arguments, code, words):
 
 def test_help_lists_the_presets(lcnb):
     out = lcnb("train", "--help")[1]
-    assert "streets-small     streets, width 0.25, 1600 + 400 steps" in out
+    assert "streets-small     streets, width 0.25, 2600 + 500 steps" in out
 
 
 def test_train_resume_pack(lcnb, data, home):
@@ -76,7 +76,7 @@ def test_train_resume_pack(lcnb, data, home):
     assert "holds weights already; --force replaces them" in lcnb(*pack)[2]
     before = (home / "data/weights/mine/model.safetensors").stat().st_mtime_ns
     assert lcnb(*pack, "--force", "--licence", "mine alone", "--note", "It began elsewhere.")[0] == 0
-    assert "It began elsewhere." in (home / "data/weights/mine/README.md").read_text()
+    assert (home / "data/weights/mine/README.md").read_text().count("It began elsewhere.") == 1
     assert (home / "data/weights/mine/model.safetensors").stat().st_mtime_ns > before
     assert package.load("mine").meta["licence"] == "mine alone"
     assert sorted(p.name for p in (home / "data" / "weights").iterdir()) == ["mine"]
@@ -95,6 +95,19 @@ def test_pack_calibrates(lcnb, data, home):
         torch.testing.assert_close(now[-1].weight * t, was[-1].weight, rtol=2e-3, atol=1e-5)  # kernels are float16
     assert f"divided by {told['temperatures'][0]:g} / " in (home / "data/weights/even/README.md").read_text()
     assert "no split 'trian'" in lcnb("weights", "pack", "runs/x", "--name", "a", "--calibrate", "trian")[2]
+
+
+def test_a_card_names_what_a_run_began_with_but_no_folder_of_the_machine(lcnb, data, home):
+    begin = ["train", "--dataset", "camvid", "--steps", "1", *TINY]
+    assert lcnb(*begin, "--out", "runs/x")[0] == 0
+    assert lcnb("weights", "pack", "runs/x", "--name", "first", "--out", "elsewhere")[0] == 0
+    first = home / "elsewhere" / "first"
+    assert lcnb(*begin, "--out", "runs/y", "--init", first, "--teacher", first)[0] == 0
+    assert lcnb("weights", "pack", "runs/y", "--name", "second", "--out", "data/weights")[0] == 0
+    told = (home / "data/weights/second/README.md").read_text()
+    assert "init elsewhere/first" in told
+    assert "teacher elsewhere/first" in told
+    assert str(home) not in told + (home / "data/weights/second/metrics.json").read_text()
 
 
 def check_folder(folder):
