@@ -75,6 +75,16 @@ def cpu_model() -> str:
     return re.sub(r"\s+", " ", name).strip() or platform.machine() or "unknown"
 
 
+def cpu_is_intels() -> bool:
+    """Whether Intel made the processor, for whose own some libraries keep their fastest code."""
+    if platform.system() != "Linux":
+        return "Intel" in f"{platform.processor()} {cpu_model()}"
+    try:
+        return "GenuineIntel" in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
+
+
 def _cpu_of_linux() -> str:
     text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
     match = re.search(r"^(?:model name|Model|Hardware)\s*:\s*(.+)$", text, re.MULTILINE)

@@ -120,7 +120,8 @@ class _Bench:
         self.piece, self.settings, self.device = piece, settings, device
         self.module = folded(piece.module, settings.dtype).to(device)
         self.rows = OnRows(piece.module.to(device), piece.channels, settings.dtype)
-        breakeven.settle(list(self.rows.spatial()), settings.dtype, torch.device(device))
+        layers, products = list(self.rows.spatial()), list(self.rows.products())
+        breakeven.settle(layers, settings.dtype, torch.device(device), products)
         self.macs = macs(piece, *settings.grid[1:]) * settings.batch
         generator = torch.Generator().manual_seed(settings.seed)
         batch, height, width = settings.grid

@@ -1,11 +1,12 @@
-"""From which share of active cells on a layer is sooner on a dense map: measured on this machine, kept on disk.
+"""Which way of a layer is the sooner one: measured on this machine, kept on disk.
 
 Shape letters: B images, h, w the grid, N active cells, C channels.
 
 The sparse way of a layer takes longer the more cells are active, the way through a map takes about as long for few
 cells as for many. Each is timed at half of the cells and at all of them; where the two lines cross is the break-even
-share. What is found depends on the processor, its threads, the versions of torch and of this table, and the dtype,
-and is kept under all of these: the second time a network is prepared, nothing is measured.
+share. A product of rows has two ways too, in blocks or whole (`lcnb.regions.products`), of which one is sooner for any
+number of rows. What is found depends on the processor, its threads, the versions of torch and of this table, and the
+dtype, and is kept under all of these: the second time a network is prepared, nothing is measured.
 """
 
 from __future__ import annotations
@@ -24,10 +25,11 @@ from torch import Tensor
 from lcnb.machine import cpu_model
 from lcnb.paths import cache_root, written_whole
 from lcnb.regions import Region
+from lcnb.regions.products import ROUND, Multiply
 from lcnb.regions.spatial import Spatial
 from lcnb.regions.workspace import Workspace
 
-VERSION = 1
+VERSION = 2
 """Of the table. Raise it when a layer's ways change."""
 GRID = (48, 48)
 """Cells of the map that is measured on: about those of a picture of 480x360 pixels."""
@@ -36,21 +38,32 @@ MIXED = 8
 ROUNDS, SECONDS = 7, 0.15
 """Of each way and share: at most so many rounds, and no new one after so much time."""
 NEVER = math.inf
+RAGGED = 1100
+"""Rows that products are measured with: about half of the cells, and no multiple of anything."""
+GAIN = 0.95
+"""Of the time in blocks: products are taken whole where they take less."""
 
 
-def settle(layers: Sequence[Spatial], dtype: torch.dtype, device: torch.device) -> None:
-    """Give each layer the share from which it runs on a map: read from the table, else measured and added to it.
+def settle(
+    layers: Sequence[Spatial], dtype: torch.dtype, device: torch.device, products: Sequence[Multiply] = ()
+) -> None:
+    """Give each layer the share from which it runs on a map, each product its way: from the table, else measured.
 
     Args:
         layers: of a fused cascade.
         dtype, device: of their weights.
+        products: of the cascade, those inside the layers among them; settled first, as layers are timed with them.
     """
     path, machine = table_file(), machine_key(dtype, device)
-    table = read(path)
-    known = table.get(machine, {})
+    known = read(path).get(machine, {})
+    here = products if device.type == "cpu" else ()
+    untried = {product.key: product for product in here if product.key not in known}
+    known = known | {key: 0.0 if whole_is_sooner(product) else None for key, product in untried.items()}
+    for product in here:
+        product.take(known[product.key] is not None)
     missing = {layer.key: layer for layer in layers if layer.key not in known}
-    if missing:
-        known = known | {key: _stored(measure(layer, dtype, device)) for key, layer in missing.items()}
+    known = known | {key: _stored(measure(layer, dtype, device)) for key, layer in missing.items()}
+    if untried or missing:
         write(path, read(path) | {machine: known})
     for layer in layers:
         share = known[layer.key]
@@ -65,7 +78,8 @@ def table_file() -> Path:
 def machine_key(dtype: torch.dtype, device: torch.device) -> str:
     """What else a break-even share depends on, in a few letters."""
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else cpu_model()
-    parts = [name, torch.__version__, str(torch.get_num_threads()), str(dtype)]
+    known = torch.backends.cpu.get_cpu_capability()  # a virtual machine may hide the rest of the name
+    parts = [name, known, torch.__version__, str(torch.get_num_threads()), str(dtype)]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
@@ -105,6 +119,20 @@ def measure(layer: Spatial, dtype: torch.dtype, device: torch.device) -> float:
     return crossing(len(half) / len(full), times["sparse"], times["map"])
 
 
+@torch.inference_mode()
+def whole_is_sooner(product: Multiply) -> bool:
+    """Whether a product of ragged rows takes less time whole than in blocks."""
+    rows = torch.rand(RAGGED + ROUND, product.weight.shape[1]).to(product.weight.dtype)[:RAGGED]
+    out, before = rows.new_zeros(RAGGED, len(product.weight)), product.whole
+    times = []
+    for whole in (False, True):
+        product.take(whole)
+        times.append(_shortest(lambda: product.into(rows, out)))
+    possible = product.whole
+    product.take(before)
+    return possible and times[1] < GAIN * times[0]
+
+
 def crossing(share: float, sparse: Sequence[float], dense: Sequence[float]) -> float:
     """Where the line of one way meets the other's.
 
@@ -128,17 +156,26 @@ def _half(device: torch.device) -> Region:
 
 
 def _seconds(layer: Spatial, way: str, region: Region, dtype: torch.dtype) -> float:
-    """The shortest of a few runs: noise only ever adds."""
+    """The time of one way of a layer."""
     run: Callable[[Tensor, Workspace, Tensor], None] = layer.by_map if way == "map" else layer.by_gathering
     rows = torch.rand(len(region) + 1, layer.channels, device=region.device).to(dtype)
     rows[-1] = 0
     work, out = Workspace(region, rows), rows.new_empty(len(region), layer.outputs)
-    best, begun = math.inf, time.perf_counter()
-    for turn in range(ROUNDS):
-        start = time.perf_counter()
+
+    def once() -> None:
         run(rows, work, out)
         if region.device.type == "cuda":
             torch.cuda.synchronize(region.device)
+
+    return _shortest(once)
+
+
+def _shortest(run: Callable[[], None]) -> float:
+    """Seconds of the shortest of a few runs: noise only ever adds."""
+    best, begun = math.inf, time.perf_counter()
+    for turn in range(ROUNDS):
+        start = time.perf_counter()
+        run()
         end = time.perf_counter()
         if turn:  # the first one builds tables and takes memory
             best = min(best, end - start)

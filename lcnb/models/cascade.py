@@ -165,5 +165,5 @@ class LayerCascade(CascadeRuns):
         wanted = entry.wanted(compile, where)
         prepared = FusedCascade(source, dtype, compile=wanted, required=compile is True).eval()
         if measure:
-            breakeven.settle(list(prepared.spatial()), dtype, where)
+            breakeven.settle(list(prepared.spatial()), dtype, where, list(prepared.products()))
         return prepared

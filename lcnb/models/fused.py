@@ -25,6 +25,7 @@ from lcnb.models.on_rows import FusionError, RowStage, chain_of, conv_of
 from lcnb.models.runs import CascadeRuns, StageLogits
 from lcnb.models.variants import VARIANTS
 from lcnb.regions import Region
+from lcnb.regions.products import Multiply
 from lcnb.regions.rows import Chain
 from lcnb.regions.spatial import Spatial
 from lcnb.regions.workspace import Memory, Workspace, teach_allocator
@@ -90,9 +91,15 @@ class FusedCascade(CascadeRuns):
 
     def spatial(self) -> Iterator[Spatial]:
         """Every layer that looks at neighbours, and so can run in two ways."""
-        heads = self.heads if self.entry is None else self.heads[1:]
-        parts: list[RowStage | Chain] = [*self.stages, *heads]
-        return (layer for part in parts for layer in part.spatial())
+        return (layer for part in self._parts() for layer in part.spatial())
+
+    def products(self) -> Iterator[Multiply]:
+        """Every matrix product, which can run in two ways too."""
+        return (product for part in self._parts() for product in part.products())
+
+    def _parts(self) -> list[RowStage | Chain]:
+        """What runs on rows."""
+        return [*self.stages, *(self.heads if self.entry is None else self.heads[1:])]
 
     def _walk(self, x: Tensor, ledger: ExitLedger, halo: int) -> Iterator[Tensor]:
         rows, region, maps = self._first(x, classify=not ledger.rho or ledger.rho[0] < 1)

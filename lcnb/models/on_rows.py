@@ -17,6 +17,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from lcnb.models.irnet import Branches, ConvNorm, Residual
 from lcnb.regions import Region
+from lcnb.regions.products import Multiply
 from lcnb.regions.rows import Chain, Fork, Layer, Product, ResidualSum
 from lcnb.regions.spatial import Gathered, Maximum, Projected, Spatial
 from lcnb.regions.workspace import Memory, Workspace
@@ -57,6 +58,10 @@ class RowStage:
     def spatial(self) -> Iterator[Spatial]:
         """Its layers that look at neighbours."""
         return (layer for function in self.functions for layer in function.spatial())
+
+    def products(self) -> Iterator[Multiply]:
+        """Its matrix products."""
+        return (product for function in self.functions for product in function.products())
 
 
 def conv_of(module: ConvNorm) -> nn.Conv2d:
@@ -143,3 +148,7 @@ class OnRows:
     def spatial(self) -> Iterator[Spatial]:
         """Its layers that look at neighbours."""
         return self._function.spatial()
+
+    def products(self) -> Iterator[Multiply]:
+        """Its matrix products."""
+        return self._function.products()

@@ -71,7 +71,7 @@ def _blocks(table: Tensor, channels: int, element_size: int) -> list[Tensor]:
 
 def _alone(features: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """A 1x1 convolution: (N, C) features, (O, C) weight, (O,) bias -> (N, O)."""
-    if not products.compiled_by_shape(features):
+    if not (products.compiled_by_shape(features) or products.better_convolved(features)):
         return F.linear(features, weight, bias)
     out = products.Linear.apply(features, weight)
     return out if bias is None else out + bias

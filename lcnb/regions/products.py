@@ -4,16 +4,22 @@ Shape letters: n rows, C channels, O outputs.
 
 A region has another number of cells in every picture. On a CPU oneDNN multiplies the 16-bit types: it compiles a
 product for every shape that it has not met and keeps it, which costs time and memory again in every picture. So
-there ragged rows are multiplied in blocks of a few fixed lengths. MKL, which multiplies float32, does not care.
+there ragged rows are multiplied in blocks of a few fixed lengths. MKL, which multiplies float32, does not care; but on
+processors that are not Intel's it may run at half of oneDNN's rate, so which of them multiplies is measured.
 """
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Iterator
+from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
+
+from lcnb.machine import cpu_is_intels
 
 BLOCK, STEP = 4096, 512
 """Rows are taken in blocks of `BLOCK`, then in one of a multiple of `STEP`; the last few are filled up with zeros."""
@@ -24,10 +30,36 @@ def compiled_by_shape(rows: Tensor) -> bool:
     return rows.device.type == "cpu" and rows.dtype in (torch.bfloat16, torch.float16)
 
 
+LONG = 1 << 23
+"""Multiply-adds from which it pays that oneDNN lays out the matrix anew in every call."""
+
+
+def better_convolved(rows: Tensor) -> bool:
+    """Whether a long product of these rows is sooner as a 1x1 convolution, which oneDNN multiplies."""
+    allowed = rows.device.type == "cpu" and rows.dtype == torch.float32 and bool(torch.backends.mkldnn.enabled)
+    return allowed and _narrow_blas()
+
+
+@functools.cache
+def _narrow_blas() -> bool:
+    """Whether products of float32 use half of the processor's registers: MKL has its AVX-512 code for Intel's only."""
+    wide = torch.backends.cpu.get_cpu_capability().startswith("AVX512")
+    return wide and torch.backends.mkl.is_available() and torch.backends.mkldnn.is_available() and not cpu_is_intels()
+
+
+def _as_convolution(rows: Tensor, matrix: Tensor) -> Tensor:
+    """(n, C) times (C, O) -> (n, O): the rows are a map of one column, stored channels-last."""
+    n, channels = rows.shape
+    filled = _lengthened(rows.contiguous(), ROUND)
+    column = filled.as_strided((1, channels, len(filled), 1), (filled.numel(), 1, channels, channels))
+    return F.conv2d(column, matrix.t()[:, :, None, None])[0, :, :n, 0].t()
+
+
 def times(rows: Tensor, matrix: Tensor) -> Tensor:
     """(n, C) times (C, O) -> (n, O); no autograd."""
     if not compiled_by_shape(rows):
-        return rows @ matrix
+        long = len(rows) * matrix.numel() >= LONG
+        return _as_convolution(rows, matrix) if long and better_convolved(rows) else rows @ matrix
     out = rows.new_empty(len(rows), matrix.shape[1])
     for start, stop in _spans(len(rows)):
         out[start:stop] = (_filled(rows[start:stop]) @ matrix)[: stop - start]
@@ -64,9 +96,13 @@ class Linear(torch.autograd.Function):
 class Multiply:
     """(n, C) rows times a (C, O) matrix, plus bias, then perhaps ReLU, straight to where the result belongs.
 
-    On a CPU, blocks of `LENGTHS` rows are multiplied by oneDNN with the matrix laid out for it once; it compiles for
-    these lengths only. Of float32 this is done with wide matrices, and the rest is `addmm`'s, which takes any length;
-    of 16-bit rows with all matrices, the rest filled up with zeros.
+    On a CPU there are two ways. In *blocks*: `LENGTHS` rows at a time are multiplied by oneDNN with the matrix laid out
+    for it once; it compiles for these lengths only. Of float32 this is done with wide matrices, and the rest is
+    `addmm`'s, which takes any length; of 16-bit rows with all matrices, the rest filled up. *Whole*: all rows at once,
+    filled up to a multiple of `ROUND`, so that it compiles for a few dozen lengths and no more.
+
+    Attributes:
+        whole: which of the two; `lcnb.models.breakeven` measures which is sooner.
 
     Args:
         weight: (O, C).
@@ -81,12 +117,33 @@ class Multiply:
         narrow_type = self.weight.dtype != torch.float32
         self.packed = _prepacked(self.weight) if narrow_type or self.weight.numel() >= WIDE else None
         self.lengths = LENGTHS if narrow_type else LENGTHS[1:]  # long blocks of float32 only cost memory
+        self.whole = False
 
-    def __reduce__(self) -> tuple[type[Multiply], tuple[Tensor, Tensor | None, bool, bool]]:
-        return Multiply, (self.weight, self.bias, self.relu, self.add)  # what oneDNN has laid out cannot be copied
+    def __reduce__(self) -> tuple[Any, ...]:
+        # What oneDNN has laid out cannot be copied.
+        return Multiply, (self.weight, self.bias, self.relu, self.add), self.whole
+
+    def __setstate__(self, whole: bool) -> None:
+        self.take(whole)
+
+    @property
+    def key(self) -> str:
+        """What its time depends on, besides the rows, the dtype and the machine."""
+        return f"product {self.weight.shape[1]}>{self.weight.shape[0]}{' added' if self.add else ''}"
+
+    def take(self, whole: bool) -> None:
+        """Choose the way; where oneDNN has none for this matrix, rows stay in blocks."""
+        if whole and self.packed is None:
+            self.packed = _prepacked(self.weight)
+        self.whole = whole and self.packed is not None
 
     def into(self, rows: Tensor, out: Tensor) -> None:
         """Write the (n, O) result, or add it; `out` may be a slice of columns."""
+        if self.whole:
+            rows = rows.contiguous()
+            for start in range(0, len(rows), BLOCK):
+                self._compiled(rows[start : start + BLOCK], out[start : start + BLOCK])
+            return
         done = 0
         if self.packed is not None:
             rows = rows.contiguous()
@@ -100,7 +157,7 @@ class Multiply:
 
     def _compiled(self, rows: Tensor, out: Tensor) -> None:
         after = "relu" if self.relu and not self.add else "none"
-        whole = _filled(rows, LENGTHS[-1])
+        whole = _lengthened(rows, ROUND)
         product = torch.ops.mkldnn._linear_pointwise(whole, self.packed, self.bias, after, [], "")[: len(rows)]
         if not self.add:
             out.copy_(product)
@@ -127,6 +184,8 @@ class Multiply:
 
 WIDE, LENGTHS = 1 << 16, (2048, 512, 128)
 """Elements of a float32 matrix from which oneDNN's products were seen to be the faster ones, and of how many rows."""
+ROUND = LENGTHS[-1]
+"""Rows that are multiplied whole are filled up to a multiple of it."""
 
 
 def _prepacked(weight: Tensor) -> Tensor | None:
@@ -146,6 +205,16 @@ def _spans(rows: int) -> Iterator[tuple[int, int]]:
     blocks, steps = rows // BLOCK * BLOCK, rows // STEP * STEP
     cuts = [*range(0, blocks + 1, BLOCK), steps, rows]
     return ((a, b) for a, b in itertools.pairwise(cuts) if a < b)
+
+
+def _lengthened(part: Tensor, step: int) -> Tensor:
+    """The rows, and any others up to a multiple of `step`: whatever follows in their memory, if that is long enough."""
+    n, columns = part.shape
+    padded = -(-n // step) * step
+    room = part.untyped_storage().nbytes() // part.element_size() - part.storage_offset()
+    if padded == n or padded * columns > room or not part.is_contiguous():
+        return _filled(part, step)
+    return part.as_strided((padded, columns), (columns, 1))
 
 
 def _filled(part: Tensor, step: int = STEP) -> Tensor:

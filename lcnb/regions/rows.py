@@ -81,6 +81,10 @@ class Chain:
         """Its layers that look at neighbours."""
         return (layer for layer in self.layers if isinstance(layer, Spatial))
 
+    def products(self) -> Iterator[Multiply]:
+        """Its matrix products."""
+        return (layer.multiply for layer in self.layers if not isinstance(layer, Maximum))
+
 
 class Fork:
     """Parallel chains over one input, joined along channels; first layers that are products are one product.
@@ -139,6 +143,13 @@ class Fork:
         """Its layers that look at neighbours."""
         return (layer for chain in self.chains for layer in chain.spatial())
 
+    def products(self) -> Iterator[Multiply]:
+        """Its matrix products."""
+        if self.shared is not None:
+            yield self.shared
+        for chain in self.chains:
+            yield from chain.products()
+
 
 class ResidualSum:
     """relu(x + up(fork(x))), in place.
@@ -163,3 +174,8 @@ class ResidualSum:
     def spatial(self) -> Iterator[Spatial]:
         """Its layers that look at neighbours."""
         return self.fork.spatial()
+
+    def products(self) -> Iterator[Multiply]:
+        """Its matrix products."""
+        yield from self.fork.products()
+        yield self.up

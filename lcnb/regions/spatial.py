@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lcnb.regions.backends import fused_kernel
-from lcnb.regions.products import STEP, Multiply
+from lcnb.regions.products import ROUND, STEP, Multiply
 from lcnb.regions.region import Pair
 from lcnb.regions.workspace import Workspace
 
@@ -114,7 +114,8 @@ class Gathered(Convolution):
         positions = table.shape[1]
         fit = OPERAND_BYTES // (positions * self.channels * work.like.element_size())
         step = max(1, fit // STEP) * STEP
-        whole = work.buffer("operand", min(step, len(table)) * positions, self.channels)
+        longest = -(-min(step, len(table)) // ROUND) * ROUND  # products of ragged rows read on, as far as that
+        whole = work.buffer("operand", longest * positions, self.channels)
         blocks = []
         for start in range(0, len(table), step):
             block = table[start : start + step]

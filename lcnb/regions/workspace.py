@@ -12,6 +12,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
+from lcnb.regions.products import ROUND
 from lcnb.regions.region import Pair, Region
 
 Kept = TypeVar("Kept")
@@ -44,14 +45,17 @@ class Memory(threading.local):
     def __reduce__(self) -> tuple[type[Memory], tuple[()]]:
         return Memory, ()
 
-    def take(self, name: str, size: int, like: Tensor) -> Tensor:
-        """(size,) of the dtype and device of `like`, not initialised; what the last user left there is lost."""
+    def take(self, name: str, size: int, like: Tensor, spare: int = 0) -> Tensor:
+        """(size,) of the dtype and device of `like`, not initialised; what the last user left there is lost.
+
+        Behind it the memory goes on for `spare` elements at least, for who reads a little further.
+        """
         key = (name, like.dtype, like.device)
         kept = self._kept.get(key)
-        if kept is None or kept.numel() < size:
+        if kept is None or kept.numel() < size + spare:
             self._kept.pop(key, None)
             with torch.inference_mode(False):  # what is made inside may not be written to outside
-                kept = self._kept[key] = torch.empty(size, dtype=like.dtype, device=like.device)
+                kept = self._kept[key] = torch.zeros(size + spare, dtype=like.dtype, device=like.device)
         return kept[:size]
 
 
@@ -80,8 +84,12 @@ class Workspace:
 
     def buffer(self, name: str, rows: int, channels: int) -> Tensor:
         """(rows, channels), not initialised."""
-        taken = self.memory.take
-        return self.kept((name, rows, channels), lambda: taken(name, rows * channels, self.like).view(rows, channels))
+
+        def taken() -> Tensor:
+            spare = ROUND * channels  # for products of rows filled up
+            return self.memory.take(name, rows * channels, self.like, spare).view(rows, channels)
+
+        return self.kept((name, rows, channels), taken)
 
     def rows(self, name: str, channels: int) -> tuple[Tensor, Tensor]:
         """(N + 1, channels), the last row zero, and its first N rows, not initialised, which are there to be written.

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from lcnb.models import breakeven
+from lcnb.regions.products import Multiply
 from lcnb.regions.spatial import Gathered, Maximum
 
 CPU = torch.device("cpu")
@@ -112,6 +113,46 @@ def test_preparing_a_cascade_measures_it_unless_told_not_to(table, measured, sma
     assert measured == []
     assert {one.dense_from for one in small_cascade.for_inference().spatial()} == {0.25}
     assert len(measured) == len(set(measured)) > 5
+
+
+def test_products_are_tried_once_and_kept(table, monkeypatch):
+    tried = []
+    monkeypatch.setattr(breakeven, "whole_is_sooner", lambda product: tried.append(product.key) or product.add)
+    make = [lambda add=add: Multiply(torch.randn(8, 6), None, relu=False, add=add) for add in (False, True)]
+    for _ in range(2):
+        products = [one() for one in make * 2]
+        breakeven.settle([], torch.float32, CPU, products)
+        assert [product.whole for product in products] == [False, True] * 2
+    assert tried == ["product 6>8", "product 6>8 added"]
+    breakeven.settle([], torch.float32, torch.device("meta"), [one() for one in make])  # on another device: nothing
+    assert len(tried) == 2
+
+
+def test_which_way_of_a_product_is_sooner_follows_what_the_ways_cost(monkeypatch):
+    pause = torch.randn(200, 200)
+    for slow, expected in ((True, False), (False, True)):
+        one = Multiply(torch.randn(8, 6), None, relu=False)
+        quick = one.into
+
+        def slowed(rows, out, one=one, quick=quick, slow=slow):
+            for _ in range(60 * (one.whole == slow)):
+                torch.mm(pause, pause)
+            quick(rows, out)
+
+        monkeypatch.setattr(one, "into", slowed)
+        assert breakeven.whole_is_sooner(one) == expected
+        assert not one.whole
+
+
+def test_every_product_of_a_cascade_is_among_those_that_are_settled(table, measured, small_cascade, monkeypatch):
+    met = []
+    monkeypatch.setattr(breakeven, "whole_is_sooner", lambda product: met.append(product.key) or True)
+    prepared = small_cascade.for_inference()
+    assert set(met) == {product.key for product in prepared.products()}
+    used, into = set(), Multiply.into
+    monkeypatch.setattr(Multiply, "into", lambda self, *given: used.add(id(self)) or into(self, *given))
+    prepared(torch.rand(1, 3, 64, 64), 1.0)
+    assert used <= {id(product) for product in prepared.products() if product.whole}
 
 
 def test_another_device_gets_a_copy(small_cascade):

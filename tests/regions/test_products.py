@@ -1,5 +1,9 @@
 """Products of ragged rows: the numbers of a plain product, and no memory for each new number of rows."""
 
+import copy
+import pickle
+from types import SimpleNamespace
+
 import psutil
 import pytest
 import torch
@@ -82,3 +86,74 @@ def test_multiply_writes_or_adds_where_it_is_told(n, add, relu, wide, dtype, mon
     multiply.into(rows, joined[:, 3:43])
     tolerance = {"rtol": 1.6e-2, "atol": 1e-4 if dtype == torch.float32 else 0.3}
     torch.testing.assert_close(joined.double(), expected, **tolerance)
+
+
+@pytest.mark.parametrize("n", [0, 1, 127, 128, 700, 2700, 5000])
+@pytest.mark.parametrize("add", [False, True])
+@pytest.mark.parametrize("relu", [False, True])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_rows_multiplied_whole(n, add, relu, dtype):
+    """What lies behind the rows is read with them, and never seen in the result."""
+    behind = torch.full((n + 300, 24), float("nan"), dtype=dtype)
+    behind[:n] = draw(n, 24, dtype)
+    weight, bias = draw(40, 24, dtype, 1), draw(40, 1, dtype, 2)[:, 0]
+    multiply = products.Multiply(weight, bias, relu, add)
+    multiply.take(whole=True)
+    assert multiply.whole == torch.backends.mkldnn.is_available()
+    joined = draw(n, 50, dtype, 3)
+    expected = joined.double()
+    expected[:, 3:43] = behind[:n].double() @ weight.double().t() + bias + (expected[:, 3:43] if add else 0)
+    if relu:
+        expected[:, 3:43].relu_()
+    multiply.into(behind[:n], joined[:, 3:43])
+    tolerance = {"rtol": 1.6e-2, "atol": 1e-4 if dtype == torch.float32 else 0.3}
+    torch.testing.assert_close(joined.double(), expected, **tolerance)
+
+
+def test_rows_at_the_end_of_their_memory_are_filled_up():
+    rows, out = draw(300, 24, torch.float32)[7:207], torch.empty(200, 5)
+    end = draw(200, 24, torch.float32)
+    multiply = products.Multiply(draw(5, 24, torch.float32, 1), None, relu=False)
+    multiply.take(whole=True)
+    for given in (rows, end, end[:, :24].t().contiguous().t()):
+        multiply.into(given, out)
+        torch.testing.assert_close(out, given @ multiply.weight.t(), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("again", [copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))])
+@pytest.mark.parametrize("whole", [False, True])
+def test_a_copy_goes_the_same_way(again, whole):
+    multiply = products.Multiply(draw(5, 24, torch.float32), None, relu=True, add=True)
+    multiply.take(whole)
+    twin = again(multiply)
+    assert (twin.whole, twin.relu, twin.add) == (multiply.whole, True, True)
+    assert twin.weight.equal(multiply.weight)
+
+
+def test_where_onednn_has_no_product_rows_stay_in_blocks(monkeypatch):
+    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
+    multiply = products.Multiply(draw(5, 24, torch.float32), None, relu=False)
+    multiply.take(whole=True)
+    assert not multiply.whole
+
+
+@pytest.mark.parametrize("n", ROWS)
+def test_long_products_as_convolutions(n, monkeypatch):
+    """As on a processor for which MKL has no code of full width."""
+    monkeypatch.setattr(products, "_narrow_blas", lambda: True)
+    monkeypatch.setattr(products, "LONG", 0)
+    features, weight = draw(n, 24, torch.float32), draw(40, 24, torch.float32, 1)
+    out = products.times(features, weight.t())
+    assert out.is_contiguous()
+    torch.testing.assert_close(out, features @ weight.t(), rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(products.times(features[:, :5], weight.t()[:5]), features[:, :5] @ weight.t()[:5],
+                               rtol=1e-4, atol=1e-4)  # fmt: skip
+    monkeypatch.setattr(products.torch.backends, "mkldnn", SimpleNamespace(enabled=False))
+    assert not products.better_convolved(features)
+
+
+def test_mkl_is_narrow_on_processors_of_others_alone(monkeypatch):
+    for capability, intels, narrow in (("AVX512", False, True), ("AVX512", True, False), ("AVX2", False, False)):
+        monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda known=capability: known)
+        monkeypatch.setattr(products, "cpu_is_intels", lambda known=intels: known)
+        assert products._narrow_blas.__wrapped__() == (narrow and torch.backends.mkl.is_available())
