@@ -141,7 +141,7 @@ def test_where_onednn_has_no_product_rows_stay_in_blocks(monkeypatch):
 def test_long_products_as_convolutions(n, monkeypatch):
     """As on a processor for which MKL has no code of full width."""
     monkeypatch.setattr(products, "_narrow_blas", lambda: True)
-    monkeypatch.setattr(products, "LONG", 0)
+    monkeypatch.setattr(products, "LONG", 1)
     features, weight = draw(n, 24, torch.float32), draw(40, 24, torch.float32, 1)
     out = products.times(features, weight.t())
     assert out.is_contiguous()
