@@ -14,14 +14,14 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-from lcnb.regions.products import Multiply
+from lcnb.regions.products import ROUND, Multiply
 from lcnb.regions.spatial import Gathered, Maximum, Projected, Spatial
 from lcnb.regions.workspace import Workspace
 
 
 def with_tail(rows: int, channels: int, like: Tensor) -> Tensor:
-    """An (rows + 1, channels) buffer; only its last row is set, to zero."""
-    buffer = like.new_empty(rows + 1, channels)
+    """An (rows + 1, channels) buffer; only its last row is set, to zero. Its memory goes on: products read further."""
+    buffer = like.new_empty(rows + 1 + ROUND, channels)[: rows + 1]
     buffer[rows] = 0
     return buffer
 
