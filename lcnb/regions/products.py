@@ -47,19 +47,25 @@ def _narrow_blas() -> bool:
     return wide and torch.backends.mkl.is_available() and torch.backends.mkldnn.is_available() and not cpu_is_intels()
 
 
-def _as_convolution(rows: Tensor, matrix: Tensor) -> Tensor:
-    """(n, C) times (C, O) -> (n, O): the rows are a map of one column, stored channels-last."""
-    n, channels = rows.shape
-    filled = _lengthened(rows.contiguous(), ROUND)
-    column = filled.as_strided((1, channels, len(filled), 1), (filled.numel(), 1, channels, channels))
-    return F.conv2d(column, matrix.t()[:, :, None, None])[0, :, :n, 0].t()
+def _as_convolutions(rows: Tensor, matrix: Tensor) -> Tensor:
+    """(n, C) times (C, O) -> (n, O): blocks of rows are maps of one column, stored channels-last; the rest is MKL's."""
+    out, kernel = rows.new_empty(len(rows), matrix.shape[1]), matrix.t()[:, :, None, None]
+    channels, rows = rows.shape[1], rows.contiguous()
+    for start, stop in _spans(len(rows)):
+        part, n = rows[start:stop], stop - start
+        if n % STEP:
+            torch.mm(part, matrix, out=out[start:stop])
+        else:
+            column = part.as_strided((1, channels, n, 1), (n * channels, 1, channels, channels))
+            out[start:stop] = F.conv2d(column, kernel)[0, :, :, 0].t()
+    return out
 
 
 def times(rows: Tensor, matrix: Tensor) -> Tensor:
     """(n, C) times (C, O) -> (n, O); no autograd."""
     if not compiled_by_shape(rows):
-        long = len(rows) * matrix.numel() >= LONG
-        return _as_convolution(rows, matrix) if long and better_convolved(rows) else rows @ matrix
+        long = len(rows) >= STEP and len(rows) * matrix.numel() >= LONG
+        return _as_convolutions(rows, matrix) if long and better_convolved(rows) else rows @ matrix
     out = rows.new_empty(len(rows), matrix.shape[1])
     for start, stop in _spans(len(rows)):
         out[start:stop] = (_filled(rows[start:stop]) @ matrix)[: stop - start]
@@ -98,8 +104,9 @@ class Multiply:
 
     On a CPU there are two ways. In *blocks*: `LENGTHS` rows at a time are multiplied by oneDNN with the matrix laid out
     for it once; it compiles for these lengths only. Of float32 this is done with wide matrices, and the rest is
-    `addmm`'s, which takes any length; of 16-bit rows with all matrices, the rest filled up. *Whole*: all rows at once,
-    filled up to a multiple of `ROUND`, so that it compiles for a few dozen lengths and no more.
+    `addmm`'s, which takes any length; of 16-bit rows with all matrices, the rest filled up. *Whole*: nearly all rows at
+    once, and the last few filled up to a multiple of `ROUND`, so that it compiles for a dozen lengths and no more: each
+    takes about a megabyte.
 
     Attributes:
         whole: which of the two; `lcnb.models.breakeven` measures which is sooner.
@@ -141,8 +148,8 @@ class Multiply:
         """Write the (n, O) result, or add it; `out` may be a slice of columns."""
         if self.whole:
             rows = rows.contiguous()
-            for start in range(0, len(rows), BLOCK):
-                self._compiled(rows[start : start + BLOCK], out[start : start + BLOCK])
+            for start, stop in _spans(len(rows)):
+                self._compiled(rows[start:stop], out[start:stop])
             return
         done = 0
         if self.packed is not None:
@@ -157,7 +164,7 @@ class Multiply:
 
     def _compiled(self, rows: Tensor, out: Tensor) -> None:
         after = "relu" if self.relu and not self.add else "none"
-        whole = _lengthened(rows, ROUND)
+        whole = _lengthened(rows, ROUND if self.whole else LENGTHS[-1])
         product = torch.ops.mkldnn._linear_pointwise(whole, self.packed, self.bias, after, [], "")[: len(rows)]
         if not self.add:
             out.copy_(product)
@@ -184,8 +191,8 @@ class Multiply:
 
 WIDE, LENGTHS = 1 << 16, (2048, 512, 128)
 """Elements of a float32 matrix from which oneDNN's products were seen to be the faster ones, and of how many rows."""
-ROUND = LENGTHS[-1]
-"""Rows that are multiplied whole are filled up to a multiple of it."""
+ROUND = 256
+"""Rows that are multiplied whole are filled up to a multiple of it. Half of it wastes less, and keeps more compiled."""
 
 
 def _prepacked(weight: Tensor) -> Tensor | None:
