@@ -25,3 +25,21 @@ def usable(device: str | torch.device) -> torch.device:
         there = ", ".join(kind for kind, number in here.items() if number)
         raise LcnbError(f"{device}: this machine has no such device; it has {there}")
     return found
+
+
+def has_bfloat16(device: str | torch.device) -> bool:
+    """Whether networks run in bfloat16 there without emulation, which takes many times longer than float32 does.
+
+    Args:
+        device: one that is there. Of a CPU oneDNN says so itself (it asks for AVX-512 or ARM's bf16); GPUs have it from
+            Ampere on.
+    """
+    where = torch.device(device)
+    if where.type == "cuda":
+        return torch.cuda.get_device_capability(where) >= (8, 0)
+    if where.type != "cpu":
+        return True  # torch refuses what it cannot do
+    try:
+        return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    except (AttributeError, RuntimeError):  # a torch without oneDNN
+        return False

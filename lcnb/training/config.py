@@ -67,7 +67,7 @@ class TrainConfig:
         halo: cells by which regions are grown in the second step and when scored.
         freeze_norm: batch-norm parameters and statistics stay as they are in the second step (the paper's, throughout).
         ema: decay of the averaged weights that are evaluated and kept.
-        amp: bfloat16 autocast of the forward pass.
+        amp: bfloat16 autocast of the forward pass, where the device does not have to emulate it.
         val_every, val_images: score `val_images` images every so many steps (0: at the end only).
     """
 

@@ -10,7 +10,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from lcnb.datasets import load_dataset
+from lcnb.devices import has_bfloat16
 from lcnb.errors import DataError, memory_shortage
 from lcnb.locking import locked
 from lcnb.models import LayerCascade
@@ -85,7 +86,9 @@ class Trainer:
         self.optimiser = torch.optim.AdamW(parameter_groups(self.model, config.weight_decay), lr=config.lr)
         weight = None if config.class_weight is None else class_weights(self.dataset, config.class_weight)
         teacher = teacher_of(config, self.dataset.spec.classes)
-        self.objective = Objective(self.model, config, weight, self.dataset.spec.ignore_index, teacher).to(self.device)
+        with_amp = replace(config, amp=config.amp and has_bfloat16(self.device))
+        ignored = self.dataset.spec.ignore_index
+        self.objective = Objective(self.model, with_amp, weight, ignored, teacher).to(self.device)
         self.step = 0
         self._open(resume)
 

@@ -161,6 +161,15 @@ def test_imitation_alone_brings_a_network_to_its_teacher(small):
     assert objective.Objective(model, idle, None, 255, teacher)(x, nothing, phase) == 0
 
 
+@pytest.mark.parametrize("there", [False, True])
+def test_bfloat16_is_used_where_nobody_has_to_emulate_it(there, small, tmp_path, monkeypatch):
+    monkeypatch.setattr(trainer, "has_bfloat16", lambda device: there)
+    config = dataclasses.replace(small, amp=True)
+    run = Trainer(config, tmp_path / "run", say=quiet)
+    assert run.objective.config.amp is there
+    assert run.config.amp  # what was asked for goes into the checkpoint: it resumes on any machine
+
+
 def test_a_teacher_of_other_classes_is_refused_before_the_first_step(small, tmp_path):
     net = irnet_lc(2, 0.05, blocks=(1, 1, 1))
     save(net, tmp_path / "other.safetensors", meta={"classes": ["cat", "dog"]})
