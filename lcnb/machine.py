@@ -85,6 +85,15 @@ def cpu_is_intels() -> bool:
         return False
 
 
+def cpu_features() -> str:
+    """What the processor can do, as the system lists it; its name where the system does not."""
+    if platform.system() == "Linux":
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+        if match := re.search(r"^(?:flags|Features)\s*:\s*(.+)$", text, re.MULTILINE):
+            return match[1]
+    return cpu_model()
+
+
 def _cpu_of_linux() -> str:
     text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
     match = re.search(r"^(?:model name|Model|Hardware)\s*:\s*(.+)$", text, re.MULTILINE)

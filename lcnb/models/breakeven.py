@@ -4,9 +4,10 @@ Shape letters: B images, h, w the grid, N active cells, C channels.
 
 The sparse way of a layer takes longer the more cells are active, the way through a map takes about as long for few
 cells as for many. Each is timed at half of the cells and at all of them; where the two lines cross is the break-even
-share. A product of rows has two ways too, in blocks or whole (`lcnb.regions.products`), of which one is sooner for any
-number of rows. What is found depends on the processor, its threads, the versions of torch and of this table, and the
-dtype, and is kept under all of these: the second time a network is prepared, nothing is measured.
+share. The sparse way itself is torch's operations or a kernel of ours, and a product of rows has three ways
+(`lcnb.regions.products`): of these the soonest is taken for any number of rows. What is found depends on the
+processor, its threads, the versions of torch and of this table, the dtype, and whether there are kernels of ours, and
+is kept under all of these: the second time a network is prepared, nothing is measured.
 """
 
 from __future__ import annotations
@@ -25,11 +26,12 @@ from torch import Tensor
 from lcnb.machine import cpu_model
 from lcnb.paths import cache_root, written_whole
 from lcnb.regions import Region
-from lcnb.regions.products import ROUND, Multiply
+from lcnb.regions.native import kernels
+from lcnb.regions.products import BLOCKS, NATIVE, ROUND, WHOLE, Multiply
 from lcnb.regions.spatial import Spatial
 from lcnb.regions.workspace import Workspace
 
-VERSION = 2
+VERSION = 3
 """Of the table. Raise it when a layer's ways change."""
 GRID = (48, 48)
 """Cells of the map that is measured on: about those of a picture of 480x360 pixels."""
@@ -41,33 +43,50 @@ NEVER = math.inf
 RAGGED = 1100
 """Rows that products are measured with: about half of the cells, and no multiple of anything."""
 GAIN = 0.95
-"""Of the time in blocks: products are taken whole where they take less."""
+"""Of the time of the first way: another is taken where it takes less."""
+Known = dict[str, float | str | None]
+"""By key: a layer's share (None: never), a product's way, and `SPARSE` with a layer's key: whose kernel gathers."""
+SPARSE, OURS, TORCHS = "sparse way of ", "native", "torch"
 
 
 def settle(
-    layers: Sequence[Spatial], dtype: torch.dtype, device: torch.device, products: Sequence[Multiply] = ()
+    layers: Sequence[Spatial],
+    dtype: torch.dtype,
+    device: torch.device,
+    products: Sequence[Multiply] = (),
+    native: bool = True,
 ) -> None:
-    """Give each layer the share from which it runs on a map, each product its way: from the table, else measured.
+    """Give each layer its sparse way and the share from which it runs on a map, each product its way.
+
+    They come from the table; what it does not have is measured.
 
     Args:
         layers: of a fused cascade.
         dtype, device: of their weights.
         products: of the cascade, those inside the layers among them; settled first, as layers are timed with them.
+        native: whether kernels of ours may be chosen.
     """
-    path, machine = table_file(), machine_key(dtype, device)
+    native = native and device.type == "cpu" and dtype == torch.float32 and kernels() is not None
+    path, machine = table_file(), machine_key(dtype, device, native)
     known = read(path).get(machine, {})
     here = products if device.type == "cpu" else ()
     untried = {product.key: product for product in here if product.key not in known}
-    known = known | {key: 0.0 if whole_is_sooner(product) else None for key, product in untried.items()}
+    known = known | {key: soonest(product, native) for key, product in untried.items()}
     for product in here:
-        product.take(known[product.key] is not None)
+        product.take(str(known[product.key]))
     missing = {layer.key: layer for layer in layers if layer.key not in known}
-    known = known | {key: _stored(measure(layer, dtype, device)) for key, layer in missing.items()}
+    like = torch.empty(0, dtype=dtype, device=device)
+    for key, layer in missing.items():
+        if native:
+            known = known | {SPARSE + key: OURS if native_is_sooner(layer) else TORCHS}
+        layer.take_native(known.get(SPARSE + key) == OURS, like)
+        known = known | {key: _stored(measure(layer, dtype, device))}
     if untried or missing:
         write(path, read(path) | {machine: known})
     for layer in layers:
         share = known[layer.key]
-        layer.dense_from = NEVER if share is None else share
+        layer.dense_from = NEVER if share is None else float(share)
+        layer.take_native(known.get(SPARSE + layer.key) == OURS, like)
 
 
 def table_file() -> Path:
@@ -75,24 +94,24 @@ def table_file() -> Path:
     return cache_root() / f"break-even-{VERSION}.json"
 
 
-def machine_key(dtype: torch.dtype, device: torch.device) -> str:
+def machine_key(dtype: torch.dtype, device: torch.device, native: bool = False) -> str:
     """What else a break-even share depends on, in a few letters."""
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else cpu_model()
     known = torch.backends.cpu.get_cpu_capability()  # a virtual machine may hide the rest of the name
-    parts = [name, known, torch.__version__, str(torch.get_num_threads()), str(dtype)]
+    parts = [name, known, torch.__version__, str(torch.get_num_threads()), str(dtype), OURS if native else TORCHS]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
-def read(path: Path) -> dict[str, dict[str, float | None]]:
-    """The table: machine -> layer -> share, None for never. Empty if there is none, or none that can be read."""
+def read(path: Path) -> dict[str, Known]:
+    """The table: machine -> what is known there. Empty if there is none, or none that can be read."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-        return {str(m): {str(k): _share(v) for k, v in shares.items()} for m, shares in found.items()}
+        return {str(m): {str(k): _checked(v) for k, v in known.items()} for m, known in found.items()}
     except (OSError, ValueError, AttributeError):  # no file, no JSON, another layout: it is measured again
         return {}
 
 
-def write(path: Path, table: dict[str, dict[str, float | None]]) -> None:
+def write(path: Path, table: dict[str, Known]) -> None:
     """Keep the table; where nothing can be written, the shares found serve this process only."""
     try:
         with written_whole(path) as temporary:
@@ -101,10 +120,10 @@ def write(path: Path, table: dict[str, dict[str, float | None]]) -> None:
         pass
 
 
-def _share(value: Any) -> float | None:
-    if value is None or (isinstance(value, (int, float)) and value >= 0):
+def _checked(value: Any) -> float | str | None:
+    if value is None or value in (BLOCKS, WHOLE, NATIVE, TORCHS) or (isinstance(value, (int, float)) and value >= 0):
         return value
-    raise ValueError(f"{value!r} is no share")
+    raise ValueError(f"{value!r} is no share, and no way")
 
 
 def _stored(share: float) -> float | None:
@@ -120,17 +139,34 @@ def measure(layer: Spatial, dtype: torch.dtype, device: torch.device) -> float:
 
 
 @torch.inference_mode()
-def whole_is_sooner(product: Multiply) -> bool:
-    """Whether a product of ragged rows takes less time whole than in blocks."""
+def soonest(product: Multiply, native: bool) -> str:
+    """The way of a product of ragged rows that takes the least time."""
     rows = torch.rand(RAGGED + ROUND, product.weight.shape[1]).to(product.weight.dtype)[:RAGGED]
-    out, before = rows.new_zeros(RAGGED, len(product.weight)), product.whole
-    times = []
-    for whole in (False, True):
-        product.take(whole)
-        times.append(_shortest(lambda: product.into(rows, out)))
-    possible = product.whole
+    out, before, times = rows.new_zeros(RAGGED, len(product.weight)), product.way, dict[str, float]()
+    work = Workspace(Region.full(1, 1, RAGGED), rows)
+
+    def once() -> None:
+        product.into(rows, out, work)
+        work.finish()
+
+    for way in (BLOCKS, WHOLE, NATIVE) if native else (BLOCKS, WHOLE):
+        if product.take(way):
+            times[way] = _shortest(once)
     product.take(before)
-    return possible and times[1] < GAIN * times[0]
+    first = NATIVE if NATIVE in times else BLOCKS  # ours also saves the copies around it
+    return min(times, key=lambda way: times[way] * (GAIN if way == first else 1))
+
+
+@torch.inference_mode()
+def native_is_sooner(layer: Spatial) -> bool:
+    """Whether a kernel of ours is sooner than torch's operations at half of the cells."""
+    cpu, before, times = torch.device("cpu"), layer.native, list[float]()
+    for native in (False, True):
+        if not layer.take_native(native, torch.empty(0, device=cpu)):
+            return False
+        times.append(_seconds(layer, "sparse", _half(cpu), torch.float32))
+    layer.take_native(before, torch.empty(0, device=cpu))
+    return times[1] < GAIN * times[0]
 
 
 def crossing(share: float, sparse: Sequence[float], dense: Sequence[float]) -> float:
@@ -164,6 +200,7 @@ def _seconds(layer: Spatial, way: str, region: Region, dtype: torch.dtype) -> fl
 
     def once() -> None:
         run(rows, work, out)
+        work.finish()
         if region.device.type == "cuda":
             torch.cuda.synchronize(region.device)
 

@@ -53,6 +53,7 @@ class RowStage:
         """(N + 1, C) -> (N + 1, outputs)."""
         for function in self.functions:
             rows = function(rows, work)
+        work.finish()
         return rows
 
     def spatial(self) -> Iterator[Spatial]:
@@ -143,7 +144,10 @@ class OnRows:
 
     def __call__(self, rows: Tensor, region: Region) -> Tensor:
         """(N + 1, C) -> (N + 1, O), good until the next call; a residual block overwrites the rows it is given."""
-        return self._function(rows, Workspace(region, rows, self._memory))
+        work = Workspace(region, rows, self._memory)
+        found = self._function(rows, work)
+        work.finish()
+        return found
 
     def spatial(self) -> Iterator[Spatial]:
         """Its layers that look at neighbours."""

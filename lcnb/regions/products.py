@@ -13,13 +13,17 @@ from __future__ import annotations
 import functools
 import itertools
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from lcnb.machine import cpu_is_intels
+from lcnb.regions.native import NativeConvolution, convolution
+
+if TYPE_CHECKING:
+    from lcnb.regions.workspace import Workspace
 
 BLOCK, STEP = 4096, 512
 """Rows are taken in blocks of `BLOCK`, then in one of a multiple of `STEP`; the last few are filled up with zeros."""
@@ -99,17 +103,21 @@ class Linear(torch.autograd.Function):
         return to_features, to_weight
 
 
+BLOCKS, WHOLE, NATIVE = "blocks", "whole", "native"
+"""The ways of a product."""
+
+
 class Multiply:
     """(n, C) rows times a (C, O) matrix, plus bias, then perhaps ReLU, straight to where the result belongs.
 
-    On a CPU there are two ways. In *blocks*: `LENGTHS` rows at a time are multiplied by oneDNN with the matrix laid out
-    for it once; it compiles for these lengths only. Of float32 this is done with wide matrices, and the rest is
+    On a CPU there are three ways. In *blocks*: `LENGTHS` rows at a time are multiplied by oneDNN with the matrix laid
+    out for it once; it compiles for these lengths only. Of float32 this is done with wide matrices, and the rest is
     `addmm`'s, which takes any length; of 16-bit rows with all matrices, the rest filled up. *Whole*: nearly all rows at
     once, and the last few filled up to a multiple of `ROUND`, so that it compiles for a dozen lengths and no more: each
-    takes about a megabyte.
+    takes about a megabyte. *Native*: by a kernel of ours (`lcnb.regions.native`), where there is a C compiler.
 
     Attributes:
-        whole: which of the two; `lcnb.models.breakeven` measures which is sooner.
+        way: one of `ways()`; `lcnb.models.breakeven` measures which is soonest.
 
     Args:
         weight: (O, C).
@@ -124,33 +132,56 @@ class Multiply:
         narrow_type = self.weight.dtype != torch.float32
         self.packed = _prepacked(self.weight) if narrow_type or self.weight.numel() >= WIDE else None
         self.lengths = LENGTHS if narrow_type else LENGTHS[1:]  # long blocks of float32 only cost memory
-        self.whole = False
+        self.way = BLOCKS
+        self._native: NativeConvolution | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
         # What oneDNN has laid out cannot be copied.
-        return Multiply, (self.weight, self.bias, self.relu, self.add), self.whole
+        return Multiply, (self.weight, self.bias, self.relu, self.add), self.way
 
-    def __setstate__(self, whole: bool) -> None:
-        self.take(whole)
+    def __setstate__(self, way: str) -> None:
+        self.take(way)
 
     @property
     def key(self) -> str:
         """What its time depends on, besides the rows, the dtype and the machine."""
         return f"product {self.weight.shape[1]}>{self.weight.shape[0]}{' added' if self.add else ''}"
 
-    def take(self, whole: bool) -> None:
-        """Choose the way; where oneDNN has none for this matrix, rows stay in blocks."""
-        if whole and self.packed is None:
-            self.packed = _prepacked(self.weight)
-        self.whole = whole and self.packed is not None
+    def ways(self) -> list[str]:
+        """Those that there are for this matrix, here."""
+        before = self.way
+        found = [way for way in (BLOCKS, WHOLE, NATIVE) if self.take(way)]
+        self.take(before)
+        return found
 
-    def into(self, rows: Tensor, out: Tensor) -> None:
-        """Write the (n, O) result, or add it; `out` may be a slice of columns."""
-        if self.whole:
+    def take(self, way: str) -> bool:
+        """Choose the way; where it does not exist, rows are multiplied in blocks. Whether it exists."""
+        self.way, self._native = BLOCKS, None
+        if way == WHOLE:
+            self.packed = _prepacked(self.weight) if self.packed is None else self.packed
+            exists = self.packed is not None
+        elif way == NATIVE:
+            self._native = convolution(self.weight, self.bias, 1, self.relu, self.add)
+            exists = self._native is not None
+        else:
+            exists = way == BLOCKS
+        self.way = way if exists else BLOCKS
+        return exists
+
+    def into(self, rows: Tensor, out: Tensor, work: Workspace) -> None:
+        """Write the (n, O) result, or add it; `out` may be a slice of columns. Our kernels do so at `work.finish()`."""
+        if self._native is not None and work.program is not None:
+            self._native.write(work.program, rows, None, out)
+            return
+        work.finish()
+        if self.way == WHOLE:
             rows = rows.contiguous()
             for start, stop in _spans(len(rows)):
                 self._compiled(rows[start:stop], out[start:stop])
-            return
+        else:
+            self._in_blocks(rows, out)
+
+    def _in_blocks(self, rows: Tensor, out: Tensor) -> None:
         done = 0
         if self.packed is not None:
             rows = rows.contiguous()
@@ -164,7 +195,7 @@ class Multiply:
 
     def _compiled(self, rows: Tensor, out: Tensor) -> None:
         after = "relu" if self.relu and not self.add else "none"
-        whole = _lengthened(rows, ROUND if self.whole else LENGTHS[-1])
+        whole = _lengthened(rows, ROUND if self.way == WHOLE else LENGTHS[-1])
         product = torch.ops.mkldnn._linear_pointwise(whole, self.packed, self.bias, after, [], "")[: len(rows)]
         if not self.add:
             out.copy_(product)

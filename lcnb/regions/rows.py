@@ -5,6 +5,7 @@ Shape letters: N active cells, C channels, O output channels, J joined channels.
 Rows are an (N + 1, C) buffer whose last row is zero: the row that a neighbour table's value N points to, so
 that a gather needs no test for the border. Every layer takes such a buffer and returns one. Batch-norm is
 folded into the weights, ReLU happens in place, and the 1x1 convolutions that share an input are one product.
+Layers that run by kernels of ours only write down what is to be done, until somebody needs it (`Workspace.finish`).
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-from lcnb.regions.products import ROUND, Multiply
+from lcnb.regions.products import NATIVE, ROUND, Multiply
 from lcnb.regions.spatial import Gathered, Maximum, Projected, Spatial
 from lcnb.regions.workspace import Workspace
 
@@ -48,7 +49,7 @@ class Product:
 
     def into(self, rows: Tensor, work: Workspace, out: Tensor) -> None:
         """Write the (N, O) result; `out` may be a slice of columns."""
-        self.multiply.into(rows[:-1], out)
+        self.multiply.into(rows[:-1], out, work)
 
 
 BETWEEN = ("between 0", "between 1")
@@ -75,6 +76,7 @@ class Chain:
         """(N + 1, C) -> (N + 1, O), in memory of its own."""
         out = with_tail(len(work.region), self.outputs, rows)
         self.into(rows, work, out[:-1])
+        work.finish()
         return out
 
     def spatial(self) -> Iterator[Spatial]:
@@ -128,15 +130,17 @@ class Fork:
                 out.copy_(mine)
             else:
                 begun, cells = work.rows("begun", head.outputs)
+                work.finish()  # of the chain before, which read what lay there
                 cells.copy_(mine)
                 rest.into(begun, work, out)
 
     def _first(self, rows: Tensor, work: Workspace) -> Tensor | None:
-        """(N, outputs of all first products), where they are one."""
-        if self.shared is None:
+        """(N, outputs of all first products), where they are one: a kernel of ours writes each to its place at once."""
+        if self.shared is None or self.shared.way == NATIVE:
             return None
         first = work.buffer("first", len(work.region), len(self.shared.weight))
-        self.shared.into(rows[:-1], first)
+        self.shared.into(rows[:-1], first, work)
+        work.finish()
         return first
 
     def spatial(self) -> Iterator[Spatial]:
@@ -168,7 +172,7 @@ class ResidualSum:
         """(N + 1, C), overwritten and returned."""
         joined = work.buffer("joined", len(work.region), self.fork.outputs)
         self.fork.into(rows, work, joined)
-        self.up.into(joined, rows[:-1])
+        self.up.into(joined, rows[:-1], work)
         return rows
 
     def spatial(self) -> Iterator[Spatial]:

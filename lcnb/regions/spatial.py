@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lcnb.regions.backends import fused_kernel
+from lcnb.regions.native import NativeConvolution, convolution, kernels, write_pool
 from lcnb.regions.products import ROUND, STEP, Multiply
 from lcnb.regions.region import Pair
 from lcnb.regions.workspace import Workspace
@@ -32,11 +33,15 @@ class Spatial:
         kernel, dilation: of the layer.
         channels, outputs: C and O.
         dense_from: share of active cells from which it runs on a map: 0 always, infinity never.
+
+    Attributes:
+        native: whether the sparse way is a kernel of ours (`take_native`).
     """
 
     def __init__(self, kernel: Pair, dilation: Pair, channels: int, outputs: int, dense_from: float) -> None:
         self.kernel, self.dilation, self.dense_from = kernel, dilation, dense_from
         self.channels, self.outputs = channels, outputs
+        self.native = False
 
     @property
     def key(self) -> str:
@@ -50,9 +55,20 @@ class Spatial:
         if len(region) == 0:
             return
         if len(region) >= self.dense_from * region.mask.numel():
+            work.finish()
             self.by_map(rows, work, out)
         else:
             self.by_gathering(rows, work, out)
+
+    def take_native(self, wanted: bool, like: Tensor) -> bool:
+        """Gather by a kernel of ours, or by torch's; where there is no such kernel, by torch's. Whether it exists.
+
+        Args:
+            like: of the dtype and device of the rows.
+        """
+        exists = like.device.type == "cpu" and like.dtype == torch.float32 and kernels() is not None
+        self.native = wanted and exists
+        return exists
 
     def by_map(self, rows: Tensor, work: Workspace, out: Tensor) -> None:
         """The dense way."""
@@ -81,6 +97,32 @@ class Convolution(Spatial):
         outputs, channels, height, width = weight.shape
         super().__init__((height, width), dilation, channels, outputs, CONVOLUTION_FROM)
         self.weight, self.bias, self.relu = weight.contiguous(memory_format=torch.channels_last), bias, relu
+        self._native: NativeConvolution | None = None
+
+    @property
+    def by_position(self) -> Tensor:
+        """(O, K * C): the weight, position by position; stored channels-last, it is a view."""
+        return self.weight.permute(0, 2, 3, 1).reshape(self.outputs, -1)
+
+    def take_native(self, wanted: bool, like: Tensor) -> bool:
+        """As of any layer; the weights are laid out for the kernel here."""
+        exists = super().take_native(wanted, like)
+        positions = self.kernel[0] * self.kernel[1]
+        self._native = convolution(self.by_position, self.bias, positions, self.relu) if self.native else None
+        return exists
+
+    def by_gathering(self, rows: Tensor, work: Workspace, out: Tensor) -> None:
+        """The sparse way: our kernel reads neighbours where they lie; torch's products want them gathered."""
+        table = work.region.neighbours(self.kernel, self.dilation)
+        if self._native is not None and work.program is not None:
+            self._native.write(work.program, rows, table, out)
+        else:
+            work.finish()
+            self.by_torch(rows, table, work, out)
+
+    def by_torch(self, rows: Tensor, table: Tensor, work: Workspace, out: Tensor) -> None:
+        """The sparse way in torch's operations, given the (N, K) table."""
+        raise NotImplementedError
 
     def by_map(self, rows: Tensor, work: Workspace, out: Tensor) -> None:
         """The library's own convolution; outside the region its input is zero."""
@@ -95,19 +137,17 @@ class Gathered(Convolution):
     def __init__(self, weight: Tensor, bias: Tensor, dilation: Pair, relu: bool) -> None:
         super().__init__(weight, bias, dilation, relu)
         self._place = (self.kernel, self.dilation, self.channels)
-        # Stored channels-last, the matrix is a view of the weight.
-        matrix = self.weight.permute(0, 2, 3, 1).reshape(self.outputs, -1)
-        self.multiply = Multiply(matrix, bias, relu)
+        self.multiply = Multiply(self.by_position, bias, relu)
 
-    def by_gathering(self, rows: Tensor, work: Workspace, out: Tensor) -> None:
+    def by_torch(self, rows: Tensor, table: Tensor, work: Workspace, out: Tensor) -> None:
         """Gather and multiply, block by block; on a GPU in one kernel of ours."""
-        table = work.region.neighbours(self.kernel, self.dilation)
         if fused_kernel(rows):
             torch.ops.lcnb.region_conv_into(out, rows[:-1], self.weight, table, self.bias, None, self.relu)
             return
         for part, neighbours, columns, operand in work.kept(self._place, lambda: self._blocks(table, work)):
             torch.index_select(rows, 0, neighbours, out=columns)
-            self.multiply.into(operand, out[part])
+            self.multiply.into(operand, out[part], work)
+            work.finish()  # the operand is used again
 
     def _blocks(self, table: Tensor, work: Workspace) -> list[tuple[slice, Tensor, Tensor, Tensor]]:
         """Of each block of rows: where it lies, its neighbours, and the operand as what is gathered and multiplied."""
@@ -137,11 +177,11 @@ class Projected(Convolution):
         narrow = weight.permute(2, 3, 0, 1).reshape(-1, self.channels)  # (K * O, C)
         self.multiply = Multiply(narrow, None, relu=False)
 
-    def by_gathering(self, rows: Tensor, work: Workspace, out: Tensor) -> None:
+    def by_torch(self, rows: Tensor, table: Tensor, work: Workspace, out: Tensor) -> None:
         """Multiply, gather, add."""
-        table = work.region.neighbours(self.kernel, self.dilation)
         narrow = work.buffer("operand", len(rows), self.positions * self.outputs)
-        self.multiply.into(rows, narrow)
+        self.multiply.into(rows, narrow, work)
+        work.finish()
         narrow = narrow.view(-1, self.outputs)  # ((N + 1) * K, O); row N stays zero
         places = table * self.positions + torch.arange(self.positions, device=table.device)
         done = F.embedding_bag(places, narrow, mode="sum").add_(self.bias)
@@ -181,6 +221,10 @@ class Maximum(Spatial):
     def by_gathering(self, rows: Tensor, work: Workspace, out: Tensor) -> None:
         """The larger of each neighbour in turn."""
         table = work.region.neighbours(self.kernel, self.dilation)
+        if self.native and work.program is not None:
+            write_pool(work.program, rows, table, out)
+            return
+        work.finish()
         low = work.buffer("pool", len(rows), self.channels)
         low.copy_(rows)[-1] = float("-inf")
         best, seen = (work.buffer(name, len(table), self.channels) for name in ("best", "operand"))

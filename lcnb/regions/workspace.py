@@ -12,6 +12,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
+from lcnb.regions.native import program
 from lcnb.regions.products import ROUND
 from lcnb.regions.region import Pair, Region
 
@@ -69,12 +70,21 @@ class Workspace:
         region: that all of them run on.
         like: whose dtype and device the buffers have.
         memory: to take them from; new memory if None.
+
+    Attributes:
+        program: what layers that run by kernels of ours write down (`lcnb.regions.native`); None: there are no kernels.
     """
 
     def __init__(self, region: Region, like: Tensor, memory: Memory | None = None) -> None:
         self.region, self.like = region, like
         self.memory = Memory() if memory is None else memory
+        self.program = program() if like.device.type == "cpu" and like.dtype == torch.float32 else None
         self._kept: dict[Hashable, object] = {}
+
+    def finish(self) -> None:
+        """Run what layers have written down. Whatever else reads or writes their rows asks for it before."""
+        if self.program is not None:
+            self.program.run()
 
     def kept(self, key: Hashable, make: Callable[[], Kept]) -> Kept:
         """What `make` gave the first time that this key was asked for."""

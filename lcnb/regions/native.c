@@ -1,0 +1,171 @@
+/* Region convolution and max-pooling for a CPU, compiled where it runs (native_build.py).
+
+   Shape letters: N rows to compute, C channels, P kernel positions, O outputs.
+
+   An implicit product: rows of the neighbours are read where they lie, no operand is written. A tile is TALL rows by
+   WIDE vectors of outputs, whose sums stay in registers while P x C weights pass by; each output is summed by one thread
+   in one order, so threads do not change a bit. Rows are handed out in short blocks: a thread that is held up takes fewer.
+   Vectors are the compiler's own (GCC, Clang), so there is one source for AVX, AVX-512 and ARM.
+
+   Layers come as a list of jobs, one after the other, and threads are started once for all of them: at a narrow width
+   starting them takes as long as a layer. A job begins when all rows of the one before are done, whoever did them. */
+
+#include <sched.h>
+#include <stdint.h>
+#include <string.h>
+
+#if defined(__AVX512F__)
+enum { LANES = 16, WIDE = 2, TALL = 12 };
+#elif defined(__AVX__)
+enum { LANES = 8, WIDE = 2, TALL = 6 };
+#elif defined(__aarch64__)
+enum { LANES = 4, WIDE = 4, TALL = 6 };
+#else
+enum { LANES = 4, WIDE = 2, TALL = 6 };
+#endif
+enum { PANEL = LANES * WIDE, MOST = TALL * WIDE };
+#define UNROLL _Pragma("GCC unroll 32") /* or the sums are not kept in registers */
+
+typedef float vec __attribute__((vector_size(LANES * 4), aligned(4), may_alias));
+typedef int32_t bits __attribute__((vector_size(LANES * 4), aligned(4), may_alias));
+typedef void (*fork_t)(void (*)(void *), void *, unsigned, unsigned);
+
+enum { CONVOLVE, POOL };
+enum { RELU = 1, ADD = 2 };
+
+typedef struct {            /* native.py packs it: fields of eight bytes only */
+    int64_t kind, flags;
+    const float *rows;      /* (., C), `pitch` floats apart */
+    const int64_t *table;   /* (N, P) numbers of rows; NULL: row n itself */
+    const float *weights;   /* panel after panel, (P, C, width of the panel) */
+    const float *bias;      /* as many as the panels are wide */
+    float *out;             /* (N, O), `out_pitch` floats apart */
+    int64_t n, positions, channels, outputs, pitch, out_pitch;
+    int64_t absent;         /* the table's value for a neighbour that is not there, for a pool */
+    int64_t block, next, done;
+} job;
+
+typedef struct {
+    job *jobs;
+    int64_t count;
+} program;
+
+int lcnb_job_bytes(void) { return sizeof(job); }
+int lcnb_lanes(void) { return LANES; }
+int lcnb_panel(void) { return PANEL; }
+
+/* A NaN stays one: what is not finite is refused later, not labelled. */
+static inline vec rectified(vec y) { return (vec)((bits)y & ~(bits)(y < (vec){0})); }
+
+/* `tall` rows from `first` on, `wide` vectors of outputs from `column` on; both are constants where it is called. */
+static inline __attribute__((always_inline)) void tile(
+    const job *j, int64_t first, int64_t column, const float *weights, const int tall, const int wide) {
+    vec sum[MOST][WIDE];
+    UNROLL for (int v = 0; v < wide; v++) {
+        vec start = *(const vec *)(j->bias + column + v * LANES);
+        UNROLL for (int r = 0; r < tall; r++) sum[r][v] = start;
+    }
+    const int64_t last = j->n - 1;
+    if (j->flags & ADD) /* what is added to comes from far away, and is wanted last */
+        UNROLL for (int r = 0; r < tall; r++)
+            __builtin_prefetch(j->out + (first + r < last ? first + r : last) * j->out_pitch + column);
+    for (int64_t p = 0; p < j->positions; p++) {
+        const float *from[MOST];
+        UNROLL for (int r = 0; r < tall; r++) { /* beyond the end: the last row again, never stored */
+            int64_t row = first + r < last ? first + r : last;
+            from[r] = j->rows + (j->table ? j->table[row * j->positions + p] : row) * j->pitch;
+        }
+        for (int64_t c = 0; c < j->channels; c++) {
+            vec w[WIDE];
+            UNROLL for (int v = 0; v < wide; v++) w[v] = *(const vec *)(weights + v * LANES);
+            weights += wide * LANES;
+            UNROLL for (int r = 0; r < tall; r++)
+                UNROLL for (int v = 0; v < wide; v++) sum[r][v] += from[r][c] * w[v];
+        }
+    }
+    float *to = j->out + first * j->out_pitch + column;
+    const int64_t left = j->outputs - column;
+    if (first + tall <= j->n && left >= wide * LANES) { /* nothing to leave out */
+        UNROLL for (int r = 0; r < tall; r++)
+            UNROLL for (int v = 0; v < wide; v++) {
+                vec *here = (vec *)(to + r * j->out_pitch + v * LANES);
+                vec y = sum[r][v];
+                if (j->flags & ADD) y += *here;
+                *here = j->flags & RELU ? rectified(y) : y;
+            }
+        return;
+    }
+    UNROLL for (int r = 0; r < tall; r++)
+        UNROLL for (int v = 0; v < wide; v++) {
+            int64_t here = left - v * LANES < LANES ? left - v * LANES : LANES;
+            if (here <= 0 || first + r >= j->n) continue;
+            vec y = sum[r][v], before = {0};
+            if (j->flags & ADD) memcpy(&before, to + r * j->out_pitch + v * LANES, here * sizeof(float));
+            y += before;
+            if (j->flags & RELU) y = rectified(y);
+            memcpy(to + r * j->out_pitch + v * LANES, &y, here * sizeof(float));
+        }
+}
+
+static void convolve(const job *j, int64_t start, int64_t stop) {
+    const int64_t depth = j->positions * j->channels, whole = j->outputs / PANEL, rest = j->outputs % PANEL;
+    const float *tail = j->weights + whole * PANEL * depth;
+    for (int64_t q = 0; q < whole; q++)
+        for (int64_t i = start; i < stop; i += TALL) tile(j, i, q * PANEL, j->weights + q * PANEL * depth, TALL, WIDE);
+    if (rest > LANES)
+        for (int64_t i = start; i < stop; i += TALL) tile(j, i, whole * PANEL, tail, TALL, WIDE);
+    else if (rest)
+        for (int64_t i = start; i < stop; i += MOST) tile(j, i, whole * PANEL, tail, MOST, 1);
+}
+
+static void pool(const job *j, int64_t start, int64_t stop) {
+    for (int64_t i = start; i < stop; i++) {
+        const int64_t *places = j->table + i * j->positions;
+        float *to = j->out + i * j->out_pitch;
+        int seen = 0;
+        for (int64_t p = 0; p < j->positions; p++) {
+            if (places[p] == j->absent) continue;
+            const float *from = j->rows + places[p] * j->pitch;
+            if (!seen++) memcpy(to, from, j->channels * sizeof(float));
+            else
+                for (int64_t c = 0; c < j->channels; c++) /* a NaN wins, as torch's does */
+                    to[c] = from[c] > to[c] || from[c] != from[c] ? from[c] : to[c];
+        }
+    }
+}
+
+static inline void wait_a_little(int turn) {
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#endif
+    if (turn > 2000) sched_yield(); /* who is waited for may want this core */
+}
+
+/* What every thread does; how many there are, and when they arrive, does not matter. */
+static void work(void *data) {
+    program *p = data;
+    for (job *j = p->jobs; j < p->jobs + p->count; j++) {
+        for (;;) {
+            int64_t start = __atomic_fetch_add(&j->next, j->block, __ATOMIC_RELAXED), stop = start + j->block;
+            if (start >= j->n) break;
+            if (stop > j->n) stop = j->n;
+            if (j->kind == CONVOLVE) convolve(j, start, stop);
+            else pool(j, start, stop);
+            __atomic_fetch_add(&j->done, stop - start, __ATOMIC_RELEASE);
+        }
+        for (int turn = 0; __atomic_load_n(&j->done, __ATOMIC_ACQUIRE) < j->n; turn++) wait_a_little(turn);
+    }
+}
+
+/* Blocks of rows: at least four a thread where there are so many, at most 8 tiles. */
+void lcnb_run(job *jobs, int64_t count, fork_t fork, int64_t threads) {
+    int64_t cost = 0;
+    for (job *j = jobs; j < jobs + count; j++) {
+        int64_t tiles = j->n / (MOST * 4 * threads), most = 8 / WIDE;
+        j->block = MOST * (tiles < 1 ? 1 : tiles > most ? most : tiles);
+        cost += j->n * j->positions * j->channels * (j->kind == CONVOLVE ? j->outputs : 1);
+    }
+    program p = {jobs, count};
+    if (fork && threads > 1 && cost > 400000) fork(work, &p, (unsigned)threads, 0);
+    else work(&p);
+}

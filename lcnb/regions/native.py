@@ -1,0 +1,207 @@
+"""Region convolution and max-pooling by the kernels of native.c: float32, on a CPU, without autograd.
+
+Shape letters: N active cells, C channels, P kernel positions, O outputs.
+
+The operand of a product is never written: neighbours are read where they lie (an implicit product), bias, sum and ReLU
+happen while the results are still in registers, and results go to where they belong, slices of columns included.
+Layers are written down in a `Program` and run together, for which threads are started once.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import struct
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lcnb.regions.native_build import NativeError, library, threads_of_torch
+
+CONVOLVE, POOL = 0, 1
+RELU, ADD = 1, 2
+JOB = struct.Struct("@17q")
+"""As native.c has it: kind, flags, five addresses, N, P, C, O, two pitches, absent; and three of its own."""
+ROOM = 128
+"""Jobs that a program has room for; then those are run."""
+
+
+@dataclass(frozen=True)
+class Kernels:
+    """The function, and how it wants weights laid out.
+
+    Attributes:
+        run: of a list of jobs.
+        lanes: outputs in a vector.
+        panel: outputs that are summed at a time.
+    """
+
+    run: Any
+    lanes: int
+    panel: int
+
+
+def kernels() -> Kernels | None:
+    """None where there are none; `why_not` says why. They have been tried: what they give is right."""
+    return _found()[0]
+
+
+def why_not() -> str | None:
+    """Why there are no native kernels here; None if there are."""
+    return _found()[1]
+
+
+@functools.cache
+def _found() -> tuple[Kernels | None, str | None]:
+    try:
+        built = library()
+        if isinstance(built, str):
+            raise NativeError(built)
+        found = _declared(built)
+        _try(found)
+    except NativeError as error:
+        return None, str(error)
+    return found, None
+
+
+def _declared(built: ctypes.CDLL) -> Kernels:
+    try:
+        run, lanes, panel, size = built.lcnb_run, built.lcnb_lanes(), built.lcnb_panel(), built.lcnb_job_bytes()
+    except AttributeError as error:
+        raise NativeError(f"what was compiled lacks a function ({error})") from None
+    if size != JOB.size:
+        raise NativeError(f"a job takes {size} bytes there and {JOB.size} here")
+    run.argtypes = [ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p, ctypes.c_int64]
+    run.restype = None
+    return Kernels(run, lanes, panel)
+
+
+class Program:
+    """Layers to run one after the other.
+
+    Nothing has happened to the results of a layer before `run`. Whoever writes one down sees to it that its tensors'
+    memory stays until then; the buffers of a workspace do.
+
+    Args:
+        found: the kernels.
+    """
+
+    def __init__(self, found: Kernels) -> None:
+        self._kernels, self._count = found, 0
+        self._jobs = bytearray(ROOM * JOB.size)
+        self._address = ctypes.addressof(ctypes.c_char.from_buffer(self._jobs))
+
+    def write(self, *fields: int) -> None:
+        """Add a job: its fields up to `absent`."""
+        if self._count == ROOM:
+            self.run()
+        JOB.pack_into(self._jobs, self._count * JOB.size, *fields, 0, 0, 0)
+        self._count += 1
+
+    def run(self) -> None:
+        """Run what was written down, and begin anew."""
+        if self._count:
+            self._kernels.run(self._address, self._count, threads_of_torch(), torch.get_num_threads())
+            self._count = 0
+
+
+def program() -> Program | None:
+    """A new one, or None where there are no kernels."""
+    found = kernels()
+    return None if found is None else Program(found)
+
+
+class NativeConvolution:
+    """A convolution's weights as the kernels read them; holds tensors only, so that it can be copied.
+
+    Args:
+        matrix: (O, P * C) float32 on a CPU, position by position.
+        bias: (O,), or None.
+        positions: P.
+        relu: whether a ReLU follows.
+        add: add to what is there, before the ReLU.
+        found: the kernels.
+    """
+
+    def __init__(
+        self, matrix: Tensor, bias: Tensor | None, positions: int, relu: bool, add: bool, found: Kernels
+    ) -> None:
+        self.outputs, depth = matrix.shape
+        self.positions, self.channels = positions, depth // positions
+        self.flags = RELU * relu + ADD * add
+        whole = self.outputs // found.panel * found.panel
+        rest = self.outputs - whole
+        last = 0 if rest == 0 else found.lanes if rest <= found.lanes else found.panel  # width of the narrower panel
+        filled = matrix.new_zeros(whole + last, depth)
+        filled[: self.outputs] = matrix
+        panels = [*filled[:whole].split(found.panel)] if whole else []
+        panels += [filled[whole:]] if last else []
+        self._weights = torch.cat([panel.t().reshape(-1) for panel in panels])
+        self._bias = matrix.new_zeros(whole + last)
+        if bias is not None:
+            self._bias[: self.outputs] = bias
+
+    def write(self, to: Program, rows: Tensor, table: Tensor | None, out: Tensor) -> None:
+        """Write down that the (N, O) result is to be written, or added.
+
+        Args:
+            to: what it will run with.
+            rows: (., C), its columns next to each other.
+            table: (N, P) int64 numbers of rows, contiguous; None: the first N rows themselves.
+            out: (N, O), which may be a slice of columns.
+        """
+        to.write(
+            CONVOLVE, self.flags, rows.data_ptr(), 0 if table is None else table.data_ptr(), self._weights.data_ptr(),
+            self._bias.data_ptr(), out.data_ptr(), len(out), self.positions, self.channels, self.outputs,
+            rows.stride(0), out.stride(0), 0,
+        )  # fmt: skip
+
+
+def convolution(
+    matrix: Tensor, bias: Tensor | None, positions: int = 1, relu: bool = False, add: bool = False
+) -> NativeConvolution | None:
+    """As `NativeConvolution`, or None where these weights have no native kernels."""
+    if matrix.device.type != "cpu" or matrix.dtype != torch.float32 or (found := kernels()) is None:
+        return None
+    return NativeConvolution(matrix, bias, positions, relu, add, found)
+
+
+def write_pool(to: Program, rows: Tensor, table: Tensor, out: Tensor) -> None:
+    """Write down a max-pool over the neighbours that are there: (N + 1, C) rows -> (N, C).
+
+    Args:
+        to: what it will run with.
+        rows: float32 on a CPU; the last row stands for nothing.
+        table: (N, P) int64, contiguous.
+        out: may be a slice of columns.
+    """
+    to.write(
+        POOL, 0, rows.data_ptr(), table.data_ptr(), 0, 0, out.data_ptr(), len(out), table.shape[1], rows.shape[1],
+        rows.shape[1], rows.stride(0), out.stride(0), len(rows) - 1,
+    )  # fmt: skip
+
+
+def _try(found: Kernels) -> None:
+    """A small convolution of each kind of panel, against torch.
+
+    Raises:
+        NativeError: the results differ: a compiler or processor that the kernels are not right on.
+    """
+    generator = torch.Generator().manual_seed(0)
+
+    def random(*shape: int) -> Tensor:
+        return torch.rand(*shape, generator=generator, device="cpu", dtype=torch.float32) - 0.5
+
+    rows, trial = random(41, 5), Program(found)
+    rows[-1] = 0
+    table = torch.randint(0, 41, (40, 3), generator=generator, device="cpu")
+    for outputs in (3, found.panel + 1, 2 * found.panel - 1):
+        matrix, bias, out = random(outputs, 15), random(outputs), random(40, outputs)
+        wanted = (out + rows[table].flatten(1) @ matrix.t() + bias).relu()
+        kept = NativeConvolution(matrix, bias, 3, True, True, found)
+        kept.write(trial, rows, table, out)
+        trial.run()
+        if not torch.allclose(out, wanted, atol=1e-5):
+            raise NativeError("what was compiled gives wrong results")
