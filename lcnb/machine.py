@@ -28,7 +28,8 @@ def machine() -> dict[str, Any]:
     """Provenance of a measurement, as JSON takes it.
 
     Returns:
-        What `hardware` says, and torch (version), threads, gpu (name, or None); all three None if torch is broken; and
+        What `hardware` says, and torch (version), threads, gpu (name, or None) and vector (the processor's instructions
+        that torch uses, such as AVX2 or AVX512: names of processors hide them); all None if torch is broken; and
         openmp_wait, what the environment says of threads without work ("passive" costs each operation a wake-up).
     """
     return hardware() | _torch() | {"openmp_wait": _wait()}
@@ -60,9 +61,10 @@ def _torch() -> dict[str, Any]:
         import torch
 
         gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
-        return {"torch": torch.__version__, "threads": torch.get_num_threads(), "gpu": gpu}
+        vector = torch.backends.cpu.get_cpu_capability()
+        return {"torch": torch.__version__, "threads": torch.get_num_threads(), "gpu": gpu, "vector": vector}
     except Exception:  # a broken torch is the business of `lcnb info`
-        return {"torch": None, "threads": None, "gpu": None}
+        return dict.fromkeys(("torch", "threads", "gpu", "vector"))
 
 
 def cpu_model() -> str:

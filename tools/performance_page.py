@@ -8,7 +8,7 @@ Every figure of the page is read from a file in docs/results; a test compares th
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -53,8 +53,9 @@ def page() -> str:
     """The text of the page."""
     return TEMPLATE.read_text(encoding="utf-8").format(
         machine=_machine(), models=_models(MODELS), bfloat16=_models(BFLOAT16), compiled=_compiled(),
-        stages=_stages(), parts=_parts(), ops=_ops(), map_from=_map_from(), systems=_systems(), talk=_talk(),
-        training=_training(), lossless=_lossless(), commands=_commands(), not_measured=_not_measured(), early=_early(),
+        stages=_stages(), parts=_parts(), native=_native(), ops=_ops(), map_from=_map_from(), systems=_systems(),
+        talk=_talk(), training=_training(), bfloat16_machine=_machines(BFLOAT16), lossless=_lossless(),
+        commands=_commands(), not_measured=_not_measured(), early=_early(),
     )  # fmt: skip
 
 
@@ -72,11 +73,18 @@ def _first(name: str) -> Mapping[str, Any]:
 
 
 def _machine() -> str:
-    """Of the machines that all results name, one line each."""
+    """Of those that all results but the 16-bit ones name."""
+    return _machines([name for name in ALL if name not in BFLOAT16])
+
+
+def _machines(names: Iterable[str]) -> str:
+    """Of the machines that results name, one line each."""
     found = []
-    for name in ALL:
+    for name in names:
         m, load = stored(name)["machine"], stored(name)["load"]
-        line = f"{m['cores']} cores of an {m['cpu']}, torch {m['torch'].split('+')[0]}, {m['threads']} threads, no GPU"
+        vector = f" ({m['vector']})" if "vector" in m else ""
+        torch = m["torch"].split("+")[0]
+        line = f"{m['cores']} cores of an {m['cpu']}{vector}, torch {torch}, {m['threads']} threads, no GPU"
         found.append((line, f"`{name}` ({'; '.join(load['reasons'])})" if load["busy"] else ""))
     lines = "; ".join(dict.fromkeys(line for line, _ in found))
     noisy = [note for _, note in found if note]
@@ -97,6 +105,18 @@ def _models(models: Mapping[str, str]) -> str:
     return table([*head, "x plain", "x fastest dense", "by multiply-adds", "fastest dense / count"], rows)
 
 
+def _native() -> str:
+    """The cascade with and without our kernels, beside the plain network."""
+    rows = []
+    for name, title in (MODELS | _lossless_titles()).items():
+        ms, speed = _first(name)["ms"], _first(name)["speedup"]
+        times = [ms[k]["p50"] for k in ("plain", "without our kernels", "cascade")]
+        ratios = [times[0] / times[1], speed["over_plain"], speed["of_our_kernels"]]
+        rows.append([title, *(f"{t:.0f}" for t in times), *(f"{r:.2f}" for r in ratios)])
+    head = ["", "plain, ms", "cascade without, ms", "with, ms", "x plain without", "x plain with", "with / without"]
+    return table(head, rows)
+
+
 def _compiled() -> str:
     rows = []
     for name, title in COMPILED.items():
@@ -108,16 +128,21 @@ def _compiled() -> str:
     return table(head, rows)
 
 
+def _lossless_titles() -> dict[str, str]:
+    found = {name: stored(name)["settings"] for name in LOSSLESS}
+    return {name: f"{s['weights']}, rho {s['rho']:g}, halo {s['halo']}" for name, s in found.items()}
+
+
 def _lossless() -> str:
     """The settings, and below them what table 1 found for each in true runs."""
-    titles, changes = {}, []
+    changes = []
     for name, found in LOSSLESS.items():
         settings, sweep = stored(name)["settings"], stored(found)
         (change,) = [row["true_minus_dense"] for row in sweep["rows"] if row["rho"] == settings["rho"]]
-        titles[name] = f"{settings['weights']}, rho {settings['rho']:g}, halo {settings['halo']}"
         interval = f"{change['value']:+.4f} [{change['low']:+.4f}, {change['high']:+.4f}]"
         changes.append(f"{interval} on the {sweep['images']} pictures of {sweep['dataset']} {sweep['split']}")
-    return f"{_models(titles)}\n\nIn true runs they change mIoU, against rho = 1, by {'; and by '.join(changes)}."
+    said = f"In true runs they change mIoU, against rho = 1, by {'; and by '.join(changes)}."
+    return f"{_models(_lossless_titles())}\n\n{said}"
 
 
 def _stages() -> str:
@@ -149,15 +174,11 @@ def _ops() -> str:
 def _map_from() -> str:
     rows = []
     for name in ("bench-model-streets-small", "bench-model-width-1-rho-985"):
-        for key, share in _first(name)["map_from"].items():
-            rows.append(
-                [
-                    key.removesuffix(" dilation 1x1"),
-                    MODELS[name].split(",")[0],
-                    "never" if share is None else f"{share:.2f}",
-                ]
-            )
-    return table(["layer", "network", "map from a share of"], rows)
+        result = _first(name)
+        for key, share in result["map_from"].items():
+            layer, network = key.removesuffix(" dilation 1x1"), MODELS[name].split(",")[0]
+            rows.append([layer, network, result["sparse_by"][key], "never" if share is None else f"{share:.2f}"])
+    return table(["layer", "network", "sparse way by", "map from a share of"], rows)
 
 
 def _systems() -> str:

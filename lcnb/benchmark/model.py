@@ -5,6 +5,7 @@ Shape letters: B images, S stages.
 Opponents, in turns on the same pictures: the cascade at its exits; plain one-head IRNet (batch-norm folded,
 channels-last, eager: oneDNN's or cuDNN's own convolutions), perhaps compiled; the prepared cascade at rho = 1, where
 nobody leaves; and all stages with their heads. Where the plain form is compiled, so is stage 1 of the prepared ones.
+Where there are kernels of ours for the CPU, the cascade takes part once more without them.
 The speed-up is over the fastest dense form; the one over the plain form stands apart. Time by stage (paper,
 figure 7b) and by kind of work come from rounds of their own.
 """
@@ -12,7 +13,7 @@ figure 7b) and by kind of work come from rounds of their own.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -26,9 +27,11 @@ from lcnb.benchmark.runners import compiled, labels_of, plain, prepared
 from lcnb.models import Criterion, LayerCascade, cascade_cost, max_softmax
 from lcnb.models.entry import CompileError
 from lcnb.models.exits import PLANNED_RHO, PlannedExits
+from lcnb.regions.native import kernels
+from lcnb.regions.spatial import Spatial
 
 CASCADE, PLAIN, COMPILED, RHO_ONE, ALL = "cascade", "plain", "compiled", "rho = 1", "all stages"
-STAGE_ONE = "compiled stage 1"
+STAGE_ONE, TORCHS = "compiled stage 1", "without our kernels"
 DENSE_ONE_HEAD = (PLAIN, COMPILED, RHO_ONE)
 
 
@@ -133,6 +136,7 @@ def bench_model(
         "parts_ms": {**parts, "sum": round(sum(parts.values()), 4)},
         "speedup": _speedup(times, gmac),
         "map_from": _map_from(eager.cascade),
+        "sparse_by": {layer.key: "ours" if layer.native else "torch" for layer in _layers(eager.cascade)},
         "failed": failed,
     }
     return result, list(times.values())
@@ -153,6 +157,7 @@ def _compiled_runs(cascade: LayerCascade, eager: _Runs, failed: dict[str, str]) 
 def _opponents(cascade: LayerCascade, runs: _Runs, failed: dict[str, str]) -> list[Opponent]:
     """All who take part; who cannot is noted in `failed`, with the reason."""
     inputs, settings, device = runs.inputs, runs.settings, str(runs.inputs.device)
+    others: list[Opponent] = []
     fused = runs.cascade if settings.path == "fused" else prepared(cascade, settings.dtype, device)
     forms: dict[str, Callable[[Tensor], Any]] = {PLAIN: plain(cascade, settings.dtype, device)}
     if settings.compile:
@@ -160,11 +165,18 @@ def _opponents(cascade: LayerCascade, runs: _Runs, failed: dict[str, str]) -> li
             forms[COMPILED] = _tried(compiled(cascade, settings.dtype, device), inputs)
         except (RuntimeError, ImportError, OSError) as error:  # no compiler, or one that cannot do it
             failed[COMPILED] = f"{type(error).__name__}: {str(error).strip().splitlines()[0]}"
+    if settings.path == "fused" and not settings.compile and _has_kernels(cascade, settings.dtype):
+        without = replace(runs, cascade=cascade.for_inference(settings.dtype, compile=False, native=False))
+        others = [Opponent(TORCHS, without.once, steady=len(inputs) == 1)]
     forms[RHO_ONE] = lambda x: fused(x, 1.0).labels
     forms[ALL] = labels_of(lambda x: fused.all_stages(x)[-1])
     dense = [Opponent(name, _on(form, inputs), steady=inputs.one_size) for name, form in forms.items()]
     # With true masks, pictures differ in their work.
-    return [Opponent(CASCADE, runs.once, steady=len(inputs) == 1), *dense]
+    return [Opponent(CASCADE, runs.once, steady=len(inputs) == 1), *others, *dense]
+
+
+def _has_kernels(cascade: LayerCascade, dtype: torch.dtype) -> bool:
+    return cascade.mean.device.type == "cpu" and dtype == torch.float32 and kernels() is not None
 
 
 @torch.inference_mode()
@@ -187,8 +199,12 @@ def _by_stage(runs: _Runs, protocol: Protocol) -> dict[str, Any]:
 
 def _map_from(cascade: Any) -> dict[str, float | None]:
     """The share of active cells from which each layer of the fused path runs on a dense map; None: never."""
-    found = cascade.spatial() if hasattr(cascade, "spatial") else ()
-    return {layer.key: None if math.isinf(layer.dense_from) else layer.dense_from for layer in found}
+    return {layer.key: None if math.isinf(layer.dense_from) else layer.dense_from for layer in _layers(cascade)}
+
+
+def _layers(cascade: Any) -> Iterable[Spatial]:
+    """Of the fused path, those that look at neighbours."""
+    return cascade.spatial() if hasattr(cascade, "spatial") else ()
 
 
 def _mean(shares: Sequence[Tensor]) -> list[float]:
@@ -213,7 +229,9 @@ def _speedup(times: dict[str, Times], gmac: dict[str, float]) -> dict[str, Any]:
     own = medians[CASCADE]
     rivals = {name: m for name, m in medians.items() if name in DENSE_ONE_HEAD}
     fastest = min(rivals, key=lambda name: rivals[name])
+    ours = {"of_our_kernels": round(medians[TORCHS] / own, 4)} if TORCHS in medians else {}
     return {
+        **ours,
         "fastest_dense": fastest,
         "over_fastest_dense": round(rivals[fastest] / own, 4),
         "over_plain": round(medians[PLAIN] / own, 4),

@@ -19,11 +19,13 @@ from lcnb.benchmark.protocol import Stopwatch
 from lcnb.models import CascadeRuns
 from lcnb.models.exits import ExitLedger
 from lcnb.regions import Region
+from lcnb.regions.native import Program
 
 PARTS = ("stem", "mask", "table", "gather", "product", "scatter", "head", "labels", "other")
 """stem: the strided, dense beginning. mask: confidence, who leaves, the regions' indices. table: neighbour tables.
-gather: rows picked for a product or a pool. product: convolutions and matrix products of blocks. scatter: rows put
-back into maps. head: all of the classifiers. labels: upsampling and argmax. other: pooling, joining, adding, ReLU."""
+gather: rows picked for a product or a pool. product: convolutions and matrix products of blocks, and all that our own
+kernels do, which gather and pool while they are at it. scatter: rows put back into maps. head: all of the classifiers.
+labels: upsampling and argmax. other: pooling, joining, adding, ReLU."""
 
 OPERATIONS = {
     "gather": ("index_select", "index.", "gather", "embedding_bag", "take"),
@@ -74,6 +76,17 @@ class Recorder(TorchDispatchMode):
         self.seconds[part] += self.watch.laps()[0]
         return out
 
+    def timed(self, function: Callable) -> Callable:
+        """A function that is no operation of torch's, as a product where nothing else is known of it."""
+
+        def run(*args: Any) -> None:
+            self.watch.mark()
+            function(*args)
+            self.watch.mark()
+            self.seconds[self.inside[-1] if self.inside else "product"] += self.watch.laps()[0]
+
+        return run
+
     def within(self, part: str, function: Callable) -> Callable:
         """The function with all its operations given to one part, but for parts inside of it."""
 
@@ -109,6 +122,7 @@ def time_parts(cascade: CascadeRuns, run: Callable[[int], Any], watch: Stopwatch
 def watched(cascade: CascadeRuns, recorder: Recorder) -> Iterator[None]:
     """Inside the block, operations of the places, the stem and the heads know which part they belong to."""
     with contextlib.ExitStack() as stack:
+        stack.enter_context(_replaced(Program, "run", recorder.timed(Program.run)))
         for owner, name, part in PLACES:
             stack.enter_context(_replaced(owner, name, recorder.within(part, getattr(owner, name))))
         for module, part in _modules(cascade):

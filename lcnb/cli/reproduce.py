@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 CHANGES = (
     "dataset", "split", "val_split", "width", "variant", "init", "steps", "cascade_steps", "batch", "crop", "scale",
-    "stage_weights", "class_weight", "jaccard", "halo", "seed", "workers",
+    "lr", "cascade_lr", "stage_weights", "class_weight", "jaccard", "teacher", "imitate", "halo", "seed", "workers",
 )  # fmt: skip
 """Options of `lcnb train` that change the preset here too."""
 

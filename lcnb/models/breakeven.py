@@ -12,13 +12,15 @@ is kept under all of these: the second time a network is prepared, nothing is me
 
 from __future__ import annotations
 
+import copy
 import hashlib
+import itertools
 import json
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -26,24 +28,28 @@ from torch import Tensor
 from lcnb.machine import cpu_model
 from lcnb.paths import cache_root, written_whole
 from lcnb.regions import Region
-from lcnb.regions.native import kernels
+from lcnb.regions.native import kernels, why_not
+from lcnb.regions.native_build import NativeError
 from lcnb.regions.products import BLOCKS, NATIVE, ROUND, WHOLE, Multiply
 from lcnb.regions.spatial import Spatial
 from lcnb.regions.workspace import Workspace
 
+Key = TypeVar("Key", bound=Hashable)
 VERSION = 3
 """Of the table. Raise it when a layer's ways change."""
 GRID = (48, 48)
 """Cells of the map that is measured on: about those of a picture of 480x360 pixels."""
 MIXED = 8
 """Blobs along a side of the mask that is measured with."""
-ROUNDS, SECONDS = 7, 0.15
-"""Of each way and share: at most so many rounds, and no new one after so much time."""
+ROUNDS, SECONDS = 12, 0.15
+"""Of each way and share: at most so many rounds, and no new one after so much time for each."""
 NEVER = math.inf
 RAGGED = 1100
 """Rows that products are measured with: about half of the cells, and no multiple of anything."""
 GAIN = 0.95
 """Of the time of the first way: another is taken where it takes less."""
+GAIN_OVER_OURS = 0.85
+"""Of the time of a kernel of ours, likewise, for a product."""
 Known = dict[str, float | str | None]
 """By key: a layer's share (None: never), a product's way, and `SPARSE` with a layer's key: whose kernel gathers."""
 SPARSE, OURS, TORCHS = "sparse way of ", "native", "torch"
@@ -87,6 +93,25 @@ def settle(
         share = known[layer.key]
         layer.dense_from = NEVER if share is None else float(share)
         layer.take_native(known.get(SPARSE + layer.key) == OURS, like)
+
+
+def all_native(
+    layers: Sequence[Spatial], dtype: torch.dtype, device: torch.device, products: Sequence[Multiply]
+) -> None:
+    """Give each layer and product the kernel of ours; no layer runs on a map.
+
+    Raises:
+        NativeError: there are none.
+    """
+    if device.type != "cpu" or dtype != torch.float32:
+        raise NativeError(f"there are native kernels for float32 on a CPU; got {dtype} on {device}")
+    if reason := why_not():
+        raise NativeError(f"there are no native kernels here: {reason}")
+    for layer in layers:
+        layer.dense_from = NEVER
+        layer.take_native(True, torch.empty(0, dtype=dtype, device=device))
+    for product in products:
+        product.take(NATIVE)
 
 
 def table_file() -> Path:
@@ -134,39 +159,44 @@ def _stored(share: float) -> float | None:
 def measure(layer: Spatial, dtype: torch.dtype, device: torch.device) -> float:
     """The break-even share of one layer in [0, 1], or infinity where gathering wins even with all cells active."""
     half, full = _half(device), Region.full(1, *GRID, device)
-    times = {way: [_seconds(layer, way, region, dtype) for region in (half, full)] for way in ("sparse", "map")}
-    return crossing(len(half) / len(full), times["sparse"], times["map"])
+    ways = {"sparse": layer.by_gathering, "map": layer.by_map}
+    shares = list(itertools.product(ways, (half, full)))
+    times = shortest({(way, region): _once(ways[way], layer, region, dtype) for way, region in shares})
+    sparse, dense = ([times[way, region] for region in (half, full)] for way in ways)
+    return crossing(len(half) / len(full), sparse, dense)
 
 
 @torch.inference_mode()
 def soonest(product: Multiply, native: bool) -> str:
     """The way of a product of ragged rows that takes the least time."""
     rows = torch.rand(RAGGED + ROUND, product.weight.shape[1]).to(product.weight.dtype)[:RAGGED]
-    out, before, times = rows.new_zeros(RAGGED, len(product.weight)), product.way, dict[str, float]()
-    work = Workspace(Region.full(1, 1, RAGGED), rows)
+    out, work = rows.new_zeros(RAGGED, len(product.weight)), Workspace(Region.full(1, 1, RAGGED), rows)
 
-    def once() -> None:
-        product.into(rows, out, work)
-        work.finish()
+    def once(twin: Multiply) -> Callable[[], None]:
+        def run() -> None:
+            twin.into(rows, out, work)
+            work.finish()
 
-    for way in (BLOCKS, WHOLE, NATIVE) if native else (BLOCKS, WHOLE):
-        if product.take(way):
-            times[way] = _shortest(once)
-    product.take(before)
-    first = NATIVE if NATIVE in times else BLOCKS  # ours also saves the copies around it
-    return min(times, key=lambda way: times[way] * (GAIN if way == first else 1))
+        return run
+
+    twins = {way: copy.copy(product) for way in ((BLOCKS, WHOLE, NATIVE) if native else (BLOCKS, WHOLE))}
+    times = shortest({way: once(twin) for way, twin in twins.items() if twin.take(way)})
+    if NATIVE in times:  # which also saves what surrounds the others: copies, and starting threads for each
+        times[NATIVE] *= GAIN_OVER_OURS
+    return min(times, key=lambda way: times[way] * (GAIN if way == BLOCKS else 1))
 
 
 @torch.inference_mode()
 def native_is_sooner(layer: Spatial) -> bool:
     """Whether a kernel of ours is sooner than torch's operations at half of the cells."""
-    cpu, before, times = torch.device("cpu"), layer.native, list[float]()
+    cpu, runs = torch.device("cpu"), dict[bool, Callable[[], None]]()
     for native in (False, True):
-        if not layer.take_native(native, torch.empty(0, device=cpu)):
+        twin = copy.copy(layer)
+        if not twin.take_native(native, torch.empty(0, device=cpu)):
             return False
-        times.append(_seconds(layer, "sparse", _half(cpu), torch.float32))
-    layer.take_native(before, torch.empty(0, device=cpu))
-    return times[1] < GAIN * times[0]
+        runs[native] = _once(twin.by_gathering, twin, _half(cpu), torch.float32)
+    times = shortest(runs)
+    return times[True] < GAIN * times[False]
 
 
 def crossing(share: float, sparse: Sequence[float], dense: Sequence[float]) -> float:
@@ -191,9 +221,10 @@ def _half(device: torch.device) -> Region:
     return Region((smooth > smooth.median()).to(device))
 
 
-def _seconds(layer: Spatial, way: str, region: Region, dtype: torch.dtype) -> float:
-    """The time of one way of a layer."""
-    run: Callable[[Tensor, Workspace, Tensor], None] = layer.by_map if way == "map" else layer.by_gathering
+def _once(
+    run: Callable[[Tensor, Workspace, Tensor], None], layer: Spatial, region: Region, dtype: torch.dtype
+) -> Callable[[], None]:
+    """One way of a layer on rows of its own, to its end."""
     rows = torch.rand(len(region) + 1, layer.channels, device=region.device).to(dtype)
     rows[-1] = 0
     work, out = Workspace(region, rows), rows.new_empty(len(region), layer.outputs)
@@ -204,18 +235,18 @@ def _seconds(layer: Spatial, way: str, region: Region, dtype: torch.dtype) -> fl
         if region.device.type == "cuda":
             torch.cuda.synchronize(region.device)
 
-    return _shortest(once)
+    return once
 
 
-def _shortest(run: Callable[[], None]) -> float:
-    """Seconds of the shortest of a few runs: noise only ever adds."""
-    best, begun = math.inf, time.perf_counter()
+def shortest(runs: Mapping[Key, Callable[[], None]]) -> dict[Key, float]:
+    """Seconds of the shortest of a few runs of each, in turns: noise only ever adds, and meets all alike."""
+    best, begun = dict.fromkeys(runs, math.inf), time.perf_counter()
     for turn in range(ROUNDS):
-        start = time.perf_counter()
-        run()
-        end = time.perf_counter()
-        if turn:  # the first one builds tables and takes memory
-            best = min(best, end - start)
-            if end - begun > SECONDS:
-                break
+        for name, run in runs.items():
+            start = time.perf_counter()
+            run()
+            if turn:  # the first one builds tables and takes memory
+                best[name] = min(best[name], time.perf_counter() - start)
+        if turn and time.perf_counter() - begun > SECONDS * len(runs):
+            break
     return best

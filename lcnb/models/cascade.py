@@ -138,6 +138,7 @@ class LayerCascade(CascadeRuns):
         device: torch.device | str | None = None,
         compile: bool | str = "auto",
         *,
+        native: bool | str = "auto",
         measure: bool = True,
     ) -> CascadeRuns:
         """The same network prepared for inference: folded, fused, on packed rows (`lcnb.models.fused`).
@@ -149,12 +150,16 @@ class LayerCascade(CascadeRuns):
             device: where it is to run; where these weights are if None.
             compile: stage 1, which every picture runs whole, through `torch.compile`: True, False or "auto", which does
                 so on a GPU where triton is there. It compiles at the first picture, and at the first of another size.
+            native: kernels of ours for a CPU, which the C compiler of this machine compiles at their first use
+                (`lcnb.regions.native`): "auto" where there is one and they are measured to be sooner, False never, True
+                everywhere.
             measure: choose how each layer runs by what is sooner on this machine (`lcnb.models.breakeven`): the first
                 time that takes a moment, and is kept on disk (`LCNB_CACHE`). If False, by two fixed shares.
 
         Raises:
             FusionError: a stage holds a module that has no fused form, or the dtype is none of a network.
-            ValueError: `compile` is something else.
+            ValueError: `compile` or `native` is something else.
+            NativeError: `native` is True, and there are no such kernels here; the message says why.
             CompileError: at the first picture, where `compile` is True and stage 1 cannot be compiled.
         """
         from lcnb.models import breakeven, entry  # they need this class
@@ -164,6 +169,11 @@ class LayerCascade(CascadeRuns):
         source = self if where == self.mean.device else copy.deepcopy(self).to(where)
         wanted = entry.wanted(compile, where)
         prepared = FusedCascade(source, dtype, compile=wanted, required=compile is True).eval()
+        if native not in (True, False, "auto"):
+            raise ValueError(f'native is True, False or "auto", got {native!r}')
+        layers, products = list(prepared.spatial()), list(prepared.products())
         if measure:
-            breakeven.settle(list(prepared.spatial()), dtype, where, list(prepared.products()))
+            breakeven.settle(layers, dtype, where, products, native=native is not False)
+        if native is True:
+            breakeven.all_native(layers, dtype, where, products)
         return prepared

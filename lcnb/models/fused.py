@@ -72,7 +72,7 @@ class FusedCascade(CascadeRuns):
         self.stages = [RowStage(blocks, entry, dtype)]
         self.stages += [RowStage(list(stage), c, dtype) for stage, c in zip(others, widths, strict=False)]
         self.heads = [chain_of(head, c, dtype) for head, c in zip(heads, widths, strict=True)]
-        self._memory = Memory()
+        self._memory, self._last = Memory(), cast(Region | None, None)
         teach_allocator(self.mean.device)
 
     @property
@@ -144,10 +144,17 @@ class FusedCascade(CascadeRuns):
     def _rows_of(self, features: Tensor, name: str) -> tuple[Tensor, Region]:
         """(B, C, h, w) -> (B h w + 1, C) rows, and the region of all cells."""
         batch, channels, height, width = features.shape
-        region = Region.full(batch, height, width, features.device)
+        region = self._whole(batch, height, width, features.device)
         rows, cells = self.workspace(region, features).rows(name, channels)
         cells.copy_(features.permute(0, 2, 3, 1).flatten(0, 2))
         return rows, region
+
+    def _whole(self, batch: int, height: int, width: int, device: torch.device) -> Region:
+        """The region of all cells: the last one, with its tables, where pictures stay of one size."""
+        if self._last is None or self._last.shape != (batch, height, width) or self._last.device != device:
+            with torch.inference_mode(False):  # it may be used outside
+                self._last = Region.full(batch, height, width, device)
+        return self._last
 
     def _restricted(self, rows: Tensor, region: Region, part: Region) -> tuple[Tensor, Region]:
         """Rows of a region at the cells of `part`, all of which it has: no need to ask, and to wait for the answer."""

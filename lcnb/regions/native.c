@@ -157,15 +157,30 @@ static void work(void *data) {
     }
 }
 
-/* Blocks of rows: at least four a thread where there are so many, at most 8 tiles. */
+/* Blocks of rows: a dozen a thread where there are so many, of at most 8 tiles. */
 void lcnb_run(job *jobs, int64_t count, fork_t fork, int64_t threads) {
     int64_t cost = 0;
     for (job *j = jobs; j < jobs + count; j++) {
-        int64_t tiles = j->n / (MOST * 4 * threads), most = 8 / WIDE;
+        int64_t tiles = j->n / (MOST * 12 * threads), most = 8 / WIDE;
         j->block = MOST * (tiles < 1 ? 1 : tiles > most ? most : tiles);
         cost += j->n * j->positions * j->channels * (j->kind == CONVOLVE ? j->outputs : 1);
     }
     program p = {jobs, count};
     if (fork && threads > 1 && cost > 400000) fork(work, &p, (unsigned)threads, 0);
     else work(&p);
+}
+
+/* A neighbour table, (N, kernel height x width), from the cells (`index`, flat) and their rows (`rank`, -1: none). */
+void lcnb_table(
+    const int64_t *rank, const int64_t *index, int64_t *table, int64_t n, int64_t height, int64_t width, int64_t tall,
+    int64_t wide, int64_t down, int64_t across) {
+    for (int64_t i = 0; i < n; i++) {
+        const int64_t x = index[i] % width, y = index[i] / width % height;
+        for (int64_t a = -(tall / 2); a <= tall / 2; a++)
+            for (int64_t b = -(wide / 2); b <= wide / 2; b++) {
+                int64_t v = y + a * down, u = x + b * across, found = -1;
+                if (v >= 0 && v < height && u >= 0 && u < width) found = rank[index[i] + a * down * width + b * across];
+                *table++ = found < 0 ? n : found;
+            }
+    }
 }

@@ -34,11 +34,13 @@ class Kernels:
 
     Attributes:
         run: of a list of jobs.
+        table: builds a neighbour table.
         lanes: outputs in a vector.
         panel: outputs that are summed at a time.
     """
 
     run: Any
+    table: Any
     lanes: int
     panel: int
 
@@ -46,6 +48,11 @@ class Kernels:
 def kernels() -> Kernels | None:
     """None where there are none; `why_not` says why. They have been tried: what they give is right."""
     return _found()[0]
+
+
+def ready() -> Kernels | None:
+    """Those that this process has already; who only wants a table does not start a compiler."""
+    return kernels() if _found.cache_info().currsize else None
 
 
 def why_not() -> str | None:
@@ -68,14 +75,16 @@ def _found() -> tuple[Kernels | None, str | None]:
 
 def _declared(built: ctypes.CDLL) -> Kernels:
     try:
-        run, lanes, panel, size = built.lcnb_run, built.lcnb_lanes(), built.lcnb_panel(), built.lcnb_job_bytes()
+        run, table, size = built.lcnb_run, built.lcnb_table, built.lcnb_job_bytes()
+        lanes, panel = built.lcnb_lanes(), built.lcnb_panel()
     except AttributeError as error:
         raise NativeError(f"what was compiled lacks a function ({error})") from None
     if size != JOB.size:
         raise NativeError(f"a job takes {size} bytes there and {JOB.size} here")
     run.argtypes = [ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p, ctypes.c_int64]
-    run.restype = None
-    return Kernels(run, lanes, panel)
+    table.argtypes = [ctypes.c_void_p] * 3 + [ctypes.c_int64] * 7
+    run.restype = table.restype = None
+    return Kernels(run, table, lanes, panel)
 
 
 class Program:
@@ -181,6 +190,13 @@ def write_pool(to: Program, rows: Tensor, table: Tensor, out: Tensor) -> None:
         POOL, 0, rows.data_ptr(), table.data_ptr(), 0, 0, out.data_ptr(), len(out), table.shape[1], rows.shape[1],
         rows.shape[1], rows.stride(0), out.stride(0), len(rows) - 1,
     )  # fmt: skip
+
+
+def table_of(found: Kernels, rank: Tensor, index: Tensor, kernel: tuple[int, int], dilation: tuple[int, int]) -> Tensor:
+    """`Region.neighbours`, of a region on a CPU: (B, H, W) rank and (N,) index, int64 -> (N, P)."""
+    table = index.new_empty(len(index), kernel[0] * kernel[1])
+    found.table(rank.data_ptr(), index.data_ptr(), table.data_ptr(), len(index), *rank.shape[1:], *kernel, *dilation)
+    return table
 
 
 def _try(found: Kernels) -> None:

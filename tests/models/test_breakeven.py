@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from lcnb.models import breakeven
+from lcnb.regions.native import kernels
 from lcnb.regions.products import Multiply
 from lcnb.regions.spatial import Gathered, Maximum
 
@@ -24,6 +25,7 @@ def measured(monkeypatch):
     """The keys of what was measured, whose share is .25."""
     keys = []
     monkeypatch.setattr(breakeven, "measure", lambda layer, *_: keys.append(layer.key) or 0.25)
+    monkeypatch.setattr(breakeven, "native_is_sooner", lambda layer: True)
     return keys
 
 
@@ -115,44 +117,77 @@ def test_preparing_a_cascade_measures_it_unless_told_not_to(table, measured, sma
     assert len(measured) == len(set(measured)) > 5
 
 
+def test_whose_kernel_gathers_is_kept_with_the_share(table, measured):
+    breakeven.settle([one := layer()], torch.float32, CPU)
+    breakeven.settle([again := layer()], torch.float32, CPU)
+    assert one.native == again.native == (kernels() is not None)
+    breakeven.settle([other := layer()], torch.float32, CPU, native=False)
+    assert not other.native
+    assert len(measured) == 2  # without kernels of ours the share is another
+
+
 def test_products_are_tried_once_and_kept(table, monkeypatch):
     tried = []
-    monkeypatch.setattr(breakeven, "whole_is_sooner", lambda product: tried.append(product.key) or product.add)
+
+    def soonest(product, native):
+        tried.append(product.key)
+        return "whole" if product.add else "blocks"
+
+    monkeypatch.setattr(breakeven, "soonest", soonest)
     make = [lambda add=add: Multiply(torch.randn(8, 6), None, relu=False, add=add) for add in (False, True)]
     for _ in range(2):
         products = [one() for one in make * 2]
         breakeven.settle([], torch.float32, CPU, products)
-        assert [product.whole for product in products] == [False, True] * 2
+        assert [product.way for product in products] == ["blocks", "whole"] * 2
     assert tried == ["product 6>8", "product 6>8 added"]
     breakeven.settle([], torch.float32, torch.device("meta"), [one() for one in make])  # on another device: nothing
     assert len(tried) == 2
 
 
-def test_which_way_of_a_product_is_sooner_follows_what_the_ways_cost(monkeypatch):
+@pytest.mark.parametrize("fast", ["blocks", "whole", "native"])
+def test_which_way_of_a_product_is_soonest_follows_what_the_ways_cost(fast, monkeypatch):
     pause = torch.randn(200, 200)
-    for slow, expected in ((True, False), (False, True)):
-        one = Multiply(torch.randn(8, 6), None, relu=False)
-        quick = one.into
+    one = Multiply(torch.randn(8, 6), None, relu=False)
+    if fast not in one.ways():
+        pytest.skip(f"there is no way {fast} here")
+    quick = Multiply.into
 
-        def slowed(rows, out, one=one, quick=quick, slow=slow):
-            for _ in range(60 * (one.whole == slow)):
+    def slowed(self, rows, out, work):
+        for _ in range(60 * (self.way != fast)):
+            torch.mm(pause, pause)
+        quick(self, rows, out, work)
+
+    monkeypatch.setattr(Multiply, "into", slowed)
+    assert breakeven.soonest(one, native=True) == fast
+    assert one.way == "blocks"
+
+
+def test_whose_kernel_is_sooner_follows_what_they_cost(monkeypatch):
+    if kernels() is None:
+        pytest.skip("there are no kernels of ours here")
+    pause = torch.randn(200, 200)
+    one, quick = Maximum((3, 3), (1, 1), 4), Maximum.by_gathering
+    for slow in (False, True):
+
+        def slowed(self, rows, work, out, slow=slow):
+            for _ in range(60 * (self.native == slow)):
                 torch.mm(pause, pause)
-            quick(rows, out)
+            quick(self, rows, work, out)
 
-        monkeypatch.setattr(one, "into", slowed)
-        assert breakeven.whole_is_sooner(one) == expected
-        assert not one.whole
+        monkeypatch.setattr(Maximum, "by_gathering", slowed)
+        assert breakeven.native_is_sooner(one) is not slow
+        assert not one.native
 
 
 def test_every_product_of_a_cascade_is_among_those_that_are_settled(table, measured, small_cascade, monkeypatch):
     met = []
-    monkeypatch.setattr(breakeven, "whole_is_sooner", lambda product: met.append(product.key) or True)
+    monkeypatch.setattr(breakeven, "soonest", lambda product, native: met.append(product.key) or "whole")
     prepared = small_cascade.for_inference()
     assert set(met) == {product.key for product in prepared.products()}
     used, into = set(), Multiply.into
     monkeypatch.setattr(Multiply, "into", lambda self, *given: used.add(id(self)) or into(self, *given))
     prepared(torch.rand(1, 3, 64, 64), 1.0)
-    assert used <= {id(product) for product in prepared.products() if product.whole}
+    assert used <= {id(product) for product in prepared.products() if product.way == "whole"}
 
 
 def test_another_device_gets_a_copy(small_cascade):

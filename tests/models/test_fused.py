@@ -1,8 +1,10 @@
 """The fused form gives the answers of the modules, for every region, and skips what nobody needs."""
 
 import copy
+import itertools
 import os
 import platform
+import random
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -91,15 +93,32 @@ def test_other_networks_are_refused_by_name():
         net.for_inference()
 
 
+class RowProduct(Product):
+    """A product among the layers that look at neighbours; it has no map."""
+
+    dense_from = 0.0
+
+    def take_native(self, wanted, like):
+        self.multiply.take("native" if wanted else "blocks")
+
+
 LAYERS = {
-    "product": (lambda c: Product(c.weight[:, :, 0, 0], c.bias, True), 1, 1),
+    "product": (lambda c: RowProduct(c.weight[:, :, 0, 0], c.bias, True), 1, 1),
     "gathered": (lambda c: spatial.Gathered(c.weight, c.bias, (1, 1), True), 3, 1),
     "gathered dilated": (lambda c: spatial.Gathered(c.weight, c.bias, (2, 2), True), 3, 2),
     "gathered wide": (lambda c: spatial.Gathered(c.weight, c.bias, (1, 1), True), (1, 7), 1),
     "projected": (lambda c: spatial.Projected(c.weight, c.bias, (1, 1), True), 5, 1),
 }
 SHARES = [0.0, 0.01, 0.5, 1.0]
-WAYS = {"gathering": float("inf"), "map": 0.0}
+WAYS = {"gathering": float("inf"), "native": float("inf"), "map": 0.0}
+
+
+def run(layer, way, rows, work, out):
+    """A layer by one of its ways, to its end."""
+    layer.dense_from = WAYS[way]
+    layer.take_native(way == "native", rows)
+    layer.into(rows, work, out)
+    work.finish()
 
 
 def packed_rows(region, dense):
@@ -121,8 +140,7 @@ def test_layers_equal_convolution_and_relu(name, share, way, monkeypatch):
     dense, region = torch.randn(2, 12, 30, 28), Region(random_mask((2, 30, 28), share))
     packed, rows = packed_rows(region, dense)
     layer, out = build(conv), torch.full((len(region), 14), 7.0)
-    layer.dense_from = WAYS[way]
-    layer.into(rows, Workspace(region, dense), out[:, 2:12])
+    run(layer, way, rows, Workspace(region, dense), out[:, 2:12])
     torch.testing.assert_close(out[:, 2:12], conv(packed).relu().features, atol=1e-4, rtol=1e-4)
     assert (out[:, [0, 1, 12, 13]] == 7).all()
 
@@ -134,8 +152,7 @@ def test_maximum_of_negative_features(share, dilation, way):
     region = Region(random_mask((2, 30, 17), share))
     packed, rows = packed_rows(region, -1 - torch.rand(2, 5, 30, 17))
     layer, out = spatial.Maximum((3, 3), (dilation, dilation), 5), torch.full((len(region), 7), 7.0)
-    layer.dense_from = WAYS[way]
-    layer.into(rows, Workspace(region, rows), out[:, 1:6])
+    run(layer, way, rows, Workspace(region, rows), out[:, 1:6])
     assert out[:, 1:6].equal(pool(dilation=dilation)(packed).features)
     assert (rows[-1] == 0).all()
     assert (out[:, [0, 6]] == 7).all()
@@ -156,15 +173,25 @@ def test_layers_of_one_stage_do_not_see_each_others_cells():
 
 @pytest.mark.parametrize("rho", [0.6, 1.0])
 def test_the_choice_of_way_never_changes_the_labels(small_cascade, x, rho):
-    outs = []
-    for share in WAYS.values():
-        fast = small_cascade.for_inference()
-        for layer in fast.spatial():
-            layer.dense_from = share
-        outs.append(fast(x, rho))
-    torch.testing.assert_close(outs[0].logits, outs[1].logits, atol=1e-4, rtol=1e-4)
-    assert outs[0].labels.equal(outs[1].labels)
-    assert outs[0].stage.equal(outs[1].stage)
+    first, *others = [by_ways(small_cascade, [way])(x, rho) for way in WAYS]
+    # Ways side by side: what one layer has only written down the next may want to read.
+    others += [by_ways(small_cascade, random.Random(seed).choices(list(WAYS), k=40))(x, rho) for seed in range(6)]
+    for other in others:
+        torch.testing.assert_close(first.logits, other.logits, atol=1e-4, rtol=1e-4)
+        assert first.labels.equal(other.labels)
+        assert first.stage.equal(other.stage)
+
+
+def by_ways(cascade, ways):
+    """Prepared, its layers by these ways in turns, and its products too."""
+    fast, turns = cascade.for_inference(measure=False), itertools.cycle(ways)
+    for layer in fast.spatial():
+        way = next(turns)
+        layer.dense_from = WAYS[way]
+        layer.take_native(way == "native", torch.empty(0))
+    for product in fast.products():
+        product.take({"gathering": "blocks", "map": "whole", "native": "native"}[next(turns)])
+    return fast
 
 
 def test_results_outlive_the_next_picture(small_cascade, x):
