@@ -66,11 +66,15 @@ def searched() -> str:
 
 
 @contextlib.contextmanager
-def written_whole(path: Path) -> Iterator[Path]:
+def written_whole(path: Path, most: int = 0o666) -> Iterator[Path]:
     """A temporary name beside `path`; renamed to it when the block ends well, removed when it does not.
 
     So a reader never sees half a file, and an interrupted write leaves the old one as it was. What a killed process
     left is called `.NAME.XXXXXXXX.unfinished`; it is removed by the next write of that name when it is an hour old.
+
+    Args:
+        path: of the file.
+        most: permissions that it may have; the umask takes from them.
 
     Raises:
         WriteError: the file cannot be written: the disk is full, say, or the folder read-only.
@@ -87,7 +91,7 @@ def written_whole(path: Path) -> Iterator[Path]:
             os.fsync(written.fileno())
         mask = os.umask(0)
         os.umask(mask)
-        temporary.chmod(0o666 & ~mask)
+        temporary.chmod(most & ~mask)
         os.replace(temporary, path)
     except OSError as error:  # of this file; one that names another file is about that one, a broken pipe about none
         named = error.filename is not None and str(error.filename) != str(temporary)

@@ -137,4 +137,8 @@ def test_written_whole_has_the_permissions_of_any_new_file(tmp_path):
     with written_whole(tmp_path / "x") as temporary:
         temporary.write_text("x")
     (tmp_path / "y").write_text("y")
-    assert stat.S_IMODE((tmp_path / "x").stat().st_mode) == stat.S_IMODE((tmp_path / "y").stat().st_mode)
+    usual = stat.S_IMODE((tmp_path / "y").stat().st_mode)
+    assert stat.S_IMODE((tmp_path / "x").stat().st_mode) == usual
+    with written_whole(tmp_path / "x", 0o440) as temporary:
+        temporary.write_text("x")
+    assert stat.S_IMODE((tmp_path / "x").stat().st_mode) == usual & 0o440

@@ -151,12 +151,11 @@ def installed(wheel, tmp_path_factory):
 
 def test_wheel_holds_every_module_and_no_data(wheel):
     names = set(zipfile.ZipFile(wheel).namelist())
-    modules = {
-        p.relative_to(ROOT).as_posix() for e in ("py", "js", "css", "typed") for p in (ROOT / "lcnb").rglob(f"*.{e}")
-    }
-    assert "lcnb/export/slider.js" in modules
+    kinds = ("py", "c", "js", "css", "typed")
+    modules = {p.relative_to(ROOT).as_posix() for kind in kinds for p in (ROOT / "lcnb").rglob(f"*.{kind}")}
+    assert {"lcnb/export/slider.js", "lcnb/regions/native.c"} <= modules
     assert modules <= names
-    assert not [n for n in names if not n.startswith(("lcnb/", "lcnb-"))]
+    assert not [n for n in names if not n.startswith(("lcnb/", "lcnb-")) or n.endswith((".so", ".o", ".dll", ".pyd"))]
 
 
 @pytest.mark.slow

@@ -90,7 +90,15 @@ def _devices(found: dict[str, Any]) -> str:
 def _backend_list(found: dict[str, Any]) -> str:
     lines = [f"region backends: {', '.join(found['backends'] or ['unknown: torch is broken'])}"]
     lines += [f"  not {name}: {reason}" for name, reason in (found["backends_unavailable"] or {}).items()]
-    return "\n".join(lines)
+    return "\n".join([*lines, f"native CPU kernels: {_native(found['native'])}"])
+
+
+def _native(found: dict[str, Any] | None) -> str:
+    if found is None:
+        return "unknown, they cannot be looked for"
+    if found["lanes"] is None:
+        return f"none, torch's operations run instead ({found['why_not']})"
+    return f"compiled for this processor, {found['lanes']} floats at a time"
 
 
 def _data(found: dict[str, Any]) -> str:

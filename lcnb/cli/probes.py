@@ -28,6 +28,7 @@ def probes() -> dict[str, Callable[[], Any]]:
         "widgets": widgets,
         "backends": backends,
         "backends_unavailable": backends_unavailable,
+        "native": native,
         "datasets": datasets,
         "weights": weights,
         "damaged_weights": damaged_weights,
@@ -128,6 +129,14 @@ def backends_unavailable() -> dict[str, str]:
     from lcnb.regions import unavailable
 
     return unavailable()
+
+
+def native() -> dict[str, Any]:
+    """Floats in a vector of the native CPU kernels, or None and why there are none. It may compile them."""
+    from lcnb.regions.native import kernels, why_not
+
+    found = kernels()
+    return {"lanes": None if found is None else found.lanes, "why_not": why_not()}
 
 
 def datasets() -> dict[str, Any]:

@@ -172,8 +172,8 @@ class LayerCascade(CascadeRuns):
         if native not in (True, False, "auto"):
             raise ValueError(f'native is True, False or "auto", got {native!r}')
         layers, products = list(prepared.spatial()), list(prepared.products())
-        if measure:
-            breakeven.settle(layers, dtype, where, products, native=native is not False)
         if native is True:
             breakeven.all_native(layers, dtype, where, products)
+        elif measure:
+            breakeven.settle(layers, dtype, where, products, native=native == "auto")
         return prepared

@@ -13,6 +13,7 @@
 #include <sched.h>
 #include <stdint.h>
 #include <string.h>
+#include <time.h>
 
 #if defined(__AVX512F__)
 enum { LANES = 16, WIDE = 2, TALL = 12 };
@@ -24,6 +25,7 @@ enum { LANES = 4, WIDE = 4, TALL = 6 };
 enum { LANES = 4, WIDE = 2, TALL = 6 };
 #endif
 enum { PANEL = LANES * WIDE, MOST = TALL * WIDE };
+enum { LONG = 24 * 1024 / 4 / PANEL }; /* weights of a panel that the first cache holds, beside rows */
 #define UNROLL _Pragma("GCC unroll 32") /* or the sums are not kept in registers */
 
 typedef float vec __attribute__((vector_size(LANES * 4), aligned(4), may_alias));
@@ -57,31 +59,44 @@ int lcnb_panel(void) { return PANEL; }
 /* A NaN stays one: what is not finite is refused later, not labelled. */
 static inline vec rectified(vec y) { return (vec)((bits)y & ~(bits)(y < (vec){0})); }
 
+/* A part of a sum over positions and channels. The sums of a tile wait in `kept` where a part is not the only one. */
+typedef struct {
+    int64_t p, p_end, c, c_end;
+    int begins, ends;
+} part;
+
 /* `tall` rows from `first` on, `wide` vectors of outputs from `column` on; both are constants where it is called. */
 static inline __attribute__((always_inline)) void tile(
-    const job *j, int64_t first, int64_t column, const float *weights, const int tall, const int wide) {
+    const job *j, const part *d, int64_t first, int64_t column, const float *weights, vec *kept, const int tall,
+    const int wide) {
     vec sum[MOST][WIDE];
     UNROLL for (int v = 0; v < wide; v++) {
         vec start = *(const vec *)(j->bias + column + v * LANES);
-        UNROLL for (int r = 0; r < tall; r++) sum[r][v] = start;
+        UNROLL for (int r = 0; r < tall; r++) sum[r][v] = d->begins ? start : kept[r * wide + v];
     }
+    weights += (d->p * j->channels + d->c) * wide * LANES;
     const int64_t last = j->n - 1;
-    if (j->flags & ADD) /* what is added to comes from far away, and is wanted last */
+    if (d->ends && j->flags & ADD) /* what is added to comes from far away, and is wanted last */
         UNROLL for (int r = 0; r < tall; r++)
             __builtin_prefetch(j->out + (first + r < last ? first + r : last) * j->out_pitch + column);
-    for (int64_t p = 0; p < j->positions; p++) {
+    for (int64_t p = d->p; p < d->p_end; p++) {
         const float *from[MOST];
         UNROLL for (int r = 0; r < tall; r++) { /* beyond the end: the last row again, never stored */
             int64_t row = first + r < last ? first + r : last;
             from[r] = j->rows + (j->table ? j->table[row * j->positions + p] : row) * j->pitch;
         }
-        for (int64_t c = 0; c < j->channels; c++) {
+        for (int64_t c = d->c; c < d->c_end; c++) {
             vec w[WIDE];
             UNROLL for (int v = 0; v < wide; v++) w[v] = *(const vec *)(weights + v * LANES);
             weights += wide * LANES;
             UNROLL for (int r = 0; r < tall; r++)
                 UNROLL for (int v = 0; v < wide; v++) sum[r][v] += from[r][c] * w[v];
         }
+    }
+    if (!d->ends) {
+        UNROLL for (int r = 0; r < tall; r++)
+            UNROLL for (int v = 0; v < wide; v++) kept[r * wide + v] = sum[r][v];
+        return;
     }
     float *to = j->out + first * j->out_pitch + column;
     const int64_t left = j->outputs - column;
@@ -107,15 +122,38 @@ static inline __attribute__((always_inline)) void tile(
         }
 }
 
+/* The next part of a long sum: so short that its weights stay in the first cache for all tiles of a block. */
+static part following(const job *j, const part *before) {
+    const int64_t P = j->positions, C = j->channels;
+    part next = {0, P, 0, C, before == 0, 1};
+    if (P * C > 2 * LONG && P > 1) {
+        next.p = before ? before->p_end : 0;
+        next.p_end = next.p + (C < LONG ? LONG / C : 1);
+        if (next.p_end > P) next.p_end = P;
+        next.ends = next.p_end == P;
+    } else if (P * C > 2 * LONG) {
+        next.c = before ? before->c_end : 0;
+        next.c_end = next.c + LONG < C ? next.c + LONG : C;
+        next.ends = next.c_end == C;
+    }
+    return next;
+}
+
 static void convolve(const job *j, int64_t start, int64_t stop) {
-    const int64_t depth = j->positions * j->channels, whole = j->outputs / PANEL, rest = j->outputs % PANEL;
-    const float *tail = j->weights + whole * PANEL * depth;
-    for (int64_t q = 0; q < whole; q++)
-        for (int64_t i = start; i < stop; i += TALL) tile(j, i, q * PANEL, j->weights + q * PANEL * depth, TALL, WIDE);
-    if (rest > LANES)
-        for (int64_t i = start; i < stop; i += TALL) tile(j, i, whole * PANEL, tail, TALL, WIDE);
-    else if (rest)
-        for (int64_t i = start; i < stop; i += MOST) tile(j, i, whole * PANEL, tail, MOST, 1);
+    const int64_t depth = j->positions * j->channels;
+    vec kept[TALL * 8 * WIDE];
+    for (int64_t column = 0; column < j->outputs; column += PANEL) {
+        const float *weights = j->weights + column * depth;
+        const int narrow = j->outputs - column <= LANES;
+        part d = following(j, 0);
+        for (;; d = following(j, &d)) {
+            if (narrow)
+                for (int64_t i = start; i < stop; i += MOST) tile(j, &d, i, column, weights, kept + (i - start), MOST, 1);
+            else
+                for (int64_t i = start; i < stop; i += TALL) tile(j, &d, i, column, weights, kept + (i - start) * WIDE, TALL, WIDE);
+            if (d.ends) break;
+        }
+    }
 }
 
 static void pool(const job *j, int64_t start, int64_t stop) {
@@ -134,11 +172,18 @@ static void pool(const job *j, int64_t start, int64_t stop) {
     }
 }
 
-static inline void wait_a_little(int turn) {
+/* Who is waited for may want this core: after some microseconds it is offered, then left. */
+static void wait_a_little(int turn) {
+    if (turn > 1000) {
+        const struct timespec nap = {0, 50000};
+        nanosleep(&nap, NULL);
+    } else if (turn > 300) {
+        sched_yield();
+    } else {
 #if defined(__x86_64__)
-    __builtin_ia32_pause();
+        __builtin_ia32_pause();
 #endif
-    if (turn > 2000) sched_yield(); /* who is waited for may want this core */
+    }
 }
 
 /* What every thread does; how many there are, and when they arrive, does not matter. */

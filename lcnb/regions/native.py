@@ -98,7 +98,7 @@ class Program:
     """
 
     def __init__(self, found: Kernels) -> None:
-        self._kernels, self._count = found, 0
+        self._kernels, self._count, self.panel = found, 0, found.panel
         self._jobs = bytearray(ROOM * JOB.size)
         self._address = ctypes.addressof(ctypes.c_char.from_buffer(self._jobs))
 
@@ -137,7 +137,7 @@ class NativeConvolution:
     def __init__(
         self, matrix: Tensor, bias: Tensor | None, positions: int, relu: bool, add: bool, found: Kernels
     ) -> None:
-        self.outputs, depth = matrix.shape
+        self.panel, (self.outputs, depth) = found.panel, matrix.shape
         self.positions, self.channels = positions, depth // positions
         self.flags = RELU * relu + ADD * add
         whole = self.outputs // found.panel * found.panel
@@ -160,7 +160,12 @@ class NativeConvolution:
             rows: (., C), its columns next to each other.
             table: (N, P) int64 numbers of rows, contiguous; None: the first N rows themselves.
             out: (N, O), which may be a slice of columns.
+
+        Raises:
+            NativeError: the weights were laid out on a machine of another kind.
         """
+        if to.panel != self.panel:
+            raise NativeError("this network was prepared on another kind of processor: prepare it here")
         to.write(
             CONVOLVE, self.flags, rows.data_ptr(), 0 if table is None else table.data_ptr(), self._weights.data_ptr(),
             self._bias.data_ptr(), out.data_ptr(), len(out), self.positions, self.channels, self.outputs,
@@ -200,7 +205,7 @@ def table_of(found: Kernels, rank: Tensor, index: Tensor, kernel: tuple[int, int
 
 
 def _try(found: Kernels) -> None:
-    """A small convolution of each kind of panel, against torch.
+    """A neighbour table, a pool, and a small convolution of each kind of panel, of short and long sums, against torch.
 
     Raises:
         NativeError: the results differ: a compiler or processor that the kernels are not right on.
@@ -210,14 +215,26 @@ def _try(found: Kernels) -> None:
     def random(*shape: int) -> Tensor:
         return torch.rand(*shape, generator=generator, device="cpu", dtype=torch.float32) - 0.5
 
-    rows, trial = random(41, 5), Program(found)
-    rows[-1] = 0
-    table = torch.randint(0, 41, (40, 3), generator=generator, device="cpu")
-    for outputs in (3, found.panel + 1, 2 * found.panel - 1):
-        matrix, bias, out = random(outputs, 15), random(outputs), random(40, outputs)
-        wanted = (out + rows[table].flatten(1) @ matrix.t() + bias).relu()
-        kept = NativeConvolution(matrix, bias, 3, True, True, found)
-        kept.write(trial, rows, table, out)
-        trial.run()
-        if not torch.allclose(out, wanted, atol=1e-5):
-            raise NativeError("what was compiled gives wrong results")
+    trial, cells = Program(found), torch.tensor([0, 1, 3], device="cpu")  # of a grid of 2 x 2
+    rank = torch.tensor([[[0, 1], [-1, 2]]], device="cpu")
+    rows, largest = random(4, 5), torch.empty(3, 5, device="cpu")
+    table = table_of(found, rank, cells, (1, 3), (1, 1))
+    write_pool(trial, rows, table, largest)
+    trial.run()
+    right = [[3, 0, 1], [0, 1, 3], [3, 2, 3]]
+    if table.tolist() != right or not all(
+        largest[n].equal(rows[[k for k in right[n] if k < 3]].amax(0)) for n in range(3)
+    ):
+        raise NativeError("what was compiled gives wrong results")
+    table = torch.randint(0, 41, (40, 9), generator=generator, device="cpu")
+    for channels, positions in ((5, 3), (130, 9), (1100, 1)):
+        rows, places = random(41, channels), table[:, :positions].contiguous()
+        rows[-1] = 0
+        for outputs in (3, found.panel + 1, 2 * found.panel - 1):
+            matrix, bias, out = random(outputs, positions * channels), random(outputs), random(40, outputs)
+            wanted = (out + rows[places].flatten(1) @ matrix.t() + bias).relu()
+            kept = NativeConvolution(matrix, bias, positions, True, True, found)
+            kept.write(trial, rows, places, out)
+            trial.run()
+            if not torch.allclose(out, wanted, atol=1e-4):
+                raise NativeError("what was compiled gives wrong results")

@@ -61,12 +61,13 @@ class Spatial:
             self.by_gathering(rows, work, out)
 
     def take_native(self, wanted: bool, like: Tensor) -> bool:
-        """Gather by a kernel of ours, or by torch's; where there is no such kernel, by torch's. Whether it exists.
+        """Gather by a kernel of ours, or by torch's; where there is no such kernel, by torch's. Whether the way exists.
 
         Args:
+            wanted: a kernel of ours; only then is one looked for.
             like: of the dtype and device of the rows.
         """
-        exists = like.device.type == "cpu" and like.dtype == torch.float32 and kernels() is not None
+        exists = not wanted or (like.device.type == "cpu" and like.dtype == torch.float32 and kernels() is not None)
         self.native = wanted and exists
         return exists
 

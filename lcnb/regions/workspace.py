@@ -12,7 +12,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from lcnb.regions.native import program
+from lcnb.regions.native import Program, program
 from lcnb.regions.products import ROUND
 from lcnb.regions.region import Pair, Region
 
@@ -70,21 +70,28 @@ class Workspace:
         region: that all of them run on.
         like: whose dtype and device the buffers have.
         memory: to take them from; new memory if None.
-
-    Attributes:
-        program: what layers that run by kernels of ours write down (`lcnb.regions.native`); None: there are no kernels.
     """
 
     def __init__(self, region: Region, like: Tensor, memory: Memory | None = None) -> None:
         self.region, self.like = region, like
         self.memory = Memory() if memory is None else memory
-        self.program = program() if like.device.type == "cpu" and like.dtype == torch.float32 else None
+        self._program: Program | None = None
         self._kept: dict[Hashable, object] = {}
+
+    @property
+    def program(self) -> Program | None:
+        """Where layers that run by kernels of ours write down what is to be done (`lcnb.regions.native`).
+
+        None: there are no kernels. Who does not ask for it starts no compiler.
+        """
+        if self._program is None and self.like.device.type == "cpu" and self.like.dtype == torch.float32:
+            self._program = program()
+        return self._program
 
     def finish(self) -> None:
         """Run what layers have written down. Whatever else reads or writes their rows asks for it before."""
-        if self.program is not None:
-            self.program.run()
+        if self._program is not None:
+            self._program.run()
 
     def kept(self, key: Hashable, make: Callable[[], Kept]) -> Kept:
         """What `make` gave the first time that this key was asked for."""

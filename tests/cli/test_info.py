@@ -1,5 +1,6 @@
 """`lcnb info` explains broken set-ups, and survives them."""
 
+import functools
 import json
 import os
 
@@ -7,6 +8,7 @@ import pytest
 
 from lcnb.cli import info
 from lcnb.machine import PACKAGES
+from lcnb.regions import native
 from tests.cli.conftest import ROOT, spawn
 
 
@@ -31,6 +33,34 @@ def test_lists_data_and_weights(lcnb, data):
     for words in ("camvid", "train 3, val 2", str(data / "camvid"), "tiny", "not found", "region backends: gather"):
         assert words in out
     assert "no weights" not in out
+
+
+def line_on_kernels(said):
+    (line,) = [line for line in said.splitlines() if line.startswith("native CPU kernels: ")]
+    return line.removeprefix("native CPU kernels: ")
+
+
+def test_says_whether_there_are_native_kernels(lcnb, found, monkeypatch):
+    here = {"lanes": getattr(native.kernels(), "lanes", None), "why_not": native.why_not()}
+    assert found["native"] == here
+    if native.kernels() is not None:
+        assert line_on_kernels(lcnb("info")[1]) == f"compiled for this processor, {here['lanes']} floats at a time"
+    monkeypatch.setattr(native, "_found", functools.cache(lambda: (None, "there is no C compiler")))
+    code, out, _ = lcnb("info")
+    assert code == 0
+    assert line_on_kernels(out) == "none, torch's operations run instead (there is no C compiler)"
+    assert not any("compiler" in problem for problem in info.collect()["problems"])  # all runs without one
+
+
+def test_survives_kernels_that_cannot_even_be_looked_for(lcnb, monkeypatch):
+    def explode():
+        raise RuntimeError("a broken loader")
+
+    monkeypatch.setattr(native, "_found", functools.cache(explode))
+    code, out, error = lcnb("info")
+    assert (code, error) == (0, "")
+    assert line_on_kernels(out).startswith("unknown")
+    assert "RuntimeError: a broken loader" in out
 
 
 def test_json_is_all_of_it(lcnb, data):
@@ -109,3 +139,4 @@ def test_survives_an_installation_that_cannot_be_imported(tmp_path, module, erro
     assert (result.returncode, result.stderr) == (0, "")
     assert words in result.stdout
     assert "data sets: unknown" in result.stdout
+    assert line_on_kernels(result.stdout).startswith("unknown") == (module == "torch")

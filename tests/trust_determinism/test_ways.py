@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from lcnb.regions import use_backend
+from lcnb.regions.native import kernels
 from tools import determinism as built
 
 
@@ -29,11 +30,13 @@ def ways(cascade):
     for share, fused in prepared.items():
         for layer in fused.spatial():
             layer.dense_from = share
+    if kernels() is not None:
+        prepared["native"] = cascade.for_inference(native=True, measure=False)
     return {
         "reference": reference,
         "two threads": threaded,
         "one by one": lambda x: [cascade(one[None], rho=0.6) for one in x],
-        **{f"prepared, maps from {s}": (lambda x, f=fused: f(x, rho=0.6)) for s, fused in prepared.items()},
+        **{f"prepared, {s}": (lambda x, f=fused: f(x, rho=0.6)) for s, fused in prepared.items()},
         "prepared, as measured": lambda x: cascade.for_inference()(x, rho=0.6),
     }
 
@@ -44,7 +47,7 @@ def parts(found, name):
 
 @pytest.mark.trust("determinism")
 def test_every_way_gives_the_same_exits_and_labels(small_cascade, pictures, record_property):
-    """Modules, prepared for inference, forced onto maps or gathered, the reference, one by one, two threads"""
+    """Modules, prepared, forced onto maps, gathered, by native kernels, the reference, one by one, two threads"""
     base, tried = small_cascade(pictures, rho=0.6), ways(small_cascade)
     record_property("tried", len(tried))
     for name, way in tried.items():
@@ -59,7 +62,8 @@ def test_every_way_gives_the_same_exits_and_labels(small_cascade, pictures, reco
 def test_one_way_gives_the_same_bits_whatever_ran_before(small_cascade, pictures):
     """The same way again, after other pictures, other regions and other ways: every bit of the logits"""
     fused = small_cascade.for_inference(measure=False)
-    for run in (small_cascade, fused):
+    native = [] if kernels() is None else [small_cascade.for_inference(native=True, measure=False)]
+    for run in (small_cascade, fused, *native):
         first = run(pictures, rho=0.6)
         for rho in (0.1, 0.9, 1.0, 0.0):
             run(pictures.flip(0), rho=rho)
