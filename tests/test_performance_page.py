@@ -25,8 +25,9 @@ def test_blocks_never_cost_much_more_than_dense_ones():
         assert max(path["over_dense"] for _, _, path in ratios(name)) < 1.15
 
 
-def test_at_full_width_time_falls_about_as_work_falls_down_to_a_quarter_of_the_cells():
-    assert all(path["over_dense_x_share"] < 1.2 for _, share, path in ratios("bench-ops-width-1") if share >= 0.25)
+def test_time_falls_about_as_work_falls_down_to_a_quarter_of_the_cells():
+    for name in built.OPS:
+        assert all(path["over_dense_x_share"] < 1.2 for _, share, path in ratios(name) if share >= 0.25)
 
 
 def test_the_cascade_is_faster_everywhere():

@@ -11,8 +11,8 @@ from lcnb.paths import REPOSITORY, given_roots, searched
 
 NOTEBOOKS = 'install with `pip install "lcnb[notebooks]"`'
 SPACE_GB, MEMORY_GB = 1.0, 3.0
-"""Below which room may not do: for executed notebooks, pages and temporary files; for a kernel, which
-tests/notebooks/test_run.py bounds at 1.2 GB, beside JupyterLab and a browser."""
+"""Below which room may not do: for executed notebooks, pages and temporary files; for a kernel, whose
+own part tests/notebooks/test_run.py bounds at .85 GB, and libraries, JupyterLab and a browser."""
 
 
 def problems(found: dict[str, Any]) -> list[str]:

@@ -66,6 +66,7 @@ def entry(outcome: Outcome, content: dict[str, Any], settings: dict[str, Any], d
         "ok": outcome.ok,
         "seconds": round(outcome.seconds, 1),
         "peak_mb": round(outcome.peak_mb),
+        "private_mb": round(outcome.private_mb),
         "parameters": settings,
         "error": None if outcome.failure is None else outcome.failure.message,
         "date": date,

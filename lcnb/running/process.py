@@ -24,7 +24,7 @@ import psutil
 from lcnb.errors import WriteError
 from lcnb.paths import check_writable
 from lcnb.running.kernel import environment
-from lcnb.running.memory import Memory
+from lcnb.running.memory import Memory, Taken
 from lcnb.running.notebooks import Notebook, source
 
 ROOM = 1_000_000
@@ -61,6 +61,7 @@ class Outcome:
         parameters: those that were injected.
         seconds: wall clock, the start of the kernel included.
         peak_mb: highest resident memory of the kernel and its children while cells ran, in 10^6 bytes.
+        private_mb: the same without pages of files (`memory.Taken`).
         failure: None if it ran to its end.
         content: the executed notebook's JSON, also of a failed one as far as it got; None if there is none.
     """
@@ -69,6 +70,7 @@ class Outcome:
     parameters: dict[str, Any]
     seconds: float = 0.0
     peak_mb: float = 0.0
+    private_mb: float = 0.0
     failure: Failure | None = None
     content: dict[str, Any] | None = None
 
@@ -88,7 +90,7 @@ class _Watch:
     cell: int = 0
     busy: bool = False
     events: list[dict[str, Any]] = field(default_factory=list)
-    peak: int = 0
+    peak: Taken = field(default_factory=Taken)
     family: set[psutil.Process] = field(default_factory=set)
     """Of the child, so that a kernel can be ended whose runner has died."""
 
@@ -122,7 +124,7 @@ def execute(
             finally:
                 _kill(child, watch.family)
         outcome.seconds = time.monotonic() - start
-        outcome.peak_mb = watch.peak / 1e6
+        outcome.peak_mb, outcome.private_mb = (size / 1e6 for size in watch.peak)
         outcome.content = _saved(scratch / "executed.ipynb")
         if late:
             outcome.failure = _timeout(watch, timeout, outcome.content)
@@ -175,7 +177,7 @@ def _follow(
         if elapsed > timeout:
             return True
         if watch.busy:
-            watch.peak = max(watch.peak, memory.sample())
+            watch.peak = watch.peak.most(memory.sample())
         if progress is not None:
             progress(watch.cell, watch.cells, elapsed)
         time.sleep(POLL)
@@ -196,7 +198,7 @@ def _listen(child: subprocess.Popen, watch: _Watch) -> None:
         elif event["event"] == "work":
             watch.busy = True
         elif event["event"] == "rest":
-            watch.peak, watch.busy = max(watch.peak, event["peak"]), False
+            watch.peak, watch.busy = watch.peak.most(Taken(*event["peak"])), False
         else:
             watch.events.append(event)
 
