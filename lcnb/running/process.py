@@ -61,18 +61,18 @@ class Outcome:
         parameters: those that were injected.
         seconds: wall clock, the start of the kernel included.
         peak_mb: highest resident memory of the kernel and its children while cells ran, in 10^6 bytes.
-        private_mb: the same without pages of files (`memory.Taken`).
         failure: None if it ran to its end.
         content: the executed notebook's JSON, also of a failed one as far as it got; None if there is none.
+        private_mb: as `peak_mb`, without pages of files (`memory.Taken`).
     """
 
     notebook: Notebook
     parameters: dict[str, Any]
     seconds: float = 0.0
     peak_mb: float = 0.0
-    private_mb: float = 0.0
     failure: Failure | None = None
     content: dict[str, Any] | None = None
+    private_mb: float = 0.0
 
     @property
     def ok(self) -> bool:
