@@ -112,9 +112,9 @@ def environment(**changes):
     return {**os.environ, "PYTHONPATH": path, **changes}
 
 
-def spawn(*arguments, cwd, **env):
+def spawn(*arguments, cwd, timeout=300, **env):
     """Run `python -m lcnb` as a person would; returns the finished process."""
     return subprocess.run(
         [sys.executable, "-m", "lcnb", *map(str, arguments)],
-        cwd=cwd, env=environment(**env), capture_output=True, text=True, timeout=300, check=False,
+        cwd=cwd, env=environment(**env), capture_output=True, text=True, timeout=timeout, check=False,
     )  # fmt: skip

@@ -29,7 +29,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 def ran(request, tmp_path_factory):
     """(data set, its folder of results, finished process) of a run over all notebooks."""
     out = tmp_path_factory.mktemp(request.param)
-    done = spawn("run", "--dataset", request.param, "--profile", "quick", "--out", out, cwd=ROOT)
+    done = spawn("run", "--dataset", request.param, "--profile", "quick", "--out", out, cwd=ROOT, timeout=1.5 * ALL)
     return request.param, out, done
 
 
