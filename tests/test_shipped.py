@@ -69,10 +69,10 @@ def test_the_card_tells_what_is_measured(shipped, scored):
 
 @torch.inference_mode()
 def test_harder_pixels_lie_nearer_to_boundaries(shipped):
-    """The claim of the paper's figure 1, in the setting of notebook 01."""
+    """The claim of the paper's figure 1, in the setting of notebook 01; of CamVid's drive every frame, as F1 has it."""
     cascade, data = shipped
     counts = DifficultyCounts(len(data.spec.classes), data.spec.ignore_index)
-    for k in range(0, len(data), 5):
+    for k in range(0, len(data), {"streets": 5, "camvid": 1}[data.spec.name]):
         image, mask = data[k]
         logits = cascade.all_stages(image[None].float() / 255)
         labels, confidence = pixel_scores(logits[2], logits.size)

@@ -197,6 +197,12 @@ def test_a_cache_that_cannot_be_written_to(small_cascade, picture, cache, compil
     assert cache.read_text() == "in the way"
 
 
+def anew(path, content):
+    """Another file of that name: the one that was there may be loaded in this process, which would die with it."""
+    path.unlink()
+    path.write_bytes(content)
+
+
 def in_its_place(make):
     """Something else with the name of the file."""
 
@@ -209,12 +215,12 @@ def in_its_place(make):
 
 
 HURT = {
-    "empty": lambda path, content: path.write_bytes(b""),
-    "garbage": lambda path, content: path.write_bytes(b"garbage" * 999),
-    "half": lambda path, content: path.write_bytes(content[: len(content) // 2]),  # a process that loads it dies
-    "its end is missing": lambda path, content: path.write_bytes(content[:-1]),
-    "one byte": lambda path, content: path.write_bytes(content[:4000] + bytes([content[4000] ^ 1]) + content[4001:]),
-    "without its seal": lambda path, content: path.write_bytes(content[: -native_build.SEAL]),
+    "empty": lambda path, content: anew(path, b""),
+    "garbage": lambda path, content: anew(path, b"garbage" * 999),
+    "half": lambda path, content: anew(path, content[: len(content) // 2]),  # a process that loads it dies
+    "its end is missing": lambda path, content: anew(path, content[:-1]),
+    "one byte": lambda path, content: anew(path, content[:4000] + bytes([content[4000] ^ 1]) + content[4001:]),
+    "without its seal": lambda path, content: anew(path, content[: -native_build.SEAL]),
     "the world may write it": lambda path, content: path.chmod(0o646),
     "the group may write it": lambda path, content: path.chmod(0o664),
     "a link": in_its_place(lambda path: path.symlink_to("elsewhere.so")),
@@ -320,7 +326,7 @@ def test_what_was_looked_at_is_what_is_loaded(kept, compiled, refused, monkeypat
 def test_a_whole_file_that_this_system_cannot_load(small_cascade, picture, kept, compiled, monkeypatch):
     """Kept native kernels that another system has made: compiled anew, and replaced"""
     other = b"\x7fELF of another machine"
-    kept.write_bytes(other + native_build._seal(other))
+    anew(kept, other + native_build._seal(other))
     still_runs(small_cascade, picture)
     afresh(monkeypatch)
     assert native.why_not() is None
