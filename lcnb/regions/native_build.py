@@ -1,7 +1,8 @@
 """The kernels of native.c, compiled for the processor that this runs on, by the C compiler that is there.
 
 As with `torch.compile`, nothing is downloaded and no binary is shipped: `cc` runs once a machine, and what it makes is
-kept in the cache folder (`LCNB_CACHE`). Without a compiler, or with `LCNB_NATIVE=0`, everything runs as it does without them.
+kept in the cache folder (`LCNB_CACHE`). Without a compiler, or with `LCNB_NATIVE=0`, everything runs as it does without
+them.
 
 What is kept is going to be executed, and loading half of a library ends the process with a signal. So it ends in a
 seal, and is looked at before it is loaded.
