@@ -150,6 +150,7 @@ def evaluate(
     criterion: Criterion = max_softmax,
     halo: int = 0,
     keep_counts: bool = False,
+    labels_only: bool = False,
     progress: Callable[[int], None] | None = None,
 ) -> Scores:
     """Score one threshold.
@@ -162,6 +163,8 @@ def evaluate(
         rho: the cascade's own if None.
         mode: "true" (later stages on regions) or "cached" (dense outputs re-thresholded; `halo` has no meaning).
         keep_counts: keep the confusion counts of each image, `Scores.counts_by_image`.
+        labels_only: leave out the boundary F-score and the multiply-adds (None in `as_dict`), which take longer
+            than a small network does.
         progress: called with the number of images done.
 
     Raises:
@@ -172,8 +175,9 @@ def evaluate(
     device = next(cascade.parameters()).device
     cascade.eval()
     limits = thresholds(cascade.rho if rho is None else rho, len(cascade.stages) - 1)
-    scores = Scores(classes, ignore_index, len(cascade.stages), keep_counts=keep_counts)
-    costs = Costs(cascade)
+    tolerance = None if labels_only else TOLERANCE
+    scores = Scores(classes, ignore_index, len(cascade.stages), tolerance, keep_counts)
+    costs = None if labels_only else Costs(cascade)
 
     def cached(x: Tensor, rho: Sequence[float]) -> CascadeOutput:
         return cascade.rethreshold(cascade.all_stages(x), rho, criterion=criterion)
@@ -182,7 +186,7 @@ def evaluate(
     for image, target in dataset:
         x = as_batch(image, device)
         out, seconds = timed(device, run, x, limits)
-        scores.update(out, target.to(device), costs.of(out), seconds)
+        scores.update(out, target.to(device), math.nan if costs is None else costs.of(out), seconds)
         if progress is not None:
             progress(scores.images)
     return scores

@@ -54,6 +54,13 @@ def test_counts_every_labelled_pixel_and_every_cell(cascade, data, mode):
     assert result["ms_per_image"]["p95"] >= result["ms_per_image"]["p50"] > 0
 
 
+def test_labels_only_leaves_out_boundaries_and_work_and_nothing_else(cascade, data):
+    left_out = ("boundary_f", "boundary_tolerance_px", "gmacs_per_image", "ms_per_image")
+    whole, quick = (run(cascade, data, rho=0.6, labels_only=v).as_dict() for v in (False, True))
+    assert [quick[k] for k in left_out[:3]] == [None, None, None]
+    assert [v for k, v in whole.items() if k not in left_out] == [v for k, v in quick.items() if k not in left_out]
+
+
 def test_cost_at_rho_one_is_dense_and_at_zero_stage_one(cascade, data):
     same_size = [data[0], data[2]]
     cost = cascade_cost(cascade, 48, 64)
