@@ -66,5 +66,5 @@ def break_even(shares: Sequence[float], ratios: Mapping[str, Sequence[float]]) -
     for (name, values), colour, mark in zip(ratios.items(), LINES[1:], MARKS[1:], strict=False):
         axis.plot(shares, values, color=colour, marker=mark, markersize=5, label=name)
     axis.set(xlim=(0, 1.02), ylim=(0, top), xlabel="share of cells that are active", ylabel="time / dense time")
-    axis.legend(loc="lower right", fontsize=9)
+    axis.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=1 + len(ratios), frameon=False, fontsize=9)
     return fig

@@ -117,7 +117,7 @@ class Multiply:
     takes about a megabyte. *Native*: by a kernel of ours (`lcnb.regions.native`), where there is a C compiler.
 
     Attributes:
-        way: one of `ways()`; `lcnb.models.breakeven` measures which is soonest.
+        way: one of these; `lcnb.models.breakeven` measures which is soonest.
 
     Args:
         weight: (O, C).
@@ -146,13 +146,6 @@ class Multiply:
     def key(self) -> str:
         """What its time depends on, besides the rows, the dtype and the machine."""
         return f"product {self.weight.shape[1]}>{self.weight.shape[0]}{' added' if self.add else ''}"
-
-    def ways(self) -> list[str]:
-        """Those that there are for this matrix, here."""
-        before = self.way
-        found = [way for way in (BLOCKS, WHOLE, NATIVE) if self.take(way)]
-        self.take(before)
-        return found
 
     def take(self, way: str) -> bool:
         """Choose the way; where it does not exist, rows are multiplied in blocks. Whether it exists."""

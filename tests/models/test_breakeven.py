@@ -1,5 +1,6 @@
 """The break-even table: measured once, kept whole, never trusted blindly, and without a say in the labels."""
 
+import copy
 import json
 import math
 
@@ -148,7 +149,7 @@ def test_products_are_tried_once_and_kept(table, monkeypatch):
 def test_which_way_of_a_product_is_soonest_follows_what_the_ways_cost(fast, monkeypatch):
     pause = torch.randn(200, 200)
     one = Multiply(torch.randn(8, 6), None, relu=False)
-    if fast not in one.ways():
+    if not copy.copy(one).take(fast):
         pytest.skip(f"there is no way {fast} here")
     quick = Multiply.into
 
