@@ -4,8 +4,7 @@ Shape letters: B images, K classes, h, w cells, H, W pixels, k pixels to a cell'
 
 A label is the argmax of logits that are interpolated between four cells. Where these four have the same winner, so has
 every point between them (no other class can get ahead in a mean of theirs), and nothing has to be interpolated: that is
-so at most pixels of most pictures, and a CPU is through sooner; sooner still by a kernel of ours, in a process that has
-them.
+so at most pixels of most pictures, and a CPU is through sooner.
 """
 
 from __future__ import annotations
@@ -16,8 +15,6 @@ from collections.abc import Sequence
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-
-from lcnb.regions import native
 
 
 def to_pixels(cells: Tensor, size: Sequence[int]) -> Tensor:
@@ -46,9 +43,7 @@ def to_labels(logits: Tensor, size: Sequence[int]) -> Tensor:
     side = _side(logits.shape[2:], size)
     if side is None or logits.device.type != "cpu":  # to find the mixed squares is to wait for a GPU
         return upsampled(logits, size).argmax(1)
-    rows = logits.detach().float().permute(0, 2, 3, 1).contiguous()
-    kernels = native.ready()
-    return _by_squares(rows, side) if kernels is None else native.labels_of(kernels, rows, side)
+    return _by_squares(logits.detach().float().permute(0, 2, 3, 1).contiguous(), side)
 
 
 def _side(grid: Sequence[int], size: Sequence[int]) -> int | None:

@@ -1,4 +1,4 @@
-/* Region convolution, max-pooling and labels for a CPU, compiled where it runs (native_build.py).
+/* Region convolution and max-pooling for a CPU, compiled where it runs (native_build.py).
 
    Shape letters: N rows to compute, C channels, P kernel positions, O outputs.
 
@@ -227,49 +227,5 @@ void lcnb_table(
                 if (v >= 0 && v < height && u >= 0 && u < width) found = rank[index[i] + a * down * width + b * across];
                 *table++ = found < 0 ? n : found;
             }
-    }
-}
-
-/* The first of the largest; a NaN is larger, as torch has it. */
-static int64_t largest(const float *values, int64_t count) {
-    int64_t best = 0;
-    for (int64_t k = 1; k < count && values[best] == values[best]; k++)
-        if (!(values[k] <= values[best])) best = k;
-    return best;
-}
-
-/* Labels (B, side x h, side x w) of logits (B, h, w, K): the winner of a bilinear interpolation, which has something to do
-   between cells of different winners only. `winner` has room for B x h x w numbers, `line` for 3 K. */
-void lcnb_labels(
-    const float *logits, int64_t *winner, float *line, int64_t *labels, int64_t batch, int64_t height, int64_t width,
-    int64_t classes, int64_t side) {
-    const int64_t half = side / 2;
-    float *from = line, *change = line + classes, *here = line + 2 * classes;
-    for (int64_t i = 0; i < batch * height * width; i++) winner[i] = largest(logits + i * classes, classes);
-    for (int64_t i = 0; i < batch * height * side; i++, labels += width * side) { /* a line of pixels */
-        const int64_t first = i / (height * side) * height, y = i % (height * side) + half;
-        const int64_t top = (first + (y < side ? 0 : y / side - 1)) * width;
-        const int64_t bottom = (first + (y / side < height ? y / side : height - 1)) * width;
-        const float down = (y % side + 0.5f) / side;
-        for (int64_t x = -1; x < width; x++) { /* between the centres of this cell and the next */
-            const int64_t left = x < 0 ? 0 : x, right = x + 1 < width ? x + 1 : x;
-            const int64_t start = x < 0 ? 0 : x * side + half, stop = x + 1 < width ? x * side + half + side : width * side;
-            const int64_t one = winner[top + left];
-            if (one == winner[top + right] && one == winner[bottom + left] && one == winner[bottom + right]) {
-                for (int64_t u = start; u < stop; u++) labels[u] = one;
-                continue;
-            }
-            const float *a = logits + (top + left) * classes, *b = logits + (top + right) * classes;
-            const float *c = logits + (bottom + left) * classes, *d = logits + (bottom + right) * classes;
-            for (int64_t k = 0; k < classes; k++) {
-                from[k] = a[k] + down * (c[k] - a[k]);
-                change[k] = b[k] + down * (d[k] - b[k]) - from[k];
-            }
-            for (int64_t u = start; u < stop; u++) {
-                const float along = ((u + half) % side + 0.5f) / side;
-                for (int64_t k = 0; k < classes; k++) here[k] = from[k] + along * change[k];
-                labels[u] = largest(here, classes);
-            }
-        }
     }
 }

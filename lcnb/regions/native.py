@@ -1,4 +1,4 @@
-"""Region convolution, max-pooling and labels by the kernels of native.c: float32, on a CPU, without autograd.
+"""Region convolution and max-pooling by the kernels of native.c: float32, on a CPU, without autograd.
 
 Shape letters: N active cells, C channels, P kernel positions, O outputs.
 
@@ -35,14 +35,12 @@ class Kernels:
     Attributes:
         run: of a list of jobs.
         table: builds a neighbour table.
-        labels: finds the labels of a map of logits.
         lanes: outputs in a vector.
         panel: outputs that are summed at a time.
     """
 
     run: Any
     table: Any
-    labels: Any
     lanes: int
     panel: int
 
@@ -77,7 +75,7 @@ def _found() -> tuple[Kernels | None, str | None]:
 
 def _declared(built: ctypes.CDLL) -> Kernels:
     try:
-        run, table, labels, size = built.lcnb_run, built.lcnb_table, built.lcnb_labels, built.lcnb_job_bytes()
+        run, table, size = built.lcnb_run, built.lcnb_table, built.lcnb_job_bytes()
         lanes, panel = built.lcnb_lanes(), built.lcnb_panel()
     except AttributeError as error:
         raise NativeError(f"what was compiled lacks a function ({error})") from None
@@ -85,9 +83,8 @@ def _declared(built: ctypes.CDLL) -> Kernels:
         raise NativeError(f"a job takes {size} bytes there and {JOB.size} here")
     run.argtypes = [ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p, ctypes.c_int64]
     table.argtypes = [ctypes.c_void_p] * 3 + [ctypes.c_int64] * 7
-    labels.argtypes = [ctypes.c_void_p] * 4 + [ctypes.c_int64] * 5
-    run.restype = table.restype = labels.restype = None
-    return Kernels(run, table, labels, lanes, panel)
+    run.restype = table.restype = None
+    return Kernels(run, table, lanes, panel)
 
 
 class Program:
@@ -207,24 +204,8 @@ def table_of(found: Kernels, rank: Tensor, index: Tensor, kernel: tuple[int, int
     return table
 
 
-def labels_of(found: Kernels, logits: Tensor, side: int) -> Tensor:
-    """(B, h, w, K) float32 on a CPU, contiguous -> (B, side h, side w) int64: who wins when it is interpolated.
-
-    Args:
-        found: the kernels.
-        logits: may hold NaN, which wins.
-        side: pixels to a cell's side, an even number.
-    """
-    batch, height, width, classes = logits.shape
-    line = logits.new_empty(3 * classes)
-    winner, labels = (torch.empty(batch, height * k, width * k, dtype=torch.int64, device="cpu") for k in (1, side))
-    places = (t.data_ptr() for t in (logits, winner, line, labels))
-    found.labels(*places, batch, height, width, classes, side)
-    return labels
-
-
 def _try(found: Kernels) -> None:
-    """A table, a pool, labels, and a small convolution of each kind of panel, of short and long sums, against torch.
+    """A neighbour table, a pool, and a small convolution of each kind of panel, of short and long sums, against torch.
 
     Raises:
         NativeError: the results differ: a compiler or processor that the kernels are not right on.
@@ -244,8 +225,6 @@ def _try(found: Kernels) -> None:
     if table.tolist() != right or not all(
         largest[n].equal(rows[[k for k in right[n] if k < 3]].amax(0)) for n in range(3)
     ):
-        raise NativeError("what was compiled gives wrong results")
-    if labels_of(found, torch.eye(2, device="cpu").view(1, 1, 2, 2), 4).tolist() != [[[0] * 4 + [1] * 4] * 4]:
         raise NativeError("what was compiled gives wrong results")
     table = torch.randint(0, 41, (40, 9), generator=generator, device="cpu")
     for channels, positions in ((5, 3), (130, 9), (1100, 1)):

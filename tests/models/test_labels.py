@@ -6,16 +6,6 @@ from torch.nn import functional as F
 
 from lcnb.models import labels
 from lcnb.models.labels import to_labels, upsampled
-from lcnb.regions import native
-
-
-@pytest.fixture(autouse=True, params=["torch's operations", "a kernel of ours"])
-def way(request, monkeypatch):
-    """Both ways, wherever there are kernels."""
-    ours = native.kernels() if request.param == "a kernel of ours" else None
-    if ours is None and request.param == "a kernel of ours":
-        pytest.skip(str(native.why_not()))
-    monkeypatch.setattr(native, "ready", lambda: ours)
 
 
 def regions(batch, classes, height, width, dtype=torch.float32):
@@ -55,7 +45,6 @@ def test_other_sizes_are_interpolated(size, monkeypatch):
         raise AssertionError("squares of an odd or broken side")
 
     monkeypatch.setattr(labels, "_by_squares", refused)
-    monkeypatch.setattr(native, "labels_of", refused)
     logits = regions(1, 4, 6, 8)
     assert torch.equal(to_labels(logits, size), upsampled(logits, size).argmax(1))
 
@@ -71,9 +60,3 @@ def test_inside_and_outside_of_inference_mode():
     with torch.inference_mode():
         first = to_labels(logits, (32, 40))
     assert torch.equal(first, to_labels(logits.requires_grad_(), (32, 40)))
-
-
-def test_what_is_not_a_number_wins_as_it_does_in_torch():
-    logits = regions(2, 5, 4, 6)
-    logits[0, 3, 1, 2] = logits[1, 0, 3, 5] = logits[1, 2, 0, 0] = float("nan")
-    assert torch.equal(to_labels(logits, (32, 48)), upsampled(logits, (32, 48)).argmax(1))

@@ -17,10 +17,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lcnb.machine import cpu_features
-from lcnb.models.labels import upsampled
 from lcnb.regions import Region, native, native_build
 from lcnb.regions import region as regions
-from lcnb.regions.native import NativeConvolution, Program, kernels, labels_of, table_of, why_not, write_pool
+from lcnb.regions.native import NativeConvolution, Program, kernels, table_of, why_not, write_pool
 from tests.regions.contract import random_mask
 
 ROWS, CHANNELS, POSITIONS, OUTPUTS = (1, 5, 47, 700), (1, 3, 16, 65), (1, 3, 9), (1, 7, 8, 9, 16, 17, 40)
@@ -317,29 +316,6 @@ def test_neighbour_tables(found, name, kernel, dilation, monkeypatch):
     assert table_of(found, region.rank, region.index, kernel, dilation).equal(expected)
     monkeypatch.setattr(regions, "ready", lambda: found)
     assert Region(region.mask).neighbours(kernel, dilation).equal(expected)
-
-
-@given(
-    st.integers(1, 3),
-    st.integers(1, 9),
-    st.integers(1, 9),
-    st.integers(1, 24),
-    st.sampled_from([2, 4, 8, 10]),
-    st.integers(0, 99),
-)
-@settings(max_examples=60, deadline=None)
-def test_labels_of_any_shape(here, batch, height, width, classes, side, seed):
-    """Where two classes are nearer to each other than rounding, either may win."""
-    logits = torch.randn(batch, height, width, classes, generator=torch.Generator().manual_seed(seed))
-    between = upsampled(logits.permute(0, 3, 1, 2), (height * side, width * side))
-    found = labels_of(here, logits, side)
-    assert found.shape == (batch, height * side, width * side)
-    assert bool((between.gather(1, found[:, None])[:, 0] >= between.amax(1) - 1e-5).all())
-
-
-def test_labels_of_other_processors(found):
-    logits = torch.randn(2, 7, 5, 11, generator=torch.Generator().manual_seed(0))
-    assert torch.equal(labels_of(found, logits, 8), upsampled(logits.permute(0, 3, 1, 2), (56, 40)).argmax(1))
 
 
 def test_a_table_alone_starts_no_compiler(monkeypatch):
