@@ -84,7 +84,8 @@ class Trainer:
         self.model = new_network(config, len(self.dataset.spec.classes)).to(self.device)
         self.average = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
         groups = parameter_groups(self.model, config.weight_decay)
-        self.optimiser = torch.optim.AdamW(groups, lr=config.lr, fused=True)  # one call for hundreds of small tensors
+        fused = True if self.device.type in ("cpu", "cuda") else None  # one call for hundreds of small tensors
+        self.optimiser = torch.optim.AdamW(groups, lr=config.lr, fused=fused)
         weight = None if config.class_weight is None else class_weights(self.dataset, config.class_weight)
         teacher = teacher_of(config, self.dataset.spec.classes)
         with_amp = replace(config, amp=config.amp and has_bfloat16(self.device))
