@@ -66,6 +66,7 @@ def ablation(found: Mapping[str, Any]) -> Figure:
     left.set(yticks=places, yticklabels=[_wrapped(row["title"]) for row in rows], ylim=(-0.6, len(rows) - 0.4))
     left.set(xlabel="mIoU, with its 95 % interval", title="each way to train")
     right.set(xlabel="mIoU of the layer cascade minus this row's", title="and how far the layer cascade is ahead")
+    right.locator_params(axis="x", nbins=5)  # numbers with a sign and three digits are wide
     if not all(d["excludes_zero"] for d in differences.values()):
         right.text(0.99, 0.02, "hollow: the interval holds 0", ha="right", fontsize=8.5, transform=right.transAxes)
     return fig

@@ -54,6 +54,18 @@ def test_the_holes_hurt_and_a_teacher_and_a_halo_help():
     assert at(rim, 0.985)["saved"] < at(plain, 0.985)["saved"]
 
 
+def test_with_a_teacher_for_everyone_as_notebook_04_tells_it():
+    found = stored("T2-camvid-small-teacher-halo1")
+    rows = {r["row"]: r for r in found["rows"]}
+    assert gap(found, "dsn")["low"] < 0 < gap(found, "dsn")["high"]
+    assert abs(gap(found, "dsn")["value"]) < 0.002
+    assert gap(found, "dsn-exits")["low"] > 0
+    assert rows["lc"]["gmacs_per_image"] < rows["dsn"]["gmacs_per_image"] * 2 / 3
+    assert rows["lc"]["gmacs_per_image"] <= rows["dsn-exits"]["gmacs_per_image"]
+    made = found["settings"]
+    assert (made["steps"], made["cascade_steps"], made["init"], made["halo"]) == (0, 400, made["teacher"], 1)
+
+
 def test_a_third_of_the_work_is_saved_for_nothing():
     for sweep in (stored("T1-camvid-small"), stored("T1-camvid-small-halo1")):
         close = [r for r in sweep["rows"] if r["miou_true"] >= at(sweep, 1.0)["miou_true"] - 0.002]
