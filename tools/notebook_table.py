@@ -28,8 +28,8 @@ KEPT, PAGE = ROOT / "docs" / "results" / "notebooks.json", ROOT / "docs" / "note
 TEMPLATE = ROOT / "docs" / "notebooks.template.md"
 DATASETS = ("streets", "camvid")
 HEAD = (
-    "notebook", "s, streets", "s, CamVid", "peak MB", "code cells", "median lines", "figures", "with alt text",
-    "exercises", "browser test",
+    "notebook", "s, streets", "s, CamVid", "peak MB", "its own MB", "code cells", "median lines", "figures",
+    "with alt text", "exercises", "browser test",
 )  # fmt: skip
 
 
@@ -79,10 +79,10 @@ def page() -> str:
 def _row(path: Path, runs: dict[str, Any]) -> tuple[str, ...]:
     here = counted(path)
     seconds = [f"{runs[d]['seconds']:.0f}" if d in runs else "-" for d in DATASETS]
-    peak = max((r["peak_mb"] for r in runs.values()), default=None)
+    memory = [str(max((r[key] for r in runs.values()), default="-")) for key in ("peak_mb", "private_mb")]
     return (
-        f"[{path.stem}](../notebooks/{path.name})", *seconds, "-" if peak is None else str(peak), str(here["cells"]),
-        f"{here['median']:g}", str(here["figures"]), str(here["alt"]), str(here["exercises"]),
+        f"[{path.stem}](../notebooks/{path.name})", *seconds, *memory, str(here["cells"]), f"{here['median']:g}",
+        str(here["figures"]), str(here["alt"]), str(here["exercises"]),
         ", ".join(here["browser"]) or "-",
     )  # fmt: skip
 
@@ -122,7 +122,7 @@ def keep(records: list[Path]) -> None:
                 raise SystemExit(f"{record}: {entry['name']} failed ({entry['error']}); nothing was kept")
             dataset = entry["parameters"]["dataset"]
             runs = found.setdefault(entry["name"], {})
-            runs[dataset] = {key: entry[key] for key in ("seconds", "peak_mb", "date")}
+            runs[dataset] = {key: entry[key] for key in ("seconds", "peak_mb", "private_mb", "date")}
     content = {"machine": machine, "command": "lcnb run --profile quick --dataset DATASET", "notebooks": found}
     write_json(KEPT, content)
 
