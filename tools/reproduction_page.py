@@ -78,8 +78,10 @@ def _taught() -> str:
     found = stored(TAUGHT)
     made, rows = found["settings"], {row["row"]: row for row in found["rows"]}
     cascade, dense = rows["lc"], rows["dsn"]
-    gaps = {name: found["differences"][f"lc - {name}"] for name in rows if name != "lc"}
-    others = "; ".join(f"{n}: {g['value']:+.4f} [{g['low']:+.4f}, {g['high']:+.4f}]" for n, g in gaps.items())
+    others = "; ".join(
+        f"{name.removeprefix('lc - ')}: {gap['value']:+.4f} [{gap['low']:+.4f}, {gap['high']:+.4f}]"
+        for name, gap in found["differences"].items()
+    )
     return (
         f"With a teacher for every row and a halo of {made['halo']}, {made['cascade_steps']} steps each from the same "
         f"weights,\nthe cascade has {cascade['miou']:.4f} and the deeply supervised network {dense['miou']:.4f}, at "

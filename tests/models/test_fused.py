@@ -271,6 +271,6 @@ def test_a_picture_takes_no_memory_from_the_system():
         for how in ("taught", "untaught")
     ]
     taught, untaught = (int(run.stdout) for run in runs)
-    # Mostly 0 against 7,000 to 11,000; but a page of something else, of Python's say, may come in between.
+    # Mostly none against thousands; but pages of something else, of Python's say, may come in between.
     assert 8 * taught < untaught, (taught, untaught)
     assert untaught > 2000, (taught, untaught)

@@ -34,6 +34,12 @@ def test_every_lesson_was_measured_within_its_limits():
         assert max(runs[dataset]["private_mb"] for runs in found.values()) <= PRIVATE_MB
 
 
+def test_the_page_names_the_limits_that_are_tested():
+    text = " ".join(built.PAGE.read_text(encoding="utf-8").split())
+    one = f"{SECONDS} seconds or {PRIVATE_MB} MB of its own for one of them"
+    assert f"fails above {one}, or {ALL // 60} minutes for all" in text
+
+
 def test_every_figure_has_a_text_and_every_lesson_its_exercises():
     for path in built.lessons():
         here = built.counted(path)
