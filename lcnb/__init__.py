@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         cascade_cost,
         inspect,
         irnet_lc,
+        lite_lc,
         rethreshold,
         split,
     )
@@ -53,6 +54,7 @@ _HOMES = {
     "evaluate": "lcnb.evaluation",
     "inspect": "lcnb.models",
     "irnet_lc": "lcnb.models",
+    "lite_lc": "lcnb.models",
     "load": "lcnb.weights",
     "load_dataset": "lcnb.datasets",
     "rethreshold": "lcnb.models",
@@ -77,6 +79,7 @@ __all__ = [
     "evaluate",
     "inspect",
     "irnet_lc",
+    "lite_lc",
     "load",
     "load_dataset",
     "models",

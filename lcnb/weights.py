@@ -21,9 +21,9 @@ from torch import Tensor
 
 from lcnb.devices import usable
 from lcnb.errors import WeightsError
-from lcnb.models import IRNetConfig, LayerCascade, irnet_lc
+from lcnb.models import LayerCascade
 from lcnb.models.exits import thresholds
-from lcnb.models.variants import VARIANTS
+from lcnb.models.networks import NETWORKS, Network, stored_network
 from lcnb.paths import REPOSITORY, absolute, data_roots, searched, written_whole
 
 FORMAT = "lcnb-cascade-1"
@@ -36,8 +36,9 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "dilation": (1, 64),
     "head_channels": (1, 4096),
     "dropout": (0, 1),
+    "stride": (8, 16),
 }
-"""The smallest and largest value of each knob of IRNet that a file may ask for."""
+"""The smallest and largest value of each knob of a network that a file may ask for."""
 
 
 def available() -> dict[str, Path]:
@@ -53,7 +54,7 @@ def save(cascade: LayerCascade, folder: Path, meta: dict[str, Any]) -> Path:
     """Write a cascade's weights, whole or not at all.
 
     Args:
-        cascade: made by `irnet_lc`, whose knobs are stored.
+        cascade: made by `irnet_lc` or `lite_lc`, whose knobs are stored.
         folder: of the weights; its name is the weights' name.
         meta: dataset, classes, ignore_index, rho, licence.
 
@@ -64,8 +65,10 @@ def save(cascade: LayerCascade, folder: Path, meta: dict[str, Any]) -> Path:
         WeightsError: the network does not know how it was built, a value is not finite as it would be stored, or
             `meta` contradicts the network.
     """
-    if cascade.config.get("network") not in {variant.name for variant in VARIANTS.values()}:
-        raise WeightsError("only networks made by irnet_lc can be saved: this one has no config to rebuild it from")
+    if stored_network(cascade.config.get("network")) is None:
+        raise WeightsError(
+            "only networks made by irnet_lc or lite_lc can be saved: this one has no config to rebuild it from"
+        )
     target = Path(folder) / FILE
     tensors = {name: _stored(value) for name, value in cascade.state_dict().items()}
     _check_finite(tensors, f"{target} was not written: the network")
@@ -172,23 +175,25 @@ def _outline(header: dict[str, str], file: Path) -> LayerCascade:
         WeightsError: it describes none, or one that this version does not build.
     """
     config = _parsed(header.get("config"), f"{file} describes no network")
-    network = config.pop("network", None)
-    variants = {variant.name: key for key, variant in VARIANTS.items()}
-    if not isinstance(network, str) or network not in variants:
-        raise WeightsError(
-            f"{file} describes a network {network!r:.60}; this version builds {', '.join(variants)} only"
-        )
-    for name, value in config.items():
-        _check_knob(name, value, file)
+    name = config.pop("network", None)
+    network = stored_network(name)
+    if network is None:
+        known = ", ".join(n.stored for n in NETWORKS.values())
+        raise WeightsError(f"{file} describes a network {name!r:.60}; this version builds {known} only")
+    for knob, value in config.items():
+        _check_knob(network, knob, value, file)
     knobs: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in config.items()}
-    with torch.device("meta"):
-        return irnet_lc(variant=variants[network], **knobs)
+    try:
+        with torch.device("meta"):
+            return network.build(**knobs)
+    except ValueError as error:  # within its bounds, and still no value that the network takes
+        raise WeightsError(f"{file} describes no network that can be built: {error}") from None
 
 
-def _check_knob(name: str, value: Any, file: Path) -> None:
-    if name not in BOUNDS:
-        raise WeightsError(f"{file} sets {name!r}, which irnet_lc does not have; is it of a newer version?")
-    default, (low, high) = getattr(IRNetConfig, name), BOUNDS[name]
+def _check_knob(network: Network, name: str, value: Any, file: Path) -> None:
+    if not network.has(name):
+        raise WeightsError(f"{file} sets {name!r}, which {network.stored} does not have; is it of a newer version?")
+    default, (low, high) = getattr(network.knobs, name), BOUNDS[name]
     values = value if isinstance(default, tuple) and isinstance(value, list) else [value]
     count, sample = (len(default), default[0]) if isinstance(default, tuple) else (1, default)
     kinds = (int,) if isinstance(sample, int) else (int, float)
@@ -246,8 +251,9 @@ def _filled(outline: LayerCascade, tensors: dict[str, Tensor]) -> LayerCascade:
     values = {name: tensors[name].to(value.dtype, copy=True) for name, value in wanted.items()}
     outline.load_state_dict(values, assign=True)
     # Built anew around the same modules: the input's mean and standard deviation are not stored, so still "meta".
-    variant = next(v for v in VARIANTS.values() if v.name == outline.config["network"])
-    cascade = LayerCascade(list(outline.stages), list(outline.heads), mean=variant.mean, std=variant.std)
+    network = stored_network(outline.config["network"])
+    assert network is not None
+    cascade = LayerCascade(list(outline.stages), list(outline.heads), mean=network.mean, std=network.std)
     cascade.config = outline.config
     return cascade.to(memory_format=torch.channels_last)
 

@@ -110,7 +110,11 @@ def test_files_that_do_not_fit(state, tmp_path):
 
 
 def test_networks_that_it_does_not_fit(file):
-    refused(irnet_lc(4, 0.05), file, r"for variant 'timm' only .*: the paper's 5/10/5 network has no public ImageNet")
+    refused(
+        irnet_lc(4, 0.05),
+        file,
+        "for --network irnet-timm or lite0 only: the paper's 5/10/5 network has no",
+    )
     refused(
         cascade(width=0.05), file, r"with 10/20/10 blocks at width 1 \(--width 1\), not 1/1/2 blocks at width 0\.05"
     )
@@ -118,13 +122,13 @@ def test_networks_that_it_does_not_fit(file):
 
 
 def test_training_starts_from_it(state, file):
-    config = TrainConfig(variant="timm", width=1.0, init=str(file))
+    config = TrainConfig(network="irnet-timm", width=1.0, init=str(file))
     net = network.new_network(config, 4)
     assert net.stages[2][2][0].weight.equal(state["conv2d_7b.conv.weight"])
-    with pytest.raises(WeightsError, match="for variant 'timm' only"):
-        network.new_network(dataclasses.replace(config, variant="paper"), 4)
-    with pytest.raises(TrainingError, match="variant is one of paper, timm; got keras"):
-        dataclasses.replace(config, variant="keras")
+    with pytest.raises(WeightsError, match="for --network irnet-timm or lite0 only"):
+        network.new_network(dataclasses.replace(config, network="irnet"), 4)
+    with pytest.raises(TrainingError, match="network is one of irnet, irnet-timm, lite0; got keras"):
+        dataclasses.replace(config, network="keras")
 
 
 def test_what_is_a_checkpoint_from_elsewhere(file, tmp_path):

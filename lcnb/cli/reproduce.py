@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from lcnb.training import TrainConfig
 
 CHANGES = (
-    "dataset", "split", "val_split", "width", "variant", "init", "steps", "cascade_steps", "batch", "crop", "scale",
-    "lr", "cascade_lr", "stage_weights", "class_weight", "jaccard", "teacher", "imitate", "halo", "seed", "workers",
+    "dataset", "classes", "split", "val_split", "width", "network", "stride", "init", "steps", "cascade_steps", "batch",
+    "crop", "scale", "lr", "cascade_lr", "backbone_lr", "freeze", "stage_weights", "class_weight", "jaccard", "teacher",
+    "imitate", "halo", "seed", "workers",
 )  # fmt: skip
 """Options of `lcnb train` that change the preset here too."""
 

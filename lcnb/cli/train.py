@@ -20,10 +20,12 @@ KNOBS: dict[str, dict[str, Any]] = {
     "val_split": {"help": "split to score on"},
     "width": {"type": positive, "help": "factor on IRNet's channels"},
     "arm": {"help": "what the second step trains on: lc (the cascade), dsn, dsn-dropout, irnet, mc or hard"},
-    "variant": {"help": "of IRNet: paper, or timm (the one that public ImageNet weights fit, at --width 1)"},
+    "classes": {"help": "all, or covered7 with voc2012"},
+    "network": {"help": "irnet, or one that public ImageNet weights fit: lite0, or irnet-timm at --width 1"},
+    "stride": {"type": int, "help": "pixels per cell: 8, or with lite0 also 16, which is cheap to train"},
     "init": {
-        "help": "weights to start from: a name or a path; with --variant timm also a checkpoint of timm's "
-        "inception_resnet_v2 (.safetensors, or .pth)"
+        "help": "weights to start from: a name or a path; with lite0 also imagenet; with irnet-timm also a checkpoint "
+        "of timm's inception_resnet_v2 (.safetensors, or .pth)"
     },
     "steps": {"type": int, "help": "optimiser steps of the initial training"},
     "cascade_steps": {"type": int, "help": "optimiser steps of cascade training"},
@@ -45,6 +47,12 @@ KNOBS: dict[str, dict[str, Any]] = {
     "imitate": {"type": float, "help": "factor of the loss of imitating the teacher"},
     "lr": {"type": positive, "help": "peak learning rate of the initial training"},
     "cascade_lr": {"type": positive, "help": "peak learning rate of cascade training"},
+    "backbone_lr": {"type": positive, "help": "factor on the learning rate of the stages; heads have 1"},
+    "freeze": {"type": int, "help": "modules at the start of stage 1 (the stem, then blocks) that do not learn"},
+    "warmup": {"type": int, "help": "steps of the warm-up"},
+    "weight_decay": {"type": float, "help": "of AdamW, on kernels"},
+    "dropout": {"type": float, "help": "fraction dropped before each classifier"},
+    "ema": {"type": float, "help": "decay of the averaged weights"},
     "rho": {"type": float, "help": "threshold of cascade training"},
     "halo": {"type": int, "help": "cells by which regions are grown in cascade training"},
     "seed": {"type": seed, "help": "of everything random"},
@@ -77,9 +85,13 @@ def presets() -> str:
     except Exception as error:
         return f"  unknown, as torch cannot be imported ({error})"
     return "\n".join(
-        f"  {name:<18}{c.dataset}, width {c.width:g}, {c.steps} + {c.cascade_steps} steps of {c.batch} images"
+        f"  {name:<18}{c.dataset}, {_network(c)}, {c.steps} + {c.cascade_steps} steps of {c.batch} images"
         for name, c in PRESETS.items()
     )
+
+
+def _network(config: TrainConfig) -> str:
+    return f"width {config.width:g}" if config.network == "irnet" else config.network
 
 
 def add(commands: Any) -> None:

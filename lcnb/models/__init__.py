@@ -10,6 +10,7 @@ from lcnb.models.fused import FusedCascade
 from lcnb.models.inspect import Inspection, inspect
 from lcnb.models.irnet import IRNetConfig
 from lcnb.models.labels import to_labels, to_pixels
+from lcnb.models.lite import LiteConfig, lite_lc
 from lcnb.models.on_rows import FusionError
 from lcnb.models.runs import RHO, CascadeRuns, StageLogits, rethreshold
 from lcnb.models.split import split
@@ -29,6 +30,7 @@ __all__ = [
     "IRNetConfig",
     "Inspection",
     "LayerCascade",
+    "LiteConfig",
     "SplitError",
     "StageLogits",
     "adaptive_fcn_resnet50",
@@ -37,6 +39,7 @@ __all__ = [
     "certainty",
     "inspect",
     "irnet_lc",
+    "lite_lc",
     "margin",
     "max_softmax",
     "rethreshold",

@@ -61,7 +61,7 @@ class FusedCascade(CascadeRuns):
         self.rho, self.meta, self.config = cascade.rho, cascade.meta, cascade.config
         self.dtype, self.mean, self.std = dtype, cascade.mean, cascade.std
         if cascade.config.get("network") not in {variant.name for variant in VARIANTS.values()}:
-            raise FusionError("only cascades made by irnet_lc have a fused form; run this one as it is")
+            raise FusionError("only cascades made by irnet_lc have a fused form yet; run this one as it is")
         first, *others = cast(list[nn.Sequential], list(cascade.stages))
         heads = cast(list[nn.Sequential], list(cascade.heads))
         widths = [conv_of(cast(ConvNorm, head[0])).in_channels for head in heads]

@@ -229,3 +229,78 @@ void lcnb_table(
             }
     }
 }
+
+/* Depthwise convolution and the gradient of its weights: every channel has a kernel of its own, so no products of
+   matrices; what counts is that rows come from a cache and sums stay near. */
+enum { STRIP = LANES * 8 }; /* channels at a time: a forward sum takes 8 registers */
+
+typedef struct {
+    const float *rows;    /* (., C) */
+    const float *grad;    /* (N, C) of the results, for the gradient of the weights; else NULL */
+    const float *weights; /* (P, C) */
+    const int64_t *table; /* (N, P) */
+    float *out;           /* (N, C), or (P, C) for that gradient */
+    int64_t n, positions, channels, absent, block, next;
+} depthwise;
+
+/* A sum over the neighbours of every row from `start` on, channel by channel. */
+static void convolve_alone(const depthwise *d, int64_t start, int64_t stop) {
+    const int64_t P = d->positions, C = d->channels;
+    for (int64_t c = 0; c + STRIP <= C; c += STRIP)
+        for (int64_t i = start; i < stop; i++) {
+            vec sum[8] = {{0}};
+            for (int64_t p = 0; p < P; p++) {
+                if (d->table[i * P + p] == d->absent) continue;
+                const float *x = d->rows + d->table[i * P + p] * C + c, *w = d->weights + p * C + c;
+                UNROLL for (int v = 0; v < 8; v++) sum[v] += *(const vec *)(x + v * LANES) * *(const vec *)(w + v * LANES);
+            }
+            UNROLL for (int v = 0; v < 8; v++) *(vec *)(d->out + i * C + c + v * LANES) = sum[v];
+        }
+    const int64_t c = C / STRIP * STRIP, left = C - c;
+    if (!left) return;
+    for (int64_t i = start; i < stop; i++) {
+        float sum[STRIP] = {0};
+        for (int64_t p = 0; p < P; p++) {
+            if (d->table[i * P + p] == d->absent) continue;
+            const float *x = d->rows + d->table[i * P + p] * C + c, *w = d->weights + p * C + c;
+            for (int64_t k = 0; k < left; k++) sum[k] += x[k] * w[k];
+        }
+        memcpy(d->out + i * C + c, sum, left * sizeof(float));
+    }
+}
+
+/* The gradient of a strip of channels; one thread adds in one order, so threads do not change a bit. */
+static inline __attribute__((always_inline)) void gradient_of_strip(const depthwise *d, int64_t c, const int64_t wide) {
+    const int64_t P = d->positions, C = d->channels;
+    for (int64_t p = 0; p < P; p++) memset(d->out + p * C + c, 0, wide * sizeof(float));
+    for (int64_t i = 0; i < d->n; i++) {
+        const float *g = d->grad + i * C + c;
+        for (int64_t p = 0; p < P; p++) {
+            if (d->table[i * P + p] == d->absent) continue;
+            const float *x = d->rows + d->table[i * P + p] * C + c;
+            float *sum = d->out + p * C + c;
+            for (int64_t k = 0; k < wide; k++) sum[k] += g[k] * x[k];
+        }
+    }
+}
+
+static void work_depthwise(void *data) {
+    depthwise *d = data;
+    const int64_t many = d->grad ? d->channels : d->n;
+    for (;;) {
+        int64_t start = __atomic_fetch_add(&d->next, d->block, __ATOMIC_RELAXED), stop = start + d->block;
+        if (start >= many) return;
+        if (stop > many) stop = many;
+        if (!d->grad) convolve_alone(d, start, stop);
+        else if (stop - start == STRIP) gradient_of_strip(d, start, STRIP);
+        else gradient_of_strip(d, start, stop - start);
+    }
+}
+
+void lcnb_depthwise(
+    const float *rows, const float *grad, const float *weights, const int64_t *table, float *out, int64_t n,
+    int64_t positions, int64_t channels, int64_t absent, fork_t fork, int64_t threads) {
+    depthwise d = {rows, grad, weights, table, out, n, positions, channels, absent, grad ? STRIP : 64, 0};
+    if (fork && threads > 1 && n * positions * channels > 400000) fork(work_depthwise, &d, (unsigned)threads, 0);
+    else work_depthwise(&d);
+}

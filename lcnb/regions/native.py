@@ -35,12 +35,14 @@ class Kernels:
     Attributes:
         run: of a list of jobs.
         table: builds a neighbour table.
+        depthwise: a depthwise convolution, or the gradient of its weights.
         lanes: outputs in a vector.
         panel: outputs that are summed at a time.
     """
 
     run: Any
     table: Any
+    depthwise: Any
     lanes: int
     panel: int
 
@@ -75,7 +77,7 @@ def _found() -> tuple[Kernels | None, str | None]:
 
 def _declared(built: ctypes.CDLL) -> Kernels:
     try:
-        run, table, size = built.lcnb_run, built.lcnb_table, built.lcnb_job_bytes()
+        run, table, depthwise, size = built.lcnb_run, built.lcnb_table, built.lcnb_depthwise, built.lcnb_job_bytes()
         lanes, panel = built.lcnb_lanes(), built.lcnb_panel()
     except AttributeError as error:
         raise NativeError(f"what was compiled lacks a function ({error})") from None
@@ -83,8 +85,9 @@ def _declared(built: ctypes.CDLL) -> Kernels:
         raise NativeError(f"a job takes {size} bytes there and {JOB.size} here")
     run.argtypes = [ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p, ctypes.c_int64]
     table.argtypes = [ctypes.c_void_p] * 3 + [ctypes.c_int64] * 7
-    run.restype = table.restype = None
-    return Kernels(run, table, lanes, panel)
+    depthwise.argtypes = [ctypes.c_void_p] * 5 + [ctypes.c_int64] * 4 + [ctypes.c_void_p, ctypes.c_int64]
+    run.restype = table.restype = depthwise.restype = None
+    return Kernels(run, table, depthwise, lanes, panel)
 
 
 class Program:
@@ -204,8 +207,42 @@ def table_of(found: Kernels, rank: Tensor, index: Tensor, kernel: tuple[int, int
     return table
 
 
+def depthwise(found: Kernels, rows: Tensor, weights: Tensor, table: Tensor) -> Tensor:
+    """A depthwise convolution: row n is the sum over p of rows[table[n, p]] * weights[p].
+
+    Args:
+        rows: (M, C) float32 on a CPU.
+        weights: (P, C).
+        table: (N, P) int64; a value of M stands for zeros.
+
+    Returns:
+        (N, C).
+    """
+    rows, weights, out = rows.contiguous(), weights.contiguous(), rows.new_empty(len(table), rows.shape[1])
+    _call_depthwise(found, rows, None, weights, table, out)
+    return out
+
+
+def depthwise_gradient(found: Kernels, rows: Tensor, grad: Tensor, table: Tensor) -> Tensor:
+    """The gradient of `depthwise` with respect to its weights, (P, C), given that of its (N, C) result."""
+    rows, grad, out = rows.contiguous(), grad.contiguous(), rows.new_empty(table.shape[1], rows.shape[1])
+    _call_depthwise(found, rows, grad, None, table, out)
+    return out
+
+
+def _call_depthwise(
+    found: Kernels, rows: Tensor, grad: Tensor | None, weights: Tensor | None, table: Tensor, out: Tensor
+) -> None:
+    found.depthwise(
+        rows.data_ptr(), grad.data_ptr() if grad is not None else None,
+        weights.data_ptr() if weights is not None else None, table.data_ptr(), out.data_ptr(), *table.shape,
+        rows.shape[1], len(rows), threads_of_torch(), torch.get_num_threads(),
+    )  # fmt: skip
+
+
 def _try(found: Kernels) -> None:
-    """A neighbour table, a pool, and a small convolution of each kind of panel, of short and long sums, against torch.
+    """A neighbour table, a pool, a depthwise convolution with its gradient, and a small convolution of each kind of
+    panel, of short and long sums, against torch.
 
     Raises:
         NativeError: the results differ: a compiler or processor that the kernels are not right on.
@@ -237,4 +274,13 @@ def _try(found: Kernels) -> None:
             kept.write(trial, rows, places, out)
             trial.run()
             if not torch.allclose(out, wanted, atol=1e-4):
+                raise NativeError("what was compiled gives wrong results")
+    for channels in (3, 8 * found.lanes + 5):
+        rows, weights, grad = random(40, channels), random(9, channels), random(40, channels)
+        columns = torch.cat([rows, rows.new_zeros(1, channels)])[table]
+        for given, wanted in (
+            (depthwise(found, rows, weights, table), (columns * weights).sum(1)),
+            (depthwise_gradient(found, rows, grad, table), (columns * grad[:, None]).sum(0)),
+        ):
+            if not torch.allclose(given, wanted, atol=1e-4):
                 raise NativeError("what was compiled gives wrong results")

@@ -8,9 +8,10 @@ from typing import Any
 import torch
 
 from lcnb.datasets import spec
-from lcnb.models import cascade_cost, irnet_lc
+from lcnb.models import cascade_cost
 from lcnb.models.baselines import baseline
 from lcnb.models.cost import count_macs
+from lcnb.models.networks import NETWORKS
 from lcnb.reproduction.paper import T1, T6
 from lcnb.reproduction.request import Request
 
@@ -33,16 +34,18 @@ def size(request: Request, say: Callable[[str], None]) -> dict[str, Any]:
         and .8 (computed from them, as `exits` says). Other systems are at full width and have "plain" only.
     """
     config = request.config
-    say(f"counting at width {config.width:g}, variant {config.variant}")
+    network = NETWORKS[config.network]
+    knobs = {"width": config.width} if network.has("width") else {}
+    say(f"counting {config.network}{f' at width {config.width:g}' if knobs else ''}")
     classes = len(spec(config.dataset, config.classes).classes)
     with torch.device("meta"):
-        cascade = irnet_lc(classes, config.width, variant=config.variant)
+        cascade = network.build(classes, **knobs)
     cost = cascade_cost(cascade, SIDE, SIDE)
     work = {rho: _work_printed(rho) for rho in (0.985, 0.8)}
     gmacs: dict[str, float] = {"plain": cost.single_head, "rho = 1": cost.dense}
     gmacs |= {f"rho = {rho}": float(cost.of(torch.tensor([w]))[0]) for rho, w in work.items()}
     row = {
-        "system": "IRNet-LC",
+        "system": "IRNet-LC" if knobs else config.network,
         "classes": classes,
         "parameters_m": _millions(cascade),
         "parameters_m_by_stage": [_millions(m) for m in cascade.stages],
@@ -55,7 +58,7 @@ def size(request: Request, say: Callable[[str], None]) -> dict[str, Any]:
     return {
         "rows": [row, *others],
         "picture": [SIDE, SIDE],
-        "settings": {"width": config.width, "variant": config.variant},
+        "settings": {"network": config.network, **knobs},
     }
 
 

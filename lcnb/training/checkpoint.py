@@ -6,7 +6,6 @@ import csv
 import errno
 import json
 import warnings
-from dataclasses import fields
 from pathlib import Path
 from typing import IO, Any
 
@@ -71,9 +70,10 @@ def config_of(folder: Path) -> TrainConfig:
     path = Path(folder) / CHECKPOINT
     if not path.exists():
         path = Path(folder) / CONFIG
-    saved, known = _settings(path), {f.name for f in fields(TrainConfig)}
+    saved = _settings(path)
     try:
-        values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in saved.items() if k in known}
+        known = TrainConfig.known(saved)
+        values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in known.items()}
         return TrainConfig(**values)
     except (TypeError, AttributeError, TrainingError) as error:  # no settings at all, or impossible ones
         raise TrainingError(f"{path} holds settings that make no run ({error})") from None

@@ -8,7 +8,7 @@ from typing import Any
 
 from lcnb.errors import LcnbError
 from lcnb.machine import public
-from lcnb.models.variants import VARIANTS
+from lcnb.models.networks import NETWORKS
 
 
 class TrainingError(LcnbError):
@@ -46,16 +46,21 @@ class TrainConfig:
     Attributes:
         dataset, classes, split, val_split: what to train and to score on.
         width: of IRNet.
-        variant: of IRNet: "paper", or "timm", the network that public ImageNet weights fit (`lcnb.models.inception`).
+        network: one of `lcnb.models.networks.NETWORKS`: "irnet" (the paper's), "irnet-timm" or "lite0", which public
+            ImageNet weights fit (`lcnb.models.inception`, `lcnb.models.lite`).
+        stride: pixels per cell: 8, or with "lite0" also 16, which is cheap to train and keeps the same weights.
         arm: one of `ARMS`.
-        init: what to start from; a new network if None. Weights of this project (a name or a path), or, with
-            variant "timm" at width 1, a checkpoint file of timm's inception_resnet_v2 (.safetensors, .pth).
+        init: what to start from; a new network if None. Weights of this project (a name or a path), "imagenet" for
+            the published weights of "lite0" (`lcnb.imagenet.packaged`), or a file of ImageNet weights that fits
+            "lite0" or, at width 1, "irnet-timm" (.safetensors, .pth).
         steps: optimiser steps of the initial training (the paper's first step).
         cascade_steps: of the second step.
         batch: images a step over all processes, B.
         crop: (H, W).
         scale: range of the random scale.
         lr, cascade_lr: peak learning rate of AdamW in either step; warmed up, then cosine to zero.
+        backbone_lr: factor on it for the stages, whose weights may be pre-trained; the heads have 1.
+        freeze: modules at the start of stage 1 (the stem, then blocks) that keep their weights.
         warmup: steps of the warm-up; in the second step at most a tenth of it.
         stage_weights: of the S losses (the paper's are equal).
         class_weight: c of the weights 1 / log(c + share of the class) (Paszke et al., ENet); None for none.
@@ -66,6 +71,7 @@ class TrainConfig:
         rho: threshold of the second step (paper: .985 throughout).
         halo: cells by which regions are grown in the second step and when scored.
         freeze_norm: batch-norm parameters and statistics stay as they are in the second step (the paper's, throughout).
+        freeze_backbone_norm: those of the stages stay as they are in the first step too.
         ema: decay of the averaged weights that are evaluated and kept.
         amp: bfloat16 autocast of the forward pass, where the device does not have to emulate it.
         val_every, val_images: score `val_images` images every so many steps (0: at the end only).
@@ -76,7 +82,8 @@ class TrainConfig:
     split: str = "train"
     val_split: str = "val"
     width: float = 0.25
-    variant: str = "paper"
+    network: str = "irnet"
+    stride: int = 8
     arm: str = "lc"
     init: str | None = None
     steps: int = 2000
@@ -86,6 +93,8 @@ class TrainConfig:
     scale: tuple[float, float] = (0.5, 1.5)
     lr: float = 2e-3
     cascade_lr: float = 5e-4
+    backbone_lr: float = 1.0
+    freeze: int = 0
     warmup: int = 200
     weight_decay: float = 0.02
     stage_weights: tuple[float, ...] = (1.0, 1.0, 1.0)
@@ -97,6 +106,7 @@ class TrainConfig:
     rho: float = 0.985
     halo: int = 0
     freeze_norm: bool = True
+    freeze_backbone_norm: bool = False
     ema: float = 0.998
     amp: bool = True
     seed: int = 0
@@ -113,16 +123,18 @@ class TrainConfig:
             )
         for name in ("batch", "log_every", "save_every", "val_images"):
             self._refuse_unless(getattr(self, name) >= 1, name, "counts, so at least 1")
-        for name in ("warmup", "workers", "val_every", "weight_decay", "steps", "cascade_steps", "halo"):
+        for name in ("warmup", "workers", "val_every", "weight_decay", "steps", "cascade_steps", "halo", "freeze"):
             self._refuse_unless(getattr(self, name) >= 0, name, "is at least 0")
         self._refuse_unless(self.total_steps >= 1, "steps", "counts, so at least 1 with cascade_steps")
         self._refuse_unless(self.arm in ARMS, "arm", f"is one of {', '.join(ARMS)}")
-        self._refuse_unless(self.variant in VARIANTS, "variant", f"is one of {', '.join(VARIANTS)}")
+        self._refuse_unless(self.network in NETWORKS, "network", f"is one of {', '.join(NETWORKS)}")
+        strides = (8, 16) if NETWORKS[self.network].has("stride") else (8,)
+        self._refuse_unless(self.stride in strides, "stride", f"of {self.network} is {' or '.join(map(str, strides))}")
         self._refuse_unless(0 < self.width <= 4, "width", "is a factor on the channels, in (0, 4]")
         self._refuse_unless(len(self.crop) == 2 and min(self.crop) >= 1, "crop", "is height and width, each at least 1")
         range_of_two = len(self.scale) == 2 and 0 < self.scale[0] <= self.scale[1] <= 8
         self._refuse_unless(range_of_two, "scale", "is a range of factors in (0, 8]")
-        for name in ("jaccard", "imitate"):
+        for name in ("jaccard", "imitate", "backbone_lr"):
             self._refuse_unless(0 <= getattr(self, name) < math.inf, name, "is a factor, so at least 0")
         for name in ("lr", "cascade_lr"):
             self._refuse_unless(0 < getattr(self, name) < math.inf, name, "is a number above 0")
@@ -137,6 +149,13 @@ class TrainConfig:
     def _refuse_unless(self, good: bool, name: str, rule: str) -> None:
         if not good:
             raise TrainingError(f"{name} {rule}; got {getattr(self, name)!s:.60}")
+
+    @classmethod
+    def known(cls, saved: dict[str, Any]) -> dict[str, Any]:
+        """The knobs of saved settings, under today's names."""
+        renamed = {"paper": "irnet", "timm": "irnet-timm"}.get(str(saved.get("variant")))
+        named = saved if renamed is None else {"network": renamed} | saved
+        return {name: value for name, value in named.items() if name in {f.name for f in fields(cls)}}
 
     @property
     def total_steps(self) -> int:
@@ -159,7 +178,12 @@ _PAPER = TrainConfig(
     width=1.0, batch=10, crop=(512, 512), scale=(0.5, 1.5), steps=20_000, cascade_steps=10_000, lr=1e-3, warmup=1000,
     class_weight=None, ema=0.9995, workers=8, val_every=2500, save_every=500,
 )  # fmt: skip
+_LITE = TrainConfig(
+    network="lite0", stride=16, init="imagenet", lr=1e-3, backbone_lr=0.4, freeze=4, freeze_backbone_norm=True,
+    warmup=100, weight_decay=0.01, steps=2400, class_weight=None, jaccard=0.5, scale=(0.6, 1.6),
+)  # fmt: skip
 PRESETS = {
+    "voc-lite": replace(_LITE, dataset="voc2012", classes="covered7", split="trainaug", crop=(288, 288)),
     "streets-small": _STREETS,
     "camvid-small": replace(_CAMVID, steps=4000, cascade_steps=600, val_every=500),
     "camvid-large": replace(

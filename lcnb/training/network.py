@@ -15,30 +15,35 @@ from lcnb import imagenet
 from lcnb.datasets import SegmentationDataset
 from lcnb.errors import WeightsError
 from lcnb.evaluation import evaluate, stage_miou
-from lcnb.models import LayerCascade, irnet_lc
+from lcnb.models import LayerCascade
+from lcnb.models.networks import NETWORKS
 from lcnb.training.config import TrainConfig, TrainingError
 from lcnb.training.processes import Processes
 from lcnb.weights import load
 
 
 def new_network(config: TrainConfig, classes: int) -> LayerCascade:
-    """IRNet with this run's knobs: new, or with the weights that `init` names.
+    """This run's network: new, or with the weights that `init` names.
 
     Raises:
         WeightsError: there are no such weights, or they are damaged.
         TrainingError: they are of another network.
     """
     dropout = config.dropout or (0.5 if config.arm == "dsn-dropout" else 0.0)
-    network = irnet_lc(classes, config.width, variant=config.variant, dropout=dropout)
-    if config.init is not None and imagenet.is_checkpoint(config.init):
+    kind = NETWORKS[config.network]
+    knobs = {k: v for k, v in {"width": config.width, "stride": config.stride}.items() if kind.has(k)}
+    network = kind.build(classes, dropout=dropout, **knobs)
+    if config.init == imagenet.PUBLISHED:
+        imagenet.start(network, imagenet.packaged())
+    elif config.init is not None and imagenet.is_checkpoint(config.init):
         imagenet.start(network, config.init)
     elif config.init is not None:
         try:
             network.load_state_dict(load(config.init).state_dict())
         except RuntimeError:
             raise TrainingError(
-                f"the weights {config.init} are of another network than {classes} classes at width {config.width:g}, "
-                f"variant {config.variant}"
+                f"the weights {config.init} are of another network than {config.network} with {classes} classes"
+                f"{f' at width {config.width:g}' if kind.has('width') else ''}"
             ) from None
     return network
 
@@ -83,11 +88,20 @@ def averaged(average: dict[str, Any], classes: int, config: TrainConfig) -> Laye
     return network.eval()
 
 
-def parameter_groups(model: nn.Module, decay: float) -> list[dict[str, Any]]:
-    """Weight decay on kernels only, not on norms and biases."""
-    kernels = [p for p in model.parameters() if p.dim() > 1]
-    rest = [p for p in model.parameters() if p.dim() <= 1]
-    return [{"params": kernels, "weight_decay": decay}, {"params": rest, "weight_decay": 0.0}]
+def parameter_groups(model: LayerCascade, config: TrainConfig) -> list[dict[str, Any]]:
+    """Weight decay on kernels only, not on norms and biases; `factor` is on the learning rate."""
+    parts: list[tuple[nn.Module, float]] = [(model, 1.0)]
+    if config.backbone_lr != 1:
+        parts = [(model.stages, config.backbone_lr), (model.heads, 1.0)]
+    groups = []
+    for part, factor in parts:
+        kernels = [p for p in part.parameters() if p.dim() > 1]
+        rest = [p for p in part.parameters() if p.dim() <= 1]
+        groups += [
+            {"params": kernels, "weight_decay": config.weight_decay, "factor": factor},
+            {"params": rest, "weight_decay": 0.0, "factor": factor},
+        ]
+    return groups
 
 
 def scores_of(

@@ -9,11 +9,13 @@ from __future__ import annotations
 import itertools
 import math
 from dataclasses import dataclass
+from typing import Any
 
 from torch import nn
 
 from lcnb.models import LayerCascade
 from lcnb.training.config import TrainConfig
+from lcnb.training.frozen import fold_frozen_norms, unfold
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,8 @@ class Phase:
         lr, warmup: its schedule.
         stage_weights: of the S losses.
         frozen_norm: batch-norm neither learns nor counts.
+        frozen_backbone_norm: that of the stages neither learns nor counts.
+        frozen: modules at the start of stage 1 that do not learn.
         stage: the one of "single".
     """
 
@@ -37,6 +41,8 @@ class Phase:
     warmup: int
     stage_weights: tuple[float, ...]
     frozen_norm: bool = False
+    frozen_backbone_norm: bool = False
+    frozen: int = 0
     stage: int = 0
 
     def learning_rate(self, step: int) -> float:
@@ -60,17 +66,11 @@ def phases(config: TrainConfig) -> list[Phase]:
         return [p for p in alone if p.stop > p.start]
     weights = (0.0,) * (len(c.stage_weights) - 1) + (1.0,) if c.arm == "irnet" else c.stage_weights
     second = {"lc": "cascade", "hard": "hard"}.get(c.arm, "deep")
+    kept: dict[str, Any] = {"frozen_backbone_norm": c.freeze_backbone_norm, "frozen": c.freeze}
+    short = min(c.warmup, c.cascade_steps // 10)
     both = [
-        Phase("deep", 0, c.steps, c.lr, c.warmup, weights),
-        Phase(
-            second,
-            c.steps,
-            total,
-            c.cascade_lr,
-            min(c.warmup, c.cascade_steps // 10),
-            weights,
-            frozen_norm=c.freeze_norm,
-        ),
+        Phase("deep", 0, c.steps, c.lr, c.warmup, weights, **kept),
+        Phase(second, c.steps, total, c.cascade_lr, short, weights, frozen_norm=c.freeze_norm, **kept),
     ]
     return [p for p in both if p.stop > p.start]
 
@@ -83,15 +83,22 @@ def phase_at(config: TrainConfig, step: int) -> Phase:
 
 def prepare(model: LayerCascade, phase: Phase) -> None:
     """Put the network into the phase's mode: what learns, and which batch-norm counts."""
+    unfold(model)
     model.train()
     model.requires_grad_(True)
     if phase.frozen_norm:
         freeze_norms(model)
+    elif phase.frozen_backbone_norm:
+        freeze_norms(model.stages)
+    first = model.stages[0]
+    if phase.frozen and isinstance(first, nn.Sequential):
+        first[: phase.frozen].requires_grad_(False)
     if phase.kind == "single":
         for s, (stage, head) in enumerate(zip(model.stages, model.heads, strict=True)):
             for module in (stage, head):
                 module.requires_grad_(s == phase.stage)
                 module.train(s == phase.stage)
+    fold_frozen_norms(model)
 
 
 def freeze_norms(module: nn.Module) -> None:

@@ -83,7 +83,7 @@ class Trainer:
         torch.manual_seed(mix(config.seed, 0, 2))
         self.model = new_network(config, len(self.dataset.spec.classes)).to(self.device)
         self.average = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
-        groups = parameter_groups(self.model, config.weight_decay)
+        groups = parameter_groups(self.model, config)
         fused = True if self.device.type in ("cpu", "cuda") else None  # one call for hundreds of small tensors
         self.optimiser = torch.optim.AdamW(groups, lr=config.lr, fused=fused)
         weight = None if config.class_weight is None else class_weights(self.dataset, config.class_weight)
@@ -124,7 +124,7 @@ class Trainer:
                 path.write_text(text, encoding="utf-8", newline="")
 
     def _restore(self, state: dict[str, Any]) -> None:
-        theirs = asdict(TrainConfig()) | state["config"]  # a knob that is newer than the run had its default
+        theirs = asdict(TrainConfig()) | TrainConfig.known(state["config"])  # a knob newer than the run had its default
         theirs, ours = (json.loads(json.dumps(c)) for c in (theirs, asdict(self.config)))
         free = {"workers", "log_every", "save_every", "val_every", "val_images"}
         differing = sorted(k for k in ours if k not in free and theirs.get(k) != ours[k])
@@ -231,7 +231,7 @@ class Trainer:
     def _train_step(self, objective: nn.Module, phase: Phase, x: Tensor, target: Tensor) -> float:
         torch.manual_seed(mix(self.config.seed, self.step, 3 + self.processes.number))
         for group in self.optimiser.param_groups:
-            group["lr"] = phase.learning_rate(self.step)
+            group["lr"] = phase.learning_rate(self.step) * group.get("factor", 1.0)
         loss = objective(x, target, phase)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()

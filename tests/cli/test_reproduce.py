@@ -1,6 +1,5 @@
 """`lcnb reproduce`: tables end to end on tiny data, what resumes, what a plan says, and what is refused."""
 
-import functools
 import json
 import os
 
@@ -10,9 +9,10 @@ import torch
 import lcnb as package
 from lcnb.difficulty import DifficultyCounts, difficulty, pixel_scores
 from lcnb.evaluation import bootstrap_miou, evaluate
+from lcnb.models.networks import NETWORKS
 from lcnb.reproduction import ablation, grades, store, sweeps
 from lcnb.reproduction.paper import PRINTED
-from lcnb.training import network
+from tests.training.conftest import shallow_irnet
 
 TINY = ["--preset", "camvid-small", "--width", "0.05", "--batch", "1", "--crop", "24", "32", "--no-amp"]
 
@@ -20,7 +20,7 @@ TINY = ["--preset", "camvid-small", "--width", "0.05", "--batch", "1", "--crop",
 @pytest.fixture
 def shallow(monkeypatch):
     """Networks that are trained have one block a stage."""
-    monkeypatch.setattr(network, "irnet_lc", functools.partial(package.irnet_lc, blocks=(1, 1, 1)))
+    monkeypatch.setitem(NETWORKS, "irnet", shallow_irnet())
 
 
 def result(home, table, preset="camvid-small"):

@@ -1,5 +1,6 @@
 """A tiny data set, a tiny network, and runs of a few steps on them."""
 
+import dataclasses
 import functools
 import signal
 
@@ -7,13 +8,19 @@ import pytest
 
 from lcnb import paths
 from lcnb.models import irnet_lc
-from lcnb.training import TrainConfig, network
+from lcnb.models.networks import NETWORKS
+from lcnb.training import TrainConfig
 from tests.datasets import trees
 
 SMALL = TrainConfig(
     dataset="camvid", width=0.05, steps=6, batch=2, crop=(32, 40), warmup=2, dropout=0.1, amp=False, log_every=1,
     save_every=3, lr=1e-3, ema=0.9,
 )  # fmt: skip
+
+
+def shallow_irnet():
+    """IRNet with one block a stage."""
+    return dataclasses.replace(NETWORKS["irnet"], build=functools.partial(irnet_lc, blocks=(1, 1, 1)))
 
 
 @pytest.fixture
@@ -27,7 +34,7 @@ def data(tmp_path, monkeypatch):
 @pytest.fixture
 def small(data, monkeypatch):
     """A six-step configuration; networks have one block a stage."""
-    monkeypatch.setattr(network, "irnet_lc", functools.partial(irnet_lc, blocks=(1, 1, 1)))
+    monkeypatch.setitem(NETWORKS, "irnet", shallow_irnet())
     return SMALL
 
 

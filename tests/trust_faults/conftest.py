@@ -1,7 +1,6 @@
 """Places where writing fails for real, and a finished run and weights to lose there."""
 
 import contextlib
-import functools
 import os
 import subprocess
 
@@ -9,9 +8,9 @@ import pytest
 import torch
 
 from lcnb.cli import main
-from lcnb.models import irnet_lc
-from lcnb.training import network
+from lcnb.models.networks import NETWORKS
 from tests.cli.conftest import data, data_root, home, lcnb  # noqa: F401
+from tests.training.conftest import shallow_irnet
 
 TRAIN = [
     "--dataset", "camvid", "--width", "0.05", "--batch", "2", "--crop", "32", "40", "--no-amp", "--log-every", "1",
@@ -96,7 +95,7 @@ def full(tmp_path):
 @pytest.fixture
 def little(monkeypatch):
     """Networks that are trained have one block a stage."""
-    monkeypatch.setattr(network, "irnet_lc", functools.partial(irnet_lc, blocks=(1, 1, 1)))
+    monkeypatch.setitem(NETWORKS, "irnet", shallow_irnet())
 
 
 @pytest.fixture(scope="session")
@@ -109,7 +108,7 @@ def begun(data_root, tmp_path_factory):  # noqa: F811
             raise KeyboardInterrupt
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(network, "irnet_lc", functools.partial(irnet_lc, blocks=(1, 1, 1)))
+        patch.setitem(NETWORKS, "irnet", shallow_irnet())
         patch.setattr("lcnb.paths.checkout", lambda: None)
         patch.setenv("LCNB_DATA", str(data_root))
         patch.setattr("lcnb.cli.train._say", stop)

