@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lcnb import datasets, models, weights
-    from lcnb.datasets import load_dataset
+    from lcnb.datasets import load_dataset, load_photo
     from lcnb.errors import DataError, LcnbError, WeightsError
     from lcnb.evaluation import evaluate
     from lcnb.lessons import check
@@ -55,6 +55,7 @@ _HOMES = {
     "irnet_lc": "lcnb.models",
     "load": "lcnb.weights",
     "load_dataset": "lcnb.datasets",
+    "load_photo": "lcnb.datasets",
     "rethreshold": "lcnb.models",
     "split": "lcnb.models",
     "use_backend": "lcnb.regions",
@@ -79,6 +80,7 @@ __all__ = [
     "irnet_lc",
     "load",
     "load_dataset",
+    "load_photo",
     "models",
     "rethreshold",
     "split",
