@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lcnb import datasets, models, weights
-    from lcnb.datasets import load_dataset
+    from lcnb.datasets import load_dataset, load_photo
     from lcnb.errors import DataError, LcnbError, WeightsError
     from lcnb.evaluation import evaluate
     from lcnb.lessons import check
@@ -57,6 +57,7 @@ _HOMES = {
     "lite_lc": "lcnb.models",
     "load": "lcnb.weights",
     "load_dataset": "lcnb.datasets",
+    "load_photo": "lcnb.datasets",
     "rethreshold": "lcnb.models",
     "split": "lcnb.models",
     "use_backend": "lcnb.regions",
@@ -82,6 +83,7 @@ __all__ = [
     "lite_lc",
     "load",
     "load_dataset",
+    "load_photo",
     "models",
     "rethreshold",
     "split",

@@ -1,15 +1,18 @@
-"""Data sets in their official layouts, found under `LCNB_DATA`, and the embedded `streets`."""
+"""Data sets in their official layouts, found under `LCNB_DATA`; the embedded `streets` and photographs."""
 
 from lcnb.datasets.base import DatasetSpec, SegmentationDataset
 from lcnb.datasets.catalog import load_dataset, locate, names, spec, splits
+from lcnb.datasets.photos import Photo, load_photo
 from lcnb.datasets.pictures import read_image, read_mask
 from lcnb.datasets.shares import class_shares
 
 __all__ = [
     "DatasetSpec",
+    "Photo",
     "SegmentationDataset",
     "class_shares",
     "load_dataset",
+    "load_photo",
     "locate",
     "names",
     "read_image",

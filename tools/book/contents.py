@@ -23,8 +23,8 @@ REQUIRED = {
         "reproduction", "performance", "teaching", "notebooks", "architecture",
     )],
     "Data and numbers": [
-        "data/README.md", "data/weights/streets-small/README.md", "data/weights/camvid-small/README.md",
-        "tools/streets/README.md", "docs/results/README.md",
+        "data/README.md", "data/photos/README.md", "data/weights/streets-small/README.md",
+        "data/weights/camvid-small/README.md", "tools/streets/README.md", "docs/results/README.md",
     ],
     "Project": ["CONTRIBUTING.md", "CHANGELOG.md"],
 }  # fmt: skip
