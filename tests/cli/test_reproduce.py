@@ -223,7 +223,7 @@ def test_the_data_option_comes_first_and_leaves_no_trace(lcnb, data_root, home, 
     ("arguments", "code", "words"),
     [
         (["T4"], 2, "invalid choice: 'T4'"),
-        (["T2", "--preset", "x"], 1, "no preset is named 'x'; there are streets-small"),
+        (["T2", "--preset", "x"], 1, "no preset is named 'x'; there are voc-lite, streets-small"),
         (["T2", "--arms", "lcc"], 1, "arms are some of lc, dsn, dsn-dropout, irnet, mc, hard; got lcc"),
         (["T1", "--data", "nowhere"], 1, "--data nowhere: no such folder"),
         (["T2"], 1, "PASCAL VOC 2012 is not here"),
@@ -256,9 +256,11 @@ LITE = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_the_experiment_on_cascade_training(lcnb, data, home, monkeypatch):
-    monkeypatch.setattr(cascade_training, "RHOS", (0.1, 0.2, 1.0))
-    monkeypatch.setattr(cascade_training, "FINE_RHOS", (0.1, 1.0))
+    monkeypatch.setattr(cascade_training, "RHOS", (0.15, 1.0))
+    monkeypatch.setattr(cascade_training, "FINE_RHOS", (0.15, 1.0))
+    monkeypatch.setattr(cascade_training, "SCALES", (0.5, 1.0))
     monkeypatch.setattr(cascade_training, "TIMED", 1)
     arguments = ["reproduce", "cascade-training", *LITE]
     code, out, error = lcnb(*arguments, "--seeds", "4")
@@ -296,7 +298,7 @@ def test_the_experiment_says_what_it_will_take(lcnb, data, home):
     assert "takes   about " in out
     assert list(home.iterdir()) == []
     voc = lcnb("reproduce", "cascade-training", "--dry-run", "--stride", "16", "--crop", "32", "32")[1]
-    assert "needs   voc2012 trainaug: missing: PASCAL VOC 2012 is not here" in voc
+    assert "needs   voc2012 trainaug: missing: PASCAL VOC 2012 (7 classes) is not here" in voc
     assert "each 2000 steps of a trunk and 6 x 1000 of branches" in voc
     assert "needs   ImageNet weights: " in voc
 
