@@ -33,7 +33,7 @@ def measured(
     classes: int,
     ignore_index: int,
     *,
-    halo: int = 0,
+    halo: int | None = None,
     criterion: Criterion = max_softmax,
 ) -> dict[str, Tensor]:
     """What one image gives.
@@ -66,7 +66,12 @@ def measured(
 
 
 def stage_times(
-    runs: CascadeRuns, x: Tensor, rho: float | Sequence[float], *, halo: int = 0, criterion: Criterion = max_softmax
+    runs: CascadeRuns,
+    x: Tensor,
+    rho: float | Sequence[float],
+    *,
+    halo: int | None = None,
+    criterion: Criterion = max_softmax,
 ) -> tuple[CascadeOutput, Tensor]:
     """A true run of (B, 3, H, W), and the (S + 1,) float64 milliseconds of its stages and of the labels behind them."""
     marks: list[float] = []
