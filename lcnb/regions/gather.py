@@ -218,7 +218,7 @@ def grouped_conv_weight_gradient(
                 part = slope[rows].to(total.dtype).unflatten(1, (groups, each)).permute(1, 2, 0)
                 for near, summed in zip(neighbours, total, strict=True):
                     summed.baddbmm_(part, near.unflatten(1, (groups, per_group)).transpose(0, 1))
-    gradient = total.flatten(1, 2).permute(1, 2, 0).to(features.dtype, memory_format=torch.contiguous_format)
+    gradient = total.flatten(1, 2).permute(1, 2, 0).to(features.dtype).contiguous()
     return gradient.unflatten(2, tuple(kernel))
 
 
