@@ -88,14 +88,14 @@ def _voc() -> str:
     change = grown["true_minus_dense"]
     parts = (
         f"`voc-lite` starts from ImageNet weights and is scored on {table_1['images']} images of VOC's val that show "
-        "seven classes: a convenience sample, mostly animals that ImageNet knows. Other classes count as unlabelled, and "
-        "the void ring around every object hides its outline: pixels beside the ring count as near a boundary. Scores "
+        "seven classes: a convenience sample, mostly animals that ImageNet knows. Other classes count as unlabelled, "
+        "and the void ring around every object hides its outline: pixels beside the ring count as near a boundary. Scores "
         "are not comparable with published ones.",
-        f"At rho = .985 and without a halo, {exits} % of the cells exit at stages 1 / 2 / 3 in true runs (printed: 23 / "
-        f"29 / 48). Boundary fractions by exit stage: {by_stage}.",
+        f"At rho = .985 and without a halo, {exits} % of the cells exit at stages 1 / 2 / 3 in true runs (printed: 23 "
+        f"/ 29 / 48). Boundary fractions by exit stage: {by_stage}.",
         f"With a halo of 1, true runs at rho = .985 change mIoU by {change['value']:+.4f} [{change['low']:+.4f}, "
-        f"{change['high']:+.4f}] against rho = 1, at {grown['saved']:.0%} fewer multiply-adds. This network was trained "
-        "by deep supervision, so rho = 1 is deep supervision here; that of a cascade-trained network is not.",
+        f"{change['high']:+.4f}] against rho = 1, at {grown['saved']:.0%} fewer multiply-adds. This network was "
+        "trained by deep supervision, so rho = 1 is deep supervision here; that of a cascade-trained network is not.",
     )
     return "\n\n".join(textwrap.fill(part, 120) for part in parts)
 
