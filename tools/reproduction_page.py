@@ -89,8 +89,8 @@ def _voc() -> str:
     parts = (
         f"`voc-lite` starts from ImageNet weights and is scored on {table_1['images']} images of VOC's val that show "
         "seven classes: a convenience sample, mostly animals that ImageNet knows. Other classes count as unlabelled, "
-        "and the void ring around every object hides its outline: pixels beside the ring count as near a boundary. Scores "
-        "are not comparable with published ones.",
+        "and the void ring around every object hides its outline: pixels beside the ring count as near a boundary. "
+        "Scores are not comparable with published ones.",
         f"At rho = .985 and without a halo, {exits} % of the cells exit at stages 1 / 2 / 3 in true runs (printed: 23 "
         f"/ 29 / 48). Boundary fractions by exit stage: {by_stage}.",
         f"With a halo of 1, true runs at rho = .985 change mIoU by {change['value']:+.4f} [{change['low']:+.4f}, "
