@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from lcnb.difficulty import boundary_band, DifficultyCounts, difficulty, pixel_scores
+from lcnb.difficulty import DifficultyCounts, boundary_band, difficulty, pixel_scores
 
 IGNORE = 11
 
