@@ -1,4 +1,7 @@
-"""`lcnb reproduce`: measure a table of the paper with your data; one that was stopped goes on when called again."""
+"""`lcnb reproduce`: measure a table of the paper, or run the experiment on cascade training, with your data.
+
+One that was stopped goes on when called again.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lcnb.cli.console import number, percent, table
-from lcnb.cli.options import UsageError, command, count, thresholds, usable_device
+from lcnb.cli.options import UsageError, command, count, seed, thresholds, usable_device
 from lcnb.cli.train import KNOBS
 from lcnb.locking import locked
 from lcnb.paths import check_writable, write_json
@@ -26,6 +29,9 @@ CHANGES = (
     "imitate", "halo", "seed", "workers",
 )  # fmt: skip
 """Options of `lcnb train` that change the preset here too."""
+EXPERIMENT = "cascade-training"
+STEPS, BRANCH_STEPS, RATE = 2000, 1000, 0.3
+"""Of the experiment: of the trunk, of each branch, and the branches' learning rate as a factor on the trunk's."""
 
 
 def add(commands: Any) -> None:
@@ -34,15 +40,21 @@ def add(commands: Any) -> None:
         commands,
         "reproduce",
         run,
-        "measure a table or figure: T1 (thresholds), T2 (training), T3 (speed), T6 (size), F1 (difficulty), F7 (time)",
+        "measure a table or figure: T1 (thresholds), T2 (training), T3 (speed), T6 (size), F1 (difficulty), F7 (time); "
+        "or run cascade-training, the experiment of docs/cascade-training.md",
         "lcnb reproduce T2 --data /path/to/data --device cuda --dry-run\n"
-        "  lcnb reproduce T1 --preset camvid-small --weights camvid-small --limit 20",
+        "  lcnb reproduce T1 --preset camvid-small --weights camvid-small --limit 20\n"
+        "  lcnb reproduce cascade-training --seeds 0",
     )
-    tables = ("T1", "T2", "T3", "T6", "F1", "F7")
+    tables = ("T1", "T2", "T3", "T6", "F1", "F7", EXPERIMENT)
     parser.add_argument("table", choices=tables, metavar="TABLE", help=f"{', '.join(tables[:-1])} or {tables[-1]}")
     parser.add_argument("--data", type=Path, metavar="DIR", help="folder above voc2012/ and so on (default: LCNB_DATA)")
     parser.add_argument("--dry-run", action="store_true", help="say what is needed, filled and spent, and stop")
-    parser.add_argument("--preset", default="voc-paper", metavar="NAME", help="recipe (default: voc-paper)")
+    parser.add_argument(
+        "--preset",
+        metavar="NAME",
+        help=f"recipe (default: voc-paper; of {EXPERIMENT} voc-lite, {STEPS} + {BRANCH_STEPS} steps)",
+    )
     parser.add_argument(
         "--weights", metavar="NAME", help="T1, T3, F1, F7: weights or a run's folder (default: T2's lc)"
     )
@@ -51,6 +63,9 @@ def add(commands: Any) -> None:
         "--rhos", type=thresholds, nargs="+", metavar="R",
         help="T1, F7: thresholds to sweep; .99,.85 is one for each exit",
     )  # fmt: skip
+    parser.add_argument(
+        "--seeds", type=seed, nargs="+", metavar="SEED", help=f"{EXPERIMENT}: of its runs (default: 0 1 2)"
+    )
     parser.add_argument("--limit", type=count, metavar="N", help="score the first N images only")
     parser.add_argument("--device", default="cpu", help="where to run (default: cpu)")
     parser.add_argument("--no-amp", action="store_true", help="float32 instead of bfloat16 in the forward pass")
@@ -58,7 +73,12 @@ def add(commands: Any) -> None:
         "--work", type=Path, default=Path("runs/reproduce"), metavar="DIR",
         help="folder of runs and finished parts, which the next call takes up (default: runs/reproduce)",
     )  # fmt: skip
-    parser.add_argument("--out", type=Path, metavar="FILE", help="the result (default: docs/results/TABLE-PRESET.json)")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="FILE",
+        help="the result (default: docs/results/TABLE-PRESET.json, or cascade-training.json)",
+    )
     for name in CHANGES:
         parser.add_argument(f"--{name.replace('_', '-')}", **KNOBS[name])
 
@@ -74,13 +94,22 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.dry_run:
             print(plan(request).text())
             return 0
-        out = arguments.out or Path("docs/results") / f"{request.table}-{request.preset}.json"
+        named = EXPERIMENT if request.table == EXPERIMENT else f"{request.table}-{request.preset}"
+        out = arguments.out or Path("docs/results") / f"{named}.json"
         check_writable(out)
         with locked(request.work / request.preset / request.table, "lcnb reproduce", "give --work another folder"):
-            found = reproduce(request, _say)
-    write_json(out, found | {"machine": machine(), "command": repeat(arguments.argv)})
+            for sitting in sittings(request):
+                found = reproduce(sitting, _say)
+                write_json(out, found | {"machine": machine(), "command": repeat(arguments.argv)})
     print(f"\n{report(found)}\n\nwritten to {out}")
     return 0
+
+
+def sittings(request: Request) -> list[Request]:
+    """What is written one after the other: the experiment after every seed, anything else once."""
+    if request.table != EXPERIMENT:
+        return [request]
+    return [dataclasses.replace(request, seeds=request.seeds[: n + 1]) for n in range(len(request.seeds))]
 
 
 def _say(line: str) -> None:
@@ -108,31 +137,48 @@ def requested(arguments: argparse.Namespace) -> Request:
     """What the options ask for.
 
     Raises:
-        LcnbError: there is no such preset, arm or device.
+        LcnbError: there is no such preset, arm or device, or an option does not go with the table.
     """
     from lcnb.reproduction import Request
-    from lcnb.training import ARMS
+    from lcnb.reproduction.request import SEEDS, TABLE_2_ARMS
 
+    if arguments.table == EXPERIMENT:
+        for name in ("seed", "halo"):
+            if getattr(arguments, name) is not None:
+                raise UsageError(
+                    f"--{name} does not go with {EXPERIMENT}, which has seeds (--seeds) and halos of its own"
+                )
     return Request(
         table=arguments.table,
-        preset=arguments.preset,
+        preset=preset_of(arguments),
         config=settings(arguments),
         weights=arguments.weights,
-        arms=tuple(arguments.arms or ARMS),
+        arms=tuple(arguments.arms or TABLE_2_ARMS),
         rhos=tuple(arguments.rhos or ()),
+        seeds=tuple(arguments.seeds or SEEDS),
         limit=arguments.limit,
         work=arguments.work,
         device=usable_device(arguments.device),
     )
 
 
+def preset_of(arguments: argparse.Namespace) -> str:
+    """The name of the recipe."""
+    return arguments.preset or ("voc-lite" if arguments.table == EXPERIMENT else "voc-paper")
+
+
 def settings(arguments: argparse.Namespace) -> TrainConfig:
     """The preset's, with what the options change; fewer steps shorten both steps of training alike."""
     from lcnb.training import PRESETS
 
-    if arguments.preset not in PRESETS:
-        raise UsageError(f"no preset is named {arguments.preset!r}; there are {', '.join(PRESETS)}")
-    preset = PRESETS[arguments.preset]
+    name = preset_of(arguments)
+    if name not in PRESETS:
+        raise UsageError(f"no preset is named {name!r}; there are {', '.join(PRESETS)}")
+    preset = PRESETS[name]
+    if arguments.table == EXPERIMENT:
+        preset = dataclasses.replace(
+            preset, steps=STEPS, cascade_steps=BRANCH_STEPS, cascade_lr=RATE * (arguments.lr or preset.lr)
+        )
     given = {name: getattr(arguments, name) for name in CHANGES if getattr(arguments, name) is not None}
     changes: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in given.items()}
     if "steps" in changes and "cascade_steps" not in changes and preset.steps:
@@ -144,6 +190,8 @@ def settings(arguments: argparse.Namespace) -> TrainConfig:
 
 def report(found: dict[str, Any]) -> str:
     """The result for people."""
+    if found["table"] == EXPERIMENT:
+        return _experiment(found)
     head = [f"the paper's {found['title']}"]
     if "dataset" in found:
         where = f"{found['dataset']} {found['split']}, {found['images']} images, preset {found['preset']}"
@@ -152,6 +200,11 @@ def report(found: dict[str, Any]) -> str:
     tables = {"T1": _thresholds, "T2": _arms, "T3": _times, "T6": _sizes, "F1": _grades, "F7": _times}
     shown = tables[found["table"]](found)
     return "\n".join([*head, "", shown, *(f"not measured: {cell}" for cell in found["not_measured"])])
+
+
+def _experiment(found: dict[str, Any]) -> str:
+    head = f"{found['title']}\nmeasured on {found['dataset']} {found['split']}, {found['images']} images"
+    return "\n".join([f"{head}; {len(found['seeds'])} of {len(found['wanted'])} seeds", "", *found["verdicts"]])
 
 
 def _thresholds(found: dict[str, Any]) -> str:

@@ -35,6 +35,7 @@ def measured(
     *,
     halo: int | None = None,
     criterion: Criterion = max_softmax,
+    cached: bool = True,
 ) -> dict[str, Tensor]:
     """What one image gives.
 
@@ -42,6 +43,7 @@ def measured(
         runs: the cascade as it is, or prepared for inference.
         costs: of the cascade.
         image, target: (3, H, W) uint8 and (H, W).
+        cached: measure cached runs too.
 
     Returns:
         "true", "cached": (R, K, K) int64 confusion counts. "true_cells", "cached_cells": (R, S) int64, cells that left
@@ -50,19 +52,27 @@ def measured(
     """
     x = as_batch(image, runs.mean.device)
     target = target.to(x.device)
-    dense = runs.all_stages(x)
+    dense = runs.all_stages(x) if cached else None
     found: dict[str, list[Tensor]] = {}
     for rho in rhos:
         out, ms = stage_times(runs, x, rho, halo=halo, criterion=criterion)
         found.setdefault("ms", []).append(ms)
-        for mode, result in (("true", out), ("cached", runs.rethreshold(dense, rho, criterion=criterion))):
-            confusion = ConfusionMatrix(classes, ignore_index)
-            confusion.update(result.labels[0], target)
+        results = {"true": out}
+        if dense is not None:
+            results["cached"] = runs.rethreshold(dense, rho, criterion=criterion)
+        for mode, result in results.items():
             cells = torch.bincount(result.stage.flatten().cpu(), minlength=runs.stage_count)
-            found.setdefault(mode, []).append(confusion.counts)
+            found.setdefault(mode, []).append(counts_of(result.labels[0], target, classes, ignore_index))
             found.setdefault(f"{mode}_cells", []).append(cells)
             found.setdefault(f"{mode}_macs", []).append(torch.tensor(costs.of(result), dtype=torch.float64))
     return {name: torch.stack(values) for name, values in found.items()}
+
+
+def counts_of(labels: Tensor, target: Tensor, classes: int, ignore_index: int) -> Tensor:
+    """(H, W) labels and true classes -> (K, K) int64 confusion counts."""
+    confusion = ConfusionMatrix(classes, ignore_index)
+    confusion.update(labels, target)
+    return confusion.counts
 
 
 def stage_times(

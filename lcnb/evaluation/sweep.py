@@ -96,7 +96,7 @@ def sweep(
         [Scores(classes, ignore_index, stages, tolerance=None) for _ in rhos] for _ in ("cached", "true")
     )
     found = Sweep(tuple(rhos), cached_scores, true_scores)
-    first, later = _shared(cascade)
+    first, later = shared(cascade)
     for image, mask in dataset:
         x, target = as_batch(image, device), mask.to(device)
         logits, dense_seconds = timed(device, cascade.all_stages, x)
@@ -114,7 +114,7 @@ def sweep(
     return found
 
 
-class _Once(nn.Module):
+class Once(nn.Module):
     """Stage 1, run once for an image and then remembered."""
 
     def __init__(self, stage: nn.Module) -> None:
@@ -128,9 +128,9 @@ class _Once(nn.Module):
         return self.kept.clone()  # whoever is next may write into it
 
 
-def _shared(cascade: LayerCascade) -> tuple[_Once, LayerCascade]:
-    """The same cascade around a stage 1 that remembers."""
-    first = _Once(cascade.stages[0])
+def shared(cascade: LayerCascade) -> tuple[Once, LayerCascade]:
+    """The same cascade around a stage 1 that remembers: `renew` it with each normalised image."""
+    first = Once(cascade.stages[0])
     mean, std = cascade.mean.flatten().tolist(), cascade.std.flatten().tolist()
     again = LayerCascade([first, *cascade.stages[1:]], list(cascade.heads), cascade.rho, mean, std)
     return first, again.to(cascade.mean.device).eval()

@@ -14,6 +14,7 @@ TITLES = {
     "T6": "table 6: parameters, and VOC test scores",
     "F1": "figure 1: what is easy, moderate and hard, and how much of each lies on boundaries, VOC val",
     "F7": "figure 7: mIoU against time by threshold, and time by stage, VOC val",
+    "cascade-training": "does cascade training help? paired branches at equal multiply-adds (docs/cascade-training.md)",
 }
 T1: dict[str, Any] = {
     "rho": [1.0, 0.995, 0.985, 0.97, 0.95, 0.93, 0.9, 0.8],

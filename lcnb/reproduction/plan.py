@@ -5,13 +5,15 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 
+from lcnb import imagenet
 from lcnb.datasets import SegmentationDataset, load_dataset, spec
 from lcnb.errors import LcnbError
 from lcnb.reproduction.ablation import rows
+from lcnb.reproduction.cascade_training import BRANCHES, HALOS, RHOS, forward_passes, runs_of
 from lcnb.reproduction.estimate import Probe, probe
 from lcnb.reproduction.networks import network_of
 from lcnb.reproduction.paper import FULL_SIZES, TITLES
-from lcnb.reproduction.request import Request
+from lcnb.reproduction.request import CASCADE_TRAINING, Request
 from lcnb.reproduction.sweeps import SPEEDS, rhos_of
 
 UNTRAINED = "lcnb has these networks with random weights only"
@@ -26,6 +28,7 @@ NOT_FILLED = {
     ],
     "F1": [],
     "F7": [],
+    CASCADE_TRAINING: [],
 }
 """Cells of the paper's tables that no command here fills, and why."""
 
@@ -78,19 +81,21 @@ def plan(request: Request) -> Plan:
     fills, leaves = _fills(request), NOT_FILLED[request.table]
     if request.table == "T6":
         return Plan(title, {}, fills, leaves, None, None, "")
-    data, val = {}, None
-    for split in dict.fromkeys([config.split, config.val_split] if request.table == "T2" else [config.val_split]):
+    data, val, trains = {}, None, request.table in ("T2", CASCADE_TRAINING)
+    for split in dict.fromkeys([config.split, config.val_split] if trains else [config.val_split]):
         state, found = _found(request, split)
         data[f"{config.dataset} {split}"] = state
         val = found if split == config.val_split else val
-    if request.table != "T2":
+    if not trains:
         data["weights"] = _weights(request)
+    elif config.init == imagenet.PUBLISHED:
+        data["ImageNet weights"] = _imagenet()
     classes = len(spec(config.dataset, config.classes).classes)
-    measured = probe(config, classes, request.device, training=request.table == "T2")
+    measured = probe(config, classes, request.device, training=trains)
     images = len(val) if val is not None else FULL_SIZES.get((config.dataset, config.val_split), 0)
     images = min(images, request.limit or images)
     size = _size(val, config.crop)
-    if request.table == "T2":
+    if trains:
         hours, memory = _training(request, measured, images, size), measured.training_gb(config)
     else:
         runs = 1 if request.table == "F1" else 1 + len(rhos_of(request))
@@ -115,7 +120,22 @@ def _weights(request: Request) -> str:
         return f"missing: {error}"
 
 
+def _imagenet() -> str:
+    try:
+        return f"here ({imagenet.packaged().name})"
+    except LcnbError as error:
+        return f"missing: {error}"
+
+
 def _fills(request: Request) -> list[str]:
+    if request.table == CASCADE_TRAINING:
+        trunk, *branches = runs_of(request.config)
+        steps = f"{trunk.total_steps} steps of a trunk and {len(branches)} x {request.config.cascade_steps} of branches"
+        return [
+            f"{len(request.seeds)} seeds ({', '.join(map(str, request.seeds))}), each {steps}",
+            *(f"{branch.name}: {branch.title}" for branch in BRANCHES),
+            f"true runs at {len(RHOS)} thresholds, halo {' and '.join(map(str, HALOS))}; dense opponents; times",
+        ]
     if request.table == "T6":
         return [
             "IRNet-LC: parameters; multiply-adds of a 512x512 picture, at the paper's exits too",
@@ -146,6 +166,11 @@ def _size(val: SegmentationDataset | None, crop: tuple[int, int]) -> tuple[int, 
 
 
 def _training(request: Request, measured: Probe, images: int, size: tuple[int, int]) -> float:
+    if request.table == CASCADE_TRAINING:
+        trunk, *branches = runs_of(request.config)
+        runs = [trunk, *(dataclasses.replace(branch, steps=0) for branch in branches)]
+        hours = sum(map(measured.training_hours, runs)) + measured.scoring_hours(images, size, forward_passes())
+        return len(request.seeds) * hours
     train = sum(measured.training_hours(dataclasses.replace(request.config, arm=arm)) for arm in request.arms)
     # Each arm scores its three stages and a true run at its end, and every row once more.
     return train + measured.scoring_hours(images, size, 2 * len(request.arms) + len(rows(request)))

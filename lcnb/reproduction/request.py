@@ -9,7 +9,12 @@ from lcnb.errors import LcnbError
 from lcnb.reproduction.paper import DRIVE_BLOCKS
 from lcnb.training import ARMS, TrainConfig
 
-TABLES = ("T1", "T2", "T3", "T6", "F1", "F7")
+CASCADE_TRAINING = "cascade-training"
+"""Not a table of the paper: the experiment of `docs/cascade-training.md`."""
+TABLES = ("T1", "T2", "T3", "T6", "F1", "F7", CASCADE_TRAINING)
+TABLE_2_ARMS = tuple(arm for arm in ARMS if arm != "shuffled")
+SEEDS = (0, 1, 2)
+"""Of the experiment on cascade training."""
 
 
 class ReproductionError(LcnbError):
@@ -18,7 +23,7 @@ class ReproductionError(LcnbError):
 
 @dataclass(frozen=True)
 class Request:
-    """One table.
+    """One table, or the experiment on cascade training.
 
     Attributes:
         table: one of `TABLES`.
@@ -27,6 +32,7 @@ class Request:
         weights: a name, a path or the folder of a run (T1, T3, F1, F7); the run of arm "lc" in `work` if None.
         arms: those of table 2 to train.
         rhos: thresholds to sweep (T1, F7), each one for all exits or a tuple of one for each; the table's own if empty.
+        seeds: of the experiment on cascade training, which takes their order.
         limit: score the first so many images only; all if None.
         work: folder of runs and of finished parts; the same one resumes.
         device: where to run.
@@ -36,8 +42,9 @@ class Request:
     preset: str
     config: TrainConfig
     weights: str | None = None
-    arms: tuple[str, ...] = tuple(ARMS)
+    arms: tuple[str, ...] = TABLE_2_ARMS
     rhos: tuple[float | tuple[float, ...], ...] = field(default=())
+    seeds: tuple[int, ...] = SEEDS
     limit: int | None = None
     work: Path = Path("runs/reproduce")
     device: str = "cpu"
@@ -45,9 +52,16 @@ class Request:
     def __post_init__(self) -> None:
         if self.table not in TABLES:
             raise ReproductionError(f"no table is called {self.table!r}; there are {', '.join(TABLES)}")
-        unknown = [a for a in self.arms if a not in ARMS]
+        unknown = [a for a in self.arms if a not in TABLE_2_ARMS]
         if unknown or not self.arms:
-            raise ReproductionError(f"arms are some of {', '.join(ARMS)}; got {', '.join(unknown) or 'none'}")
+            raise ReproductionError(f"arms are some of {', '.join(TABLE_2_ARMS)}; got {', '.join(unknown) or 'none'}")
+        if not self.seeds or len(set(self.seeds)) < len(self.seeds):
+            raise ReproductionError(f"seeds differ, and there is at least one; got {self.seeds}")
+        if self.table == CASCADE_TRAINING and not (self.config.steps and self.config.cascade_steps):
+            raise ReproductionError(
+                f"{self.table} trains a trunk and branches, so steps and cascade_steps are at least 1; got "
+                f"{self.config.steps} and {self.config.cascade_steps}"
+            )
 
     def folder(self, arm: str) -> Path:
         """Of an arm's run."""

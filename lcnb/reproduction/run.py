@@ -7,10 +7,11 @@ from collections.abc import Callable
 from typing import Any
 
 from lcnb.reproduction.ablation import ablation
+from lcnb.reproduction.cascade_training import cascade_training
 from lcnb.reproduction.grades import figure_one
 from lcnb.reproduction.paper import TITLES
 from lcnb.reproduction.plan import NOT_FILLED
-from lcnb.reproduction.request import ReproductionError, Request
+from lcnb.reproduction.request import CASCADE_TRAINING, ReproductionError, Request
 from lcnb.reproduction.size import size
 from lcnb.reproduction.sweeps import swept
 
@@ -29,11 +30,14 @@ def reproduce(request: Request, say: Callable[[str], None] = print) -> dict[str,
         LcnbError: data or weights are missing or do not fit, or a table cannot be measured like this.
     """
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        if request.table == CASCADE_TRAINING:
+            raise ReproductionError(f"lcnb reproduce {request.table} is one process, its trainings too")
         raise ReproductionError(
             "lcnb reproduce is one process; train the arms with `torchrun ... -m lcnb train --preset "
             f"{request.preset} --arm ARM --out {request.folder('ARM')}` first: it takes up finished runs"
         )
-    measure = {"T2": ablation, "T6": size, "F1": figure_one}.get(request.table, swept)
+    own = {"T2": ablation, "T6": size, "F1": figure_one, CASCADE_TRAINING: cascade_training}
+    measure = own.get(request.table, swept)
     found = measure(request, say)
     data = {} if request.table == "T6" else {"dataset": request.config.dataset, "split": request.config.val_split}
     return {

@@ -22,8 +22,9 @@ ARMS = {
     "irnet": "the plain network: the last classifier's loss only",
     "mc": "model cascade: the three stages are trained one after the other, the earlier ones frozen",
     "hard": "as lc, the losses on the same cells, but every stage runs on the whole map",
+    "shuffled": "as lc, but on the shape of another image's region, with as many cells as the image's own would have",
 }
-"""The arms of the paper's table 2, and a control of ours ("hard"), by what they do."""
+"""The arms of the paper's table 2, and two controls of ours ("hard" and "shuffled"), by what they do."""
 
 
 KINDS: dict[str, Any] = {"str": str, "int": int, "float": (int, float), "bool": bool}
@@ -143,6 +144,10 @@ class TrainConfig:
         valid = self.class_weight is None or 1 < self.class_weight < math.inf
         self._refuse_unless(valid, "class_weight", "is the c of 1 / log(c + share), so above 1")
         self._refuse_unless(0 <= self.rho <= 1, "rho", "is a probability between 0 and 1")
+        # Its regions come from the next image, and a second forward pass of the batch must leave no trace.
+        for name, fits in (("batch", self.batch >= 2), ("freeze_norm", self.freeze_norm)):
+            rule = {"batch": "is at least 2 in arm shuffled", "freeze_norm": "is on in arm shuffled"}[name]
+            self._refuse_unless(fits or self.arm != "shuffled", name, rule)
         for name in ("dropout", "ema"):
             self._refuse_unless(0 <= getattr(self, name) < 1, name, "is a share in [0, 1)")
 

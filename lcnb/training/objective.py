@@ -1,15 +1,17 @@
 """From a batch to the loss of a phase: the one module that several processes share the gradients of.
 
-Shape letters: B images, H, W pixels.
+Shape letters: B images, H, W pixels, h, w cells, S stages.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
 from lcnb.models import LayerCascade
-from lcnb.models.exits import ExitLedger, max_softmax, thresholds
+from lcnb.models.exits import PLANNED_RHO, ExitLedger, PlannedExits, leaves, max_softmax, thresholds
 from lcnb.training.config import TrainConfig
 from lcnb.training.losses import imitation, stage_losses
 from lcnb.training.phases import Phase
@@ -68,5 +70,43 @@ class Objective(nn.Module):
             for maps in dense:
                 ledger.accept(maps.detach())
             return dense, ledger.reached
+        rho, halo = self.config.rho, self.config.halo
+        if phase.kind == "shuffled":
+            plan = PlannedExits(self._shuffled(x))
+            return self.model.stages_on_regions(x, PLANNED_RHO, criterion=plan, halo=halo)
         until = phase.stage + 1 if phase.kind == "single" else None
-        return self.model.stages_on_regions(x, self.config.rho, halo=self.config.halo, until=until)
+        return self.model.stages_on_regions(x, rho, halo=halo, until=until)
+
+    @torch.no_grad()
+    def _shuffled(self, x: Tensor) -> list[Tensor]:
+        """`shuffled_regions` of the batch's own true run, as far as exits are decided in it: without the last stage."""
+        limits = thresholds(self.config.rho, self.model.stage_count - 1)
+        maps, reached = self.model.stages_on_regions(x, limits, halo=self.config.halo, until=len(limits))
+        confidence = [max_softmax(logits) for logits in maps]
+        still_open = [*reached[1:], reached[-1] & ~leaves(confidence[-1], limits[len(maps) - 1])]
+        return shuffled_regions(still_open, confidence)
+
+
+def shuffled_regions(still_open: Sequence[Tensor], confidence: Sequence[Tensor]) -> list[Tensor]:
+    """Regions of the right size in the wrong place.
+
+    Behind an exit, image i keeps as many cells as stay open in its own true run, those at which image (i + 1) mod B is
+    least confident behind that exit; ties go to the cell that comes first. They are taken from the cells that image i
+    kept behind the exit before, so regions are nested as true ones are.
+
+    Args:
+        still_open: for each exit, the (B, h, w) bool map of cells open behind it in a true run.
+        confidence: for each exit, the (B, h, w) confidence of every cell behind it: its own stage's where a cell has
+            exited before.
+
+    Returns:
+        For each exit, a (B, h, w) bool map with as many cells of each image as `still_open` has.
+    """
+    kept = torch.ones_like(still_open[0])
+    found = []
+    for own, sure in zip(still_open, confidence, strict=True):
+        wanted = sure.roll(-1, 0).masked_fill(~kept, torch.inf).flatten(1)  # (B, h * w)
+        place = wanted.argsort(dim=1, stable=True).argsort(dim=1)  # of each cell, least confident first
+        kept = (place < own.flatten(1).sum(1, keepdim=True)).view_as(own)
+        found.append(kept)
+    return found

@@ -24,7 +24,8 @@ class Phase:
 
     Attributes:
         kind: "deep" (all stages on all pixels), "cascade" (stages on regions, losses on the cells that reach them),
-            "hard" (the same losses, all stages on the whole map) or "single" (one stage, the earlier ones frozen).
+            "hard" (the same losses, all stages on the whole map), "shuffled" (as "cascade", on regions whose shape is
+            another image's: `objective.shuffled_regions`) or "single" (one stage, the earlier ones frozen).
         start, stop: its steps, `stop` not included.
         lr, warmup: its schedule.
         stage_weights: of the S losses.
@@ -65,7 +66,7 @@ def phases(config: TrainConfig) -> list[Phase]:
         ]
         return [p for p in alone if p.stop > p.start]
     weights = (0.0,) * (len(c.stage_weights) - 1) + (1.0,) if c.arm == "irnet" else c.stage_weights
-    second = {"lc": "cascade", "hard": "hard"}.get(c.arm, "deep")
+    second = {"lc": "cascade", "hard": "hard", "shuffled": "shuffled"}.get(c.arm, "deep")
     kept: dict[str, Any] = {"frozen_backbone_norm": c.freeze_backbone_norm, "frozen": c.freeze}
     short = min(c.warmup, c.cascade_steps // 10)
     both = [

@@ -43,6 +43,11 @@ from lcnb.training.phases import Phase, phase_at, prepare
 from lcnb.training.processes import Processes
 from lcnb.training.stream import AugmentedStream, SampleNumbers, mix
 
+FREE = {"workers", "log_every", "save_every", "val_every", "val_images"}
+"""Settings that may change when a run is resumed."""
+SECOND = {"arm", "cascade_steps", "cascade_lr", "rho", "halo", "freeze_norm"}
+"""Settings that decide the second step of training only, as far as the arms go that begin with deep supervision."""
+
 
 class Trainer:
     """One run in one folder: `checkpoint.pt`, `log.csv`, `config.json`.
@@ -54,11 +59,15 @@ class Trainer:
             without it an existing checkpoint is an error, never overwritten.
         device: where to train.
         say: called with each line of progress.
+        begin: folder of a finished run whose end is this one's first step of training; a checkpoint of its own goes
+            before it. Weights, their average and the number of the step are taken over, so the samples go on where the
+            other's stopped; the optimiser is new. Runs that begin like this differ in their second step only.
         watch: called with each row of the log (step, phase, loss, lr, images_per_s and, where scored, the mIoUs),
             for a live curve.
 
     Raises:
-        TrainingError: the folder holds a run that differs, is damaged or was not to be resumed.
+        TrainingError: the folder holds a run that differs, is damaged or was not to be resumed; or `begin` is no
+            run that ended where this one's second step starts, with the same first step.
         DataError: the data set is missing or damaged.
     """
 
@@ -70,6 +79,7 @@ class Trainer:
         resume: bool = False,
         device: str = "cpu",
         say: Callable[[str], None] = print,
+        begin: Path | None = None,
         watch: Callable[[dict[str, Any]], None] | None = None,
     ) -> None:
         self.config, self.folder, self.say, self.watch = config, Path(folder), say, watch
@@ -80,6 +90,8 @@ class Trainer:
         self.dataset = load_dataset(config.dataset, config.split, classes=config.classes)
         # Here, not after hours of training.
         self.val = load_dataset(config.dataset, config.val_split, classes=config.classes)
+        if config.arm == "shuffled" and config.batch // self.processes.count < 2:
+            raise TrainingError(f"arm shuffled needs 2 images in each of the {self.processes.count} processes")
         torch.manual_seed(mix(config.seed, 0, 2))
         self.model = new_network(config, len(self.dataset.spec.classes)).to(self.device)
         self.average = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
@@ -92,13 +104,13 @@ class Trainer:
         ignored = self.dataset.spec.ignore_index
         self.objective = Objective(self.model, with_amp, weight, ignored, teacher).to(self.device)
         self.step = 0
-        self._open(resume)
+        self._open(resume, begin)
 
     @property
     def checkpoint(self) -> Path:
         return self.folder / CHECKPOINT
 
-    def _open(self, resume: bool) -> None:
+    def _open(self, resume: bool, begin: Path | None) -> None:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -107,6 +119,8 @@ class Trainer:
             if not resume:
                 raise TrainingError(f"{self.folder} already holds a run; add --resume to go on, or name another folder")
             self._restore(load_checkpoint(self.checkpoint))
+        elif begin is not None:
+            self._take_over(Path(begin))
         elif resume:
             self.say(f"{self.folder} has no checkpoint yet: starting at step 0")
         if not self.processes.first:
@@ -124,13 +138,27 @@ class Trainer:
                 path.write_text(text, encoding="utf-8", newline="")
 
     def _restore(self, state: dict[str, Any]) -> None:
+        if changes := self._differing(state, FREE):
+            raise TrainingError(f"{self.folder} holds a run with other settings ({changes}); name another folder")
+        self._fill(state, self.checkpoint)
+
+    def _take_over(self, begin: Path) -> None:
+        """The end of another run."""
+        state = load_checkpoint(begin / CHECKPOINT)
+        if changes := self._differing(state, FREE | SECOND):
+            raise TrainingError(f"{begin} holds a run with another first step of training ({changes})")
+        if state["step"] != self.config.steps:
+            raise TrainingError(f"{begin} is at step {state['step']}, not at the {self.config.steps} of the first step")
+        self._fill(state | {"optimiser": self.optimiser.state_dict()}, begin / CHECKPOINT)
+
+    def _differing(self, state: dict[str, Any], free: set[str]) -> str:
+        """The settings that a checkpoint has otherwise, for people; "" if there are none."""
         theirs = asdict(TrainConfig()) | TrainConfig.known(state["config"])  # a knob newer than the run had its default
         theirs, ours = (json.loads(json.dumps(c)) for c in (theirs, asdict(self.config)))
-        free = {"workers", "log_every", "save_every", "val_every", "val_images"}
         differing = sorted(k for k in ours if k not in free and theirs.get(k) != ours[k])
-        if differing:
-            changes = ", ".join(f"{k}: {theirs.get(k)} there, {ours[k]} here" for k in differing)
-            raise TrainingError(f"{self.folder} holds a run with other settings ({changes}); name another folder")
+        return ", ".join(f"{k}: {theirs.get(k)} there, {ours[k]} here" for k in differing)
+
+    def _fill(self, state: dict[str, Any], path: Path) -> None:
         try:
             self.model.load_state_dict(state["average"])  # only to see that every tensor is there and fits
             self.average = {k: v.to(self.device) for k, v in state["average"].items()}
@@ -138,7 +166,7 @@ class Trainer:
             self.optimiser.load_state_dict(state["optimiser"])
         except (RuntimeError, ValueError, KeyError, TypeError, AttributeError) as error:
             first = str(error).splitlines()[0]
-            raise TrainingError(f"{self.checkpoint} does not fit its own settings ({first})") from None
+            raise TrainingError(f"{path} does not fit its own settings ({first})") from None
         self.step = state["step"]
 
     def save(self) -> None:

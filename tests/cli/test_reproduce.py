@@ -10,7 +10,7 @@ import lcnb as package
 from lcnb.difficulty import DifficultyCounts, difficulty, pixel_scores
 from lcnb.evaluation import bootstrap_miou, evaluate
 from lcnb.models.networks import NETWORKS
-from lcnb.reproduction import ablation, grades, store, sweeps
+from lcnb.reproduction import ablation, cascade_training, grades, store, sweeps
 from lcnb.reproduction.paper import PRINTED
 from tests.training.conftest import shallow_irnet
 
@@ -230,6 +230,9 @@ def test_the_data_option_comes_first_and_leaves_no_trace(lcnb, data_root, home, 
         (["T1", "--preset", "camvid-small", "--weights", "other"], 1, "knows 4 classes that are not the 11 of camvid"),
         (["T1", "--rhos", "2"], 2, "2 is no number between 0 and 1"),
         (["T1", "--device", "cuda:9"], 1, "this machine has no such device"),
+        (["cascade-training", "--halo", "1"], 1, "--halo does not go with cascade-training"),
+        (["cascade-training", "--seeds", "1", "1"], 1, "seeds differ, and there is at least one; got (1, 1)"),
+        (["cascade-training", "--cascade-steps", "0"], 1, "steps and cascade_steps are at least 1; got 2000 and 0"),
     ],
 )  # fmt: skip
 def test_refuses(lcnb, data, home, arguments, code, words):
@@ -245,6 +248,57 @@ def test_several_processes_are_for_training(lcnb, data, home, monkeypatch):
     code, _, error = lcnb("reproduce", "T2", *TINY)
     assert code == 1
     assert "one process; train the arms with `torchrun ... -m lcnb train --preset camvid-small --arm ARM --out" in error
+
+
+LITE = [
+    "--preset", "camvid-small", "--network", "lite0", "--stride", "16", "--batch", "2", "--crop", "48", "64",
+    "--no-amp", "--steps", "1", "--cascade-steps", "1",
+]  # fmt: skip
+
+
+def test_the_experiment_on_cascade_training(lcnb, data, home, monkeypatch):
+    monkeypatch.setattr(cascade_training, "RHOS", (0.1, 0.2, 1.0))
+    monkeypatch.setattr(cascade_training, "FINE_RHOS", (0.1, 1.0))
+    monkeypatch.setattr(cascade_training, "TIMED", 1)
+    arguments = ["reproduce", "cascade-training", *LITE]
+    code, out, error = lcnb(*arguments, "--seeds", "4")
+    assert (code, error) == (0, "")
+    assert "measured on camvid val, 2 images; 1 of 3 seeds" in out
+    assert "\nSo far, with 1 of 3 seeds: " in out
+    written = home / "docs" / "results" / "cascade-training.json"
+    first = json.loads(written.read_text())
+    assert (first["wanted"], [s["seed"] for s in first["seeds"]]) == ([0, 1, 2], [4])
+    assert first["settings"]["cascade_lr"] == pytest.approx(0.3 * first["settings"]["lr"])
+    assert not {"arm", "halo", "seed"} & first["settings"].keys()
+    (seed,) = first["seeds"]
+    fine = seed["opponents"]["stride 8"]
+    assert fine.keys() == {"deep", "cascade-0", "cascade-1"}
+    assert fine["deep"]["dense"][-1]["cost"] > 2
+    assert {"stride 8", "stop 1", "stop 2", "scale 0.5"} <= seed["ms"].keys()
+    assert {c["what"] for c in seed["comparisons"]} >= {
+        "cascade - deep", "cascade - deep, dense", "hard - deep", "cascade - hard", "cascade - shuffled",
+        "cascade - reduced input", "cascade - best smaller dense", "cascade - stop 2",
+        "cascade at stride 8 - deep, dense",
+    }  # fmt: skip
+    assert str(home) not in json.dumps(first)
+
+    for name in ("measured", "measure"):
+        monkeypatch.setattr(cascade_training, name, None)  # nothing is measured twice
+    assert lcnb(*arguments, "--seeds", "4")[0] == 0
+    assert json.loads(written.read_text())["seeds"] == first["seeds"]
+
+
+def test_the_experiment_says_what_it_will_take(lcnb, data, home):
+    code, out, error = lcnb("reproduce", "cascade-training", "--dry-run", *LITE)
+    assert (code, error) == (0, "")
+    assert "fills   3 seeds (0, 1, 2), each 1 steps of a trunk and 6 x 1 of branches" in out
+    assert "fills   shuffled-1: regions of equal size from another image, halo 1" in out
+    assert "takes   about " in out
+    assert list(home.iterdir()) == []
+    voc = lcnb("reproduce", "cascade-training", "--dry-run", "--stride", "16", "--crop", "32", "32")[1]
+    assert "needs   voc2012 trainaug: missing: PASCAL VOC 2012 is not here" in voc
+    assert "each 2000 steps of a trunk and 6 x 1000 of branches" in voc
+    assert "needs   ImageNet weights: " in voc
 
 
 def test_figure_1(lcnb, data, home, monkeypatch):

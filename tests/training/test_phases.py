@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from lcnb.training import ARMS, TrainConfig, Trainer, TrainingError
-from lcnb.training.objective import Objective
+from lcnb.training.objective import Objective, shuffled_regions
 from lcnb.training.phases import Phase, phase_at, phases, prepare
 from lcnb.weights import save
 
@@ -39,6 +39,7 @@ def test_learning_rate_by_hand():
         ("dsn-dropout", ["deep", "deep"], (1, 1, 1)),
         ("irnet", ["deep", "deep"], (0, 0, 1)),
         ("hard", ["deep", "hard"], (1, 1, 1)),
+        ("shuffled", ["deep", "shuffled"], (1, 1, 1)),
         ("mc", ["single"] * 3, (1, 1, 1)),
     ],
 )
@@ -52,7 +53,7 @@ def test_every_arm_sees_the_same_number_of_images(arm, kinds, weights):
 
 
 def test_the_arms_are_all_covered():
-    assert set(ARMS) == {"lc", "dsn", "dsn-dropout", "irnet", "hard", "mc"}
+    assert set(ARMS) == {"lc", "dsn", "dsn-dropout", "irnet", "hard", "shuffled", "mc"}
 
 
 def batch_of(size=(48, 64)):
@@ -125,6 +126,51 @@ def test_hard_and_cascade_losses_share_stage_one_and_its_cells(small_cascade):
     assert reached[0].all()
     assert 0 < reached[1].float().mean() < 1
     assert not on_regions[1].equal(dense[1])
+
+
+def test_shuffled_regions_by_hand():
+    """Of four cells the second image keeps one, least confident in the first; the first two, by the second."""
+    still_open = [torch.tensor([[[True, True, False, False]], [[False, False, False, True]]])]
+    confidence = [torch.tensor([[[0.1, 0.2, 0.9, 0.8]], [[0.9, 0.8, 0.3, 0.1]]])]
+    (kept,) = shuffled_regions(still_open, confidence)
+    assert kept.tolist() == [[[False, False, True, True]], [[True, False, False, False]]]
+
+
+@pytest.mark.parametrize("rho", [0.0, 0.6, (0.6, 0.5), 1.0])
+@pytest.mark.parametrize("halo", [0, 1])
+def test_shuffled_regions_have_the_sizes_of_the_images_own_and_are_nested(small_cascade, rho, halo):
+    x = torch.rand(3, 3, 48, 64, generator=torch.Generator().manual_seed(2))
+    config = dataclasses.replace(CONFIG, amp=False, halo=halo)
+    object.__setattr__(config, "rho", rho)  # one for each exit is no setting of a run
+    build = Objective(copy_of(small_cascade).eval(), config, None, 11)
+    with torch.no_grad():
+        _, own = build._logits(x, phase("cascade"))
+        _, found = build._logits(x, phase("shuffled"))
+    assert [r.sum((1, 2)).tolist() for r in found] == [r.sum((1, 2)).tolist() for r in own]
+    for outer, inner in itertools.pairwise(found):
+        assert not (inner & ~outer).any()
+    if rho == 0.6:
+        assert len(found) == 3
+        assert not found[1].equal(own[1])
+        assert 0 < found[2].sum() < found[1].sum()
+
+
+def test_a_shuffled_step_leaves_no_trace_but_gradients(small_cascade):
+    model = copy_of(small_cascade)
+    now = phase("shuffled", frozen_norm=True)
+    prepare(model, now)
+    before = {k: v.clone() for k, v in model.state_dict().items()}
+    objective(model)(*batch_of(), now).backward()
+    assert min(gradients(model)) > 0
+    assert all(v.equal(before[k]) for k, v in model.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    ("change", "words"), [({"batch": 1}, "batch is at least 2"), ({"freeze_norm": False}, "is on")]
+)
+def test_the_shuffled_arm_needs_another_image_and_frozen_norms(change, words):
+    with pytest.raises(TrainingError, match=words):
+        TrainConfig(arm="shuffled", **change)
 
 
 def test_a_model_cascade_trains_one_stage_at_a_time(small_cascade):

@@ -272,3 +272,75 @@ def test_kill_9_between_two_checkpoints_and_in_the_middle_of_one(small, tmp_path
 def logged(folder):
     file = folder / "log.csv"
     return file.read_text().count("\n") - 1 if file.exists() else 0
+
+
+def seen_by(config, folder, monkeypatch, **options):
+    """A run to its end: (the batches of its steps, the average, the trainer)."""
+    batches, true = [], Trainer._train_step
+
+    def noted(self, objective, phase, x, target):
+        batches.append((self.step, x.clone(), target.clone(), phase.learning_rate(self.step)))
+        return true(self, objective, phase, x, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "_train_step", noted)
+        run = Trainer(config, folder, say=quiet, **options)
+        run.run()
+    return batches, run.average, run
+
+
+def test_branches_of_one_trunk_see_the_same_crops(small, tmp_path, monkeypatch):
+    """Those that the trunk would have seen next; weights, average and step are its own, the optimiser is new."""
+    trunk = dataclasses.replace(small, arm="dsn", steps=2, cascade_steps=0, dropout=0.0)
+    seen_by(trunk, tmp_path / "trunk", monkeypatch)
+    changes = {"steps": 2, "cascade_steps": 2, "rho": 0.12}
+    arms = [
+        dataclasses.replace(trunk, arm=arm, halo=halo, **changes)
+        for arm, halo in (("dsn", 0), ("lc", 1), ("shuffled", 0))
+    ]
+    found = [seen_by(c, tmp_path / f"{c.arm}", monkeypatch, begin=tmp_path / "trunk") for c in arms]
+    whole = seen_by(arms[0], tmp_path / "whole", monkeypatch)[0][2:]
+    for batches, _, _ in found:
+        assert [b[0] for b in batches] == [2, 3]
+        for (_, x, target, rate), (_, other, truth, pace) in zip(batches, whole, strict=True):
+            assert x.equal(other)
+            assert target.equal(truth)
+            assert rate == pace
+    (_, deep, run), (_, cascade, _), (_, shuffled, _) = found
+    assert not all(deep[k].equal(cascade[k]) for k in deep)
+    assert not all(shuffled[k].equal(cascade[k]) for k in deep)
+    assert next(iter(run.optimiser.state.values()))["step"] == 2
+
+    start = Trainer(arms[1], tmp_path / "new", say=quiet, begin=tmp_path / "trunk")
+    kept = torch.load(tmp_path / "trunk" / "checkpoint.pt", weights_only=True)
+    assert start.step == 2
+    assert all(v.equal(kept["average"][k]) for k, v in start.average.items())
+    assert all(v.equal(kept["model"][k]) for k, v in start.model.state_dict().items())
+
+
+def test_a_branch_goes_on_from_its_own_checkpoint(small, tmp_path, monkeypatch):
+    trunk = dataclasses.replace(small, arm="dsn", steps=2, cascade_steps=0)
+    seen_by(trunk, tmp_path / "trunk", monkeypatch)
+    config = dataclasses.replace(trunk, arm="lc", cascade_steps=1)
+    options = {"begin": tmp_path / "trunk"}
+    _, average, _ = seen_by(config, tmp_path / "lc", monkeypatch, **options)
+    again = Trainer(config, tmp_path / "lc", resume=True, say=quiet, **options)
+    assert again.step == 3
+    assert all(v.equal(average[k]) for k, v in again.average.items())
+
+
+def test_what_a_run_does_not_begin_from(small, tmp_path, monkeypatch):
+    trunk = dataclasses.replace(small, arm="dsn", steps=1, cascade_steps=0)
+    seen_by(trunk, tmp_path / "trunk", monkeypatch)
+    for changes, words in (
+        ({"steps": 2, "cascade_steps": 1}, r"another first step of training \(steps: 1 there, 2 here\)"),
+        ({"seed": 5, "cascade_steps": 1}, r"another first step of training \(seed: 0 there, 5 here\)"),
+    ):
+        with pytest.raises(TrainingError, match=words):
+            Trainer(dataclasses.replace(trunk, **changes), tmp_path / "x", say=quiet, begin=tmp_path / "trunk")
+    with pytest.raises(TrainingError, match="does not exist"):
+        Trainer(dataclasses.replace(trunk, cascade_steps=1), tmp_path / "x", say=quiet, begin=tmp_path / "none")
+    longer = dataclasses.replace(trunk, cascade_steps=2)
+    seen_by(longer, tmp_path / "longer", monkeypatch)
+    with pytest.raises(TrainingError, match="is at step 3, not at the 1 of the first step"):
+        Trainer(longer, tmp_path / "x", say=quiet, begin=tmp_path / "longer")

@@ -20,7 +20,7 @@ REQUIRED = {
         "05_stage_visualization", "06_reproduce_fps_miou", "07_video", "08_beyond",
     )],
     "Background": [f"docs/{name}.md" for name in (
-        "reproduction", "performance", "teaching", "notebooks", "architecture",
+        "reproduction", "cascade-training", "performance", "teaching", "notebooks", "architecture",
     )],
     "Data and numbers": [
         "data/README.md", "data/photos/README.md", "data/weights/streets-small/README.md",
