@@ -65,7 +65,11 @@ def _numbers() -> str:
 
 
 def _results(found: Mapping[str, Any] | None) -> str:
-    lines = (f"{COMMAND} --dry-run   # what is needed, and for how long", COMMAND, "python -m tools.cascade_training_page")
+    lines = (
+        f"{COMMAND} --dry-run   # what is needed, and for how long",
+        COMMAND,
+        "python -m tools.cascade_training_page",
+    )
     run = "\n".join(["```sh", *lines, "```"])
     if found is None:
         return f"Not run yet. One seed after the other, in as many sittings as it takes:\n\n{run}"

@@ -22,7 +22,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from lcnb.regions import native, products
-from lcnb.regions.counting import counts_as
+from lcnb.regions.counting import counts_as, tell_counter
 from lcnb.regions.region import Pair, Region
 
 BLOCK_BYTES = 4 << 20  # of gathered operand at a time: it should stay in a cache
@@ -86,6 +86,7 @@ def _alone(features: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
 def _convolve(features: Tensor, weight: Tensor, table: Tensor, groups: int) -> Tensor:
     """(N, C) features and an (O, C / G, kh, kw) weight -> (N, O); no autograd."""
     if groups > 1:
+        tell_counter()
         return grouped_conv(features, weight, table, groups)
     padded = _with_row(features, 0.0)
     # No copy when the weight is stored channels-last.

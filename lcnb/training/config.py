@@ -192,9 +192,6 @@ _LITE_STREETS = replace(
     _LITE, freeze=2, steps=1200, scale=(0.75, 1.5), stage_weights=(0.6, 0.8, 1.0), class_weight=1.4, jaccard=1.0
 )
 PRESETS = {
-    "voc-lite": replace(_LITE, dataset="voc2012", classes="covered7", split="trainaug", crop=(256, 256)),
-    "camvid-lite": replace(_LITE_STREETS, dataset="camvid"),
-    "streets-lite": replace(_LITE_STREETS, dataset="streets"),
     "streets-small": _STREETS,
     "camvid-small": replace(_CAMVID, steps=4000, cascade_steps=600, val_every=500),
     "camvid-large": replace(
@@ -202,5 +199,8 @@ PRESETS = {
     ),
     "voc-paper": replace(_PAPER, dataset="voc2012", split="trainaug"),
     "cityscapes-paper": replace(_PAPER, dataset="cityscapes", crop=(512, 1024), steps=40_000, cascade_steps=20_000),
+    "voc-lite": replace(_LITE, dataset="voc2012", classes="covered7", split="trainaug", crop=(256, 256)),
+    "camvid-lite": replace(_LITE_STREETS, dataset="camvid"),
+    "streets-lite": replace(_LITE_STREETS, dataset="streets"),
 }  # fmt: skip
 """Recipes by name; `data/weights/<name>` holds what those gave that were run."""
