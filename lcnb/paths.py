@@ -37,7 +37,7 @@ def absolute(path: str | Path) -> Path:
 
 
 def data_roots() -> list[Path]:
-    """Folders that are searched for data sets and weights, first match wins.
+    """Folders that are searched for weights and for each split of a data set, first match wins.
 
     `$LCNB_DATA` (one folder, or several joined by the system's path separator), then `data/` of the working
     directory, then `data/` of the checkout. Only folders that exist, as absolute paths.

@@ -24,7 +24,7 @@ SHOWN = (
     "Leaving early costs no accuracy; it helps", "Half of the cells need no third stage (seven classes of VOC)",
     "Leaving early costs no accuracy; it helps (seven classes of VOC)",
 )  # fmt: skip
-"""Claims that the README shows."""
+"""Claims that the README shows beside those that are not reproduced."""
 VOC = "T1-voc-lite"
 HALO, TAUGHT = "T1-camvid-small-halo1", "T2-camvid-small-teacher-halo1"
 MISSING = ("T2", "T1", "T3", "F1", "F7")
@@ -59,10 +59,36 @@ def readme() -> str:
     rows = []
     for title in SHOWN:
         found = claims[title].finding()
+        if found.word == "not reproduced":  # it is listed above the table
+            continue
         rows.append((f"{title} ({claims[title].source})", claims[title].printed, found.measured, found.word))
     before, rest = README.read_text(encoding="utf-8").split(BEGIN)
     head = ("claim", "printed", "measured here", "")
-    return f"{before}{BEGIN}\n\n{table(head, rows, len(head))}\n\n{_halo()}\n\n{END}{rest.split(END)[1]}"
+    parts = (_tally(), _failed(), "Some of the others:", table(head, rows, len(head)), _halo())
+    return f"{before}{BEGIN}\n\n" + "\n\n".join(parts) + f"\n\n{END}{rest.split(END)[1]}"
+
+
+def _tally() -> str:
+    """How many of all claims have each verdict, in a sentence."""
+    counts = ledger.counted()
+    return (
+        f"**{counts['reproduced']} of {sum(counts.values())} claims of the paper and its talk are reproduced, "
+        f"{counts['partly']} partly, {counts['not reproduced']} not**;\n"
+        f"{counts['untestable here']} cannot be tested here. Not reproduced:"
+    )
+
+
+def _failed() -> str:
+    """Every claim that is not reproduced, with what was measured."""
+    lines = []
+    for claim in ledger.CLAIMS:
+        found = claim.finding()
+        if found.word == "not reproduced":
+            interval = "" if found.interval == "-" else f" (95 %: {found.interval})"
+            lines.append(
+                f"- {claim.title} ({claim.source}).\n  Printed: {claim.printed}.\n  Here: {found.measured}{interval}."
+            )
+    return "\n".join(lines) or "none."
 
 
 def _halo(rho: float = 0.985) -> str:
@@ -70,7 +96,7 @@ def _halo(rho: float = 0.985) -> str:
     (row,) = [r for r in stored(HALO)["rows"] if r["rho"] == rho]
     change = row["true_minus_dense"]
     return (
-        "Who stays loses the features of neighbours who left; a halo (ours: every region grown by a cell) keeps the "
+        "Open cells lose the features of exited neighbours; a halo (ours: every region grown by a cell) keeps the "
         f"nearest. With it,\ntrue runs at rho = {rho:g} change mIoU by {change['value']:+.4f} "
         f"[{change['low']:+.4f}, {change['high']:+.4f}] against rho = 1, at {row['saved']:.0%} fewer multiply-adds."
     )

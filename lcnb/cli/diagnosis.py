@@ -108,7 +108,8 @@ def _data_faults(found: dict[str, Any]) -> list[str]:
     ]
     if found["datasets"] is None:
         return faults
-    folders = [d["folder"] for d in found["datasets"].values() if d] + list((found["weights"] or {}).values())
+    folders = [folder for d in found["datasets"].values() if d for folder in d["folders"]]
+    folders += list((found["weights"] or {}).values())
     faults += [
         f"LCNB_DATA names {part}, but no data set and no weights/ are in it: point it at the folder above camvid/, "
         "voc2012/ or cityscapes/"
