@@ -177,24 +177,26 @@ def grouped_conv(features: Tensor, weight: Tensor, table: Tensor, groups: int) -
     each = outputs // groups  # outputs of a group
     if (found := _kernels(features, per_group * each)) is not None:
         return native.depthwise(found, features, weight.flatten(1).t(), table)
-    dtype, out = _sums(features), features.new_empty(len(table), outputs)
+    dtype = _sums(features)
     with torch.autocast(features.device.type, enabled=False):
         weight = weight.to(dtype).flatten(2)
         if each == 1 or per_group == 1:
             kernels = weight.flatten(0, 1).t().contiguous()  # (K, O C / G)
+            out = features.new_zeros(len(table), kernels.shape[1], dtype=dtype)
             for rows, neighbours in _positions(_repeated(features, each), table):
-                result = out.new_zeros(rows.stop - rows.start, kernels.shape[1], dtype=dtype)
                 for near, kernel in zip(neighbours, kernels, strict=True):
-                    result.addcmul_(near, kernel)
-                out[rows] = result if per_group == 1 else result.unflatten(1, (outputs, per_group)).sum(2)
+                    out[rows].addcmul_(near, kernel)
+            if per_group > 1:
+                out = out.unflatten(1, (outputs, per_group)).sum(2)
         else:
             kernels = weight.unflatten(0, (groups, each)).permute(3, 0, 2, 1).contiguous()  # (K, G, C / G, O / G)
+            out = features.new_empty(len(table), outputs)
             for rows, neighbours in _positions(features, table):
                 result = out.new_zeros(groups, rows.stop - rows.start, each, dtype=dtype)
                 for near, kernel in zip(neighbours, kernels, strict=True):
                     result.baddbmm_(near.unflatten(1, (groups, per_group)).transpose(0, 1), kernel)
                 out[rows] = result.transpose(0, 1).flatten(1)
-    return out
+    return out.to(features.dtype)
 
 
 @torch.library.custom_op(
