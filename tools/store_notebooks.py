@@ -44,11 +44,23 @@ def digests(content: dict[str, Any], solution: bool = False) -> dict[str, str]:
     own = {"graders": _of_files(_graders("".join(code)))} if solution else {}
     return own | {
         "code": _short("\0".join(code).encode()),
-        "weights": _of_files((ROOT / "data" / "weights" / "streets-small").glob("*.safetensors")),
-        "data": _of_files(p for p in (ROOT / "data" / "streets").rglob("*") if p.is_file()),
+        "weights": _of_files(_weights("".join(code))),
+        "data": _of_files(_data("".join(code))),
         "results": _of_files(p for p in (ROOT / "docs" / "results").glob("*.json") if f'"{p.stem}' in "".join(code)),
         "package": _of_files(p for name in CODE for p in _sources(ROOT / name)),
     }
+
+
+def _weights(code: str) -> list[Path]:
+    """Those of the street network, which every notebook uses, and others that are named in the code."""
+    files = (ROOT / "data" / "weights").glob("*/*.safetensors")
+    return [f for f in files if f.parent.name == "streets-small" or f'"{f.parent.name}"' in code]
+
+
+def _data(code: str) -> list[Path]:
+    """The files of `streets`, and the photographs if the code loads one."""
+    folders = ["streets", *(["photos"] if "load_photo(" in code else [])]
+    return [p for name in folders for p in (ROOT / "data" / name).rglob("*") if p.is_file()]
 
 
 def _sources(path: Path) -> Iterable[Path]:
