@@ -15,10 +15,10 @@ from typing import Any
 
 from lcnb.errors import LcnbError, WriteError
 
-HOME = "https://github.com/lcnb/lcnb"
-"""The one address setting: a test says which texts must follow when it changes."""
-REPOSITORY = os.environ.get("LCNB_REPOSITORY", HOME)
-"""Where an installed package says its data and weights can be had: a fork may name itself."""
+REPOSITORY = os.environ.get("LCNB_REPOSITORY", "").strip().removesuffix("/")
+"""The address of the repository, "https://github.com/me/mine", or "" where none was set: there is no default."""
+CHECKOUT = REPOSITORY or "the lcnb repository"
+"""What messages call the place of data, weights and notebooks."""
 STALE = 3600.0
 """Seconds after which an unfinished file that nobody wrote to any more is nobody's."""
 SHORT = 40

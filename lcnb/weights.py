@@ -24,7 +24,7 @@ from lcnb.errors import WeightsError
 from lcnb.models import LayerCascade
 from lcnb.models.exits import thresholds
 from lcnb.models.networks import NETWORKS, Network, stored_network
-from lcnb.paths import REPOSITORY, absolute, data_roots, searched, written_whole
+from lcnb.paths import CHECKOUT, absolute, data_roots, searched, written_whole
 
 FORMAT = "lcnb-cascade-1"
 FILE, METRICS = "model.safetensors", "metrics.json"
@@ -163,7 +163,7 @@ def _find(name_or_path: str | Path) -> Path:
             return file
     raise WeightsError(
         f"no weights named {str(name_or_path)!r} in weights/ under {searched()} (there: {', '.join(known) or 'none'}), "
-        f"and no {path} with {FILE}; shipped weights are in data/weights of {REPOSITORY}: clone it, or point LCNB_DATA "
+        f"and no {path} with {FILE}; shipped weights are in data/weights of {CHECKOUT}: clone it, or point LCNB_DATA "
         "at a folder that holds weights/"
     )
 

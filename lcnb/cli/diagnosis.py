@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from lcnb.paths import REPOSITORY, given_roots, searched
+from lcnb.paths import CHECKOUT, given_roots, searched
 
 NOTEBOOKS = 'install with `pip install "lcnb[notebooks]"`'
 SPACE_GB, MEMORY_GB = 1.0, 3.0
@@ -119,7 +119,7 @@ def _data_faults(found: dict[str, Any]) -> list[str]:
         faults += [f"{name}: {v}" for v in (one["splits"].values() if one else ()) if isinstance(v, str)]
     if found["datasets"].get("streets") is None:
         faults.append(
-            f"the embedded data set streets is not in {searched()}: it is in data/streets of {REPOSITORY}; clone it "
+            f"the embedded data set streets is not in {searched()}: it is in data/streets of {CHECKOUT}; clone it "
             "and work there, or point LCNB_DATA at its data/"
         )
     return faults
@@ -129,7 +129,7 @@ def _weights(found: dict[str, Any]) -> list[str]:
     if found["weights"]:
         return list(found["damaged_weights"] or [])
     return [
-        f"no weights are in weights/ under {searched()}: they are in data/weights of {REPOSITORY}; clone it, or train "
+        f"no weights are in weights/ under {searched()}: they are in data/weights of {CHECKOUT}; clone it, or train "
         "with `lcnb train` and `lcnb weights pack`"
     ]
 

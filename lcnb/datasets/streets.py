@@ -18,7 +18,7 @@ from lcnb.datasets.camvid import CLASSES, UNLABELLED, pairs, splits
 from lcnb.datasets.camvid import SPEC as CAMVID
 from lcnb.datasets.pictures import read_mask
 from lcnb.errors import DataError
-from lcnb.paths import REPOSITORY
+from lcnb.paths import CHECKOUT
 
 __all__ = ["SPEC", "drive", "pairs", "splits"]
 
@@ -28,7 +28,7 @@ SPEC = DatasetSpec(
     ignore_index=UNLABELLED,
     title="Streets",
     licence="CC0-1.0",
-    how_to_get=f"clone {REPOSITORY}, which holds it in data/streets",
+    how_to_get=f"clone {CHECKOUT}, which holds it in data/streets",
     layout=CAMVID.layout,
     folder="streets",
 )

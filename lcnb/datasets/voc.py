@@ -36,6 +36,7 @@ SPEC = DatasetSpec(
     "and unpack it into voc2012/",
     layout="JPEGImages/, SegmentationClass/ and ImageSets/Segmentation/*.txt, directly or under VOCdevkit/VOC2012/",
     folder="voc2012",
+    void_ring=True,
 )
 AUGMENTED = "trainaug"
 HOW_TO_GET_SPLIT = {

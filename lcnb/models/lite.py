@@ -174,7 +174,7 @@ def from_imagenet(state: dict[str, Tensor], names: list[str]) -> dict[str, Tenso
         theirs.setdefault(layer, {})[kind] = value
     ours = list(dict.fromkeys(name.rpartition(".")[0] for name in names))
     behind = len(theirs) - 3  # convolution, norm and classifier
-    renamed = {}
+    renamed: dict[str, Tensor] = {}
     for i, (layer, tensors) in enumerate(theirs.items()):
         if i < behind:
             renamed |= {f"{ours[i] if i < len(ours) else layer}.{kind}": value for kind, value in tensors.items()}

@@ -180,10 +180,16 @@ _PAPER = TrainConfig(
 )  # fmt: skip
 _LITE = TrainConfig(
     network="lite0", stride=16, init="imagenet", lr=1e-3, backbone_lr=0.4, freeze=4, freeze_backbone_norm=True,
-    warmup=100, weight_decay=0.01, steps=2400, class_weight=None, jaccard=0.5, scale=(0.6, 1.6),
+    warmup=100, weight_decay=0.01, steps=2000, class_weight=None, jaccard=0.5, scale=(0.6, 1.6),
 )  # fmt: skip
+# Street scenes have thin and small classes: weights and losses as for the small networks, fewer frozen layers.
+_LITE_STREETS = replace(
+    _LITE, freeze=2, steps=1200, scale=(0.75, 1.5), stage_weights=(0.6, 0.8, 1.0), class_weight=1.4, jaccard=1.0
+)
 PRESETS = {
-    "voc-lite": replace(_LITE, dataset="voc2012", classes="covered7", split="trainaug", crop=(288, 288)),
+    "voc-lite": replace(_LITE, dataset="voc2012", classes="covered7", split="trainaug", crop=(256, 256)),
+    "camvid-lite": replace(_LITE_STREETS, dataset="camvid"),
+    "streets-lite": replace(_LITE_STREETS, dataset="streets"),
     "streets-small": _STREETS,
     "camvid-small": replace(_CAMVID, steps=4000, cascade_steps=600, val_every=500),
     "camvid-large": replace(

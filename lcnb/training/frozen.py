@@ -52,7 +52,7 @@ def _fold(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> None:
     own = 0.0 if conv.bias is None else conv.bias.detach()
     shift = norm.bias.detach() + (own - norm.running_mean) * factor
     conv._conv_forward = functools.partial(_convolve, conv, factor[:, None, None, None], shift)  # type: ignore[method-assign]
-    norm.forward = _same  # type: ignore[method-assign]
+    norm.forward = _same  # type: ignore[method-assign, assignment]
 
 
 def _same(x: Any) -> Any:
