@@ -6,7 +6,7 @@ All lessons and all solutions if none is named. Beside the outputs each notebook
 
 - code: its cells, without the one that installs the package;
 - weights, data: the folders of `data/weights` and `data` that it names (a `{dataset}` in braces stands for the default
-  of its parameter), so that new weights or data make no other notebook stale;
+  of its parameter; `load_photo` names `photos`), so that new weights or data make no other notebook stale;
 - results: the files of `docs/results` that it names, and those of the ledger's claims where it shows the ledger;
 - figures: the modules that draw or print what it shows (`SHOWS`), of these only the ones that its cells use, and what
   these import of their kind;
@@ -81,9 +81,11 @@ def digests(content: dict[str, Any], solution: bool = False) -> dict[str, str]:
 
 
 def _named(code: str) -> set[str]:
-    """Everything quoted in the code, with the default of the parameter `dataset` for each `{name}`."""
+    """Everything quoted in the code, with the default of the parameter `dataset` for each `{name}`; `load_photo` counts
+    as the folder that it reads."""
     default = re.search(r'^dataset: str = "(\w+)"', code, re.MULTILINE)
-    return set(re.findall(r'"([\w.-]+)"', re.sub(r"\{\w+\}", default[1], code) if default else code))
+    quoted = set(re.findall(r'"([\w.-]+)"', re.sub(r"\{\w+\}", default[1], code) if default else code))
+    return quoted | ({"photos"} if "load_photo(" in code else set())
 
 
 def _data() -> set[str]:

@@ -95,9 +95,9 @@ def test_cells_decide_but_the_one_that_installs_does_not(tree):
 
 
 def test_named_photos_and_all_that_the_ledger_judges_decide(tree):
-    before = decided('photo("photos")')
+    before = decided('load_photo("cow")')
     write(tree / "data" / "photos" / "b", "new")
-    assert decided('photo("photos")')["data"] != before["data"]
+    assert decided('load_photo("cow")')["data"] != before["data"]
     before = decided("ledger.counted()")
     write(tree / "docs" / "results" / "F1-camvid-small.json")
     assert decided("ledger.counted()")["results"] != before["results"]
