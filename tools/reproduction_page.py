@@ -70,11 +70,12 @@ def readme() -> str:
 
 def _tally() -> str:
     """How many of all claims have each verdict, in a sentence."""
-    counts = ledger.counted()
+    counts, twice = ledger.counted(), sum(claim.title.endswith(ledger.ON_VOC) for claim in ledger.CLAIMS)
     return (
-        f"**{counts['reproduced']} of {sum(counts.values())} claims of the paper and its talk are reproduced, "
-        f"{counts['partly']} partly, {counts['not reproduced']} not**;\n"
-        f"{counts['untestable here']} cannot be tested here. Not reproduced:"
+        f"**{counts['reproduced']} of {sum(counts.values())} verdicts on the claims of the paper and its talk are "
+        f"\"reproduced\", {counts['partly']} \"partly\", {counts['not reproduced']} \"not reproduced\"**;\n"
+        f"{counts['untestable here']} claims cannot be tested here, and {twice} are judged twice: on CamVid, from scratch, and "
+        "on seven classes\nof VOC, from ImageNet. Not reproduced:"
     )
 
 

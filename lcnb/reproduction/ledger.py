@@ -47,9 +47,12 @@ def _against(row: str) -> str:
     return f"{T2['lc']} against {T2[row]:.2f}"
 
 
+ON_VOC = " (seven classes of VOC)"
+
+
 def _on_voc(claim: Claim, *results: str) -> Claim:
     """The same claim by the same rule, on the seven classes of VOC that our pictures cover."""
-    return replace(claim, title=f"{claim.title} (seven classes of VOC)", results=results)
+    return replace(claim, title=f"{claim.title}{ON_VOC}", results=results)
 
 
 SYSTEMS = "bench-systems-width-1"
