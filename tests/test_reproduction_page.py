@@ -17,7 +17,10 @@ def test_the_readme_shows_what_the_results_give():
 def test_the_readme_counts_all_claims_and_names_those_that_failed():
     words = [claim.finding().word for claim in ledger.CLAIMS]
     text = built.README.read_text(encoding="utf-8")
-    said = re.search(r"\*\*(\d+) of (\d+) claims .* reproduced, (\d+) partly, (\d+) not\*\*;\n(\d+) cannot", text)
+    pattern = (
+        r'\*\*(\d+) of (\d+) verdicts .* "reproduced", (\d+) "partly", (\d+) "not reproduced"\*\*;\n(\d+) claims cannot'
+    )
+    said = re.search(pattern, text)
     counts = [words.count(word) for word in ("reproduced", "partly", "not reproduced", "untestable here")]
     assert [int(n) for n in said.groups()] == [counts[0], len(words), *counts[1:]]
     failed = [claim for claim, word in zip(ledger.CLAIMS, words, strict=True) if word == "not reproduced"]

@@ -73,9 +73,9 @@ def _tally() -> str:
     counts, twice = ledger.counted(), sum(claim.title.endswith(ledger.ON_VOC) for claim in ledger.CLAIMS)
     return (
         f"**{counts['reproduced']} of {sum(counts.values())} verdicts on the claims of the paper and its talk are "
-        f"\"reproduced\", {counts['partly']} \"partly\", {counts['not reproduced']} \"not reproduced\"**;\n"
-        f"{counts['untestable here']} claims cannot be tested here, and {twice} are judged twice: on CamVid, from scratch, and "
-        "on seven classes\nof VOC, from ImageNet. Not reproduced:"
+        f'"reproduced", {counts["partly"]} "partly", {counts["not reproduced"]} "not reproduced"**;\n'
+        f"{counts['untestable here']} claims cannot be tested here, and {twice} are judged twice: on CamVid, from "
+        "scratch, and on seven classes\nof VOC, from ImageNet. Not reproduced:"
     )
 
 
