@@ -30,7 +30,7 @@ def _scores(m: dict[str, Any]) -> str:
     rows = [
         ("mIoU", number(true["miou"]), number(dense["miou"])),
         ("pixel accuracy", number(true["pixel_accuracy"]), number(dense["pixel_accuracy"])),
-        (f"boundary F, {true['boundary_tolerance_px']} px", number(true["boundary_f"]), number(dense["boundary_f"])),
+        *([] if true["boundary_f"] is None else [_boundary(true, dense)]),
         ("cells that leave at stage 1 / 2 / 3", *(" / ".join(map(percent, run["exits"])) for run in (true, dense))),
         ("GMAC an image", number(true["gmacs_per_image"], 2), number(dense["gmacs_per_image"], 2)),
     ]
@@ -42,6 +42,11 @@ def _scores(m: dict[str, Any]) -> str:
         + "\n".join(lines)
         + f"\n\nEach stage alone, on every pixel: mIoU {stages}. All runs are true runs: later stages on regions.\n"
     )
+
+
+def _boundary(true: dict[str, Any], dense: dict[str, Any]) -> tuple[str, str, str]:
+    name = f"boundary F, {true['boundary_tolerance_px']} px"
+    return name, number(true["boundary_f"]), number(dense["boundary_f"])
 
 
 def _classes(m: dict[str, Any]) -> str:

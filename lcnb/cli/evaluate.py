@@ -193,7 +193,9 @@ def score(
     limits = limits[0] if isinstance(limits, Sequence) and len(limits) == 1 else limits
     halo = halo_of(cascade, halo) if mode == "true" else 0
     scores = over_images(evaluate, cascade, dataset, limit, rho=limits, mode=mode, halo=halo)
-    return {"rho": limits, "mode": mode, "halo": halo, **scores.as_dict()}
+    found = {"rho": limits, "mode": mode, "halo": halo, **scores.as_dict()}
+    # A ring of void hides the outlines that this score compares.
+    return found | {"boundary_f": None} if dataset.spec.void_ring else found
 
 
 def halo_of(cascade: LayerCascade, given: int | None) -> int:

@@ -168,9 +168,10 @@ class TrainConfig:
         return self.steps + self.cascade_steps
 
     def shown(self) -> dict[str, Any]:
-        """The knobs as results and cards show them: without folders of this machine."""
+        """The knobs as results and cards show them: without folders of this machine, and without what has no effect."""
         paths = {name: value for name in ("init", "teacher") if (value := getattr(self, name)) is not None}
-        return asdict(self) | {name: public(value) for name, value in paths.items()}
+        knobs = asdict(self) | {name: public(value) for name, value in paths.items()}
+        return {k: v for k, v in knobs.items() if k != "width" or NETWORKS[self.network].has("width")}
 
 
 # The classes nearly alike, and mIoU itself among the losses: before, small classes were painted too wide.
