@@ -26,14 +26,14 @@ STREET: dict[str, Colour] = {
 }
 VOC_SEVEN: dict[str, Colour] = {
     "background": (4, 38, 51),
-    "cat": (185, 143, 17),
+    "cat": (125, 20, 190),
     "cow": (41, 162, 255),
     "dog": (20, 113, 101),
-    "horse": (237, 183, 95),
+    "horse": (140, 225, 70),
     "person": (198, 25, 0),
     "sheep": (249, 76, 186),
 }
-"""The classes of VOC's `covered7`, on a dark background as in VOC's own masks; also apart from `UNKNOWN`."""
+"""The classes of VOC's `covered7`, on a dark background as in VOC's own masks; also apart from `UNKNOWN` and `STAGES`."""
 # fmt: off
 _TWENTY_ONE: list[Colour] = [
     (0, 0, 0), (140, 60, 105), (67, 0, 238), (255, 191, 176), (178, 92, 130), (26, 117, 255), (194, 200, 255),
