@@ -31,6 +31,16 @@ def checkout() -> Path | None:
     return root if (root / "pyproject.toml").is_file() and (root / "data").is_dir() else None
 
 
+def extra(name: str) -> str:
+    """The command that installs what an extra of pyproject.toml lists, for messages.
+
+    From a checkout it names the folder: the package of this name on an index could be somebody else's. Where lcnb is
+    installed, pip takes the installed one.
+    """
+    root = checkout()
+    return f'pip install "lcnb[{name}]"' if root is None else f'pip install -e "{root}[{name}]"'
+
+
 def absolute(path: str | Path) -> Path:
     """A path that no change of the working directory moves: `~` expanded, links followed."""
     return Path(os.path.realpath(os.path.expanduser(path)))

@@ -7,9 +7,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from lcnb.paths import CHECKOUT, given_roots, searched
+from lcnb.paths import CHECKOUT, extra, given_roots, searched
 
-NOTEBOOKS = 'install with `pip install "lcnb[notebooks]"`'
 SPACE_GB, MEMORY_GB = 1.0, 3.0
 """Below which room may not do: for executed notebooks, pages and temporary files; for a kernel, whose
 own part tests/notebooks/test_run.py bounds at .85 GB, and libraries, JupyterLab and a browser."""
@@ -66,7 +65,7 @@ def _packages(found: dict[str, Any]) -> list[str]:
     """Missing and outdated ones, of the core and of the notebooks."""
     rows = found["requirements"] or []
     missing = [r["name"] for r in rows if r["installed"] is None and r["extra"]]
-    said = [f"the notebooks need {', '.join(missing)}: {NOTEBOOKS}"] if missing else []
+    said = [f"the notebooks need {', '.join(missing)}: install with `{extra('notebooks')}`"] if missing else []
     for r in rows:
         name, needs = r["name"], f"{'the notebooks need' if r['extra'] else 'lcnb needs'} {r['name']}{r['wanted']}"
         if r["installed"] is None and not r["extra"]:

@@ -12,6 +12,7 @@ import torch
 
 from lcnb.cli import info
 from lcnb.machine import version
+from lcnb.paths import extra
 from lcnb.regions import Region, backends, unavailable, use_backend
 from lcnb.regions.backends import _BACKENDS, select
 from lcnb.regions.gather import GatherBackend
@@ -97,7 +98,7 @@ def test_says_that_there_is_no_gpu(absent):
 def test_says_that_it_is_not_installed(absent, monkeypatch):
     """Triton not installed: `lcnb info` and the backend say what to install."""
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    assert 'pip install "lcnb[triton]"' in unavailable()["triton"]
+    assert f"`{extra('triton')}`" in unavailable()["triton"]
 
 
 def test_says_that_it_cannot_be_imported(absent, monkeypatch):
