@@ -296,7 +296,7 @@ def test_the_experiment_says_what_it_will_take(lcnb, data, home):
     assert "takes   about " in out
     assert list(home.iterdir()) == []
     voc = lcnb("reproduce", "cascade-training", "--dry-run", "--stride", "16", "--crop", "32", "32")[1]
-    assert "needs   voc2012 trainaug: missing: PASCAL VOC 2012 is not here" in voc
+    assert "needs   voc2012 trainaug: missing: PASCAL VOC 2012 (7 classes) is not here" in voc
     assert "each 2000 steps of a trunk and 6 x 1000 of branches" in voc
     assert "needs   ImageNet weights: " in voc
 
