@@ -98,7 +98,7 @@ def _halo(rho: float = 0.985) -> str:
     change = row["true_minus_dense"]
     return (
         "Open cells lose the features of exited neighbours; a halo (ours: every region grown by a cell) keeps the "
-        f"nearest. With it,\ntrue runs at rho = {rho:g} change mIoU by {change['value']:+.4f} "
+        f"nearest. With it, on CamVid,\ntrue runs at rho = {rho:g} change mIoU by {change['value']:+.4f} "
         f"[{change['low']:+.4f}, {change['high']:+.4f}] against rho = 1, at {row['saved']:.0%} fewer multiply-adds."
     )
 
@@ -124,7 +124,7 @@ def _voc() -> str:
         f"{change['high']:+.4f}] against rho = 1, at {grown['saved']:.0%} fewer multiply-adds. This network was "
         "trained by deep supervision, so rho = 1 is deep supervision here; that of a cascade-trained network is not.",
     )
-    return "\n\n".join(textwrap.fill(part, 120) for part in parts)
+    return "\n\n".join(textwrap.fill(part, 120, break_on_hyphens=False) for part in parts)
 
 
 def _taught() -> str:
