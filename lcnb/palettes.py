@@ -33,7 +33,7 @@ VOC_SEVEN: dict[str, Colour] = {
     "person": (198, 25, 0),
     "sheep": (249, 76, 186),
 }
-"""The classes of VOC's `covered7`, on a dark background as in VOC's own masks; apart from `UNKNOWN` and `STAGES` too."""
+"""The classes of VOC's `covered7`, on a dark background as in VOC's own masks; apart from `UNKNOWN` and `STAGES`."""
 # fmt: off
 _TWENTY_ONE: list[Colour] = [
     (0, 0, 0), (140, 60, 105), (67, 0, 238), (255, 191, 176), (178, 92, 130), (26, 117, 255), (194, 200, 255),
