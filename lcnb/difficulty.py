@@ -55,6 +55,23 @@ def difficulty(
     return grade.masked_fill(target == ignore_index, IGNORED)
 
 
+def boundary_band(target: Tensor, ignore_index: int, width: int = BOUNDARY_WIDTH, void_ring: bool = False) -> Tensor:
+    """Where the labelled pixels near a boundary of the truth are.
+
+    Args:
+        target: (H, W) true classes.
+        ignore_index: of unlabelled pixels, which never belong to the band.
+        width: pixels to either side of a boundary.
+        void_ring: unlabelled pixels mark boundaries, as VOC's ring around each object does: it hides the outline
+            itself, so the band lies beside the ring (a trimap; Kohli et al. 2009). Otherwise they make none.
+
+    Returns:
+        (H, W) bool.
+    """
+    known = target != ignore_index
+    return near(boundaries(target.long(), None if void_ring else ~known), width) & known
+
+
 class DifficultyCounts:
     """Collects figure 1's numbers over images.
 
@@ -63,15 +80,15 @@ class DifficultyCounts:
         on_boundary: (3,) int64, pixels of each grade that lie near a boundary of the truth.
     """
 
-    def __init__(self, classes: int, ignore_index: int, width: int = BOUNDARY_WIDTH) -> None:
-        self.ignore_index, self.width = ignore_index, width
+    def __init__(self, classes: int, ignore_index: int, width: int = BOUNDARY_WIDTH, void_ring: bool = False) -> None:
+        self.ignore_index, self.width, self.void_ring = ignore_index, width, void_ring
         self.counts = torch.zeros(classes, 3, dtype=torch.int64)
         self.on_boundary = torch.zeros(3, dtype=torch.int64)
 
     def update(self, grade: Tensor, target: Tensor) -> None:
         """Add an image: its (H, W) grades and true classes."""
         known = target != self.ignore_index
-        edge = near(boundaries(target.long(), ~known), self.width) & known
+        edge = boundary_band(target, self.ignore_index, self.width, self.void_ring)
         flat = target[known].long() * 3 + grade[known].long()
         self.counts += torch.bincount(flat, minlength=self.counts.numel()).view(-1, 3).cpu()
         self.on_boundary += torch.bincount(grade[edge].long(), minlength=3).cpu()

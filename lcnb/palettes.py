@@ -24,6 +24,16 @@ STREET: dict[str, Colour] = {
     "Pedestrian": (218, 37, 25),
     "Bicyclist": (185, 25, 195),
 }
+VOC_SEVEN: dict[str, Colour] = {
+    "background": (4, 38, 51),
+    "cat": (125, 20, 190),
+    "cow": (41, 162, 255),
+    "dog": (20, 113, 101),
+    "horse": (140, 225, 70),
+    "person": (198, 25, 0),
+    "sheep": (249, 76, 186),
+}
+"""The classes of VOC's `covered7`, on a dark background as in VOC's own masks; apart from `UNKNOWN` and `STAGES`."""
 # fmt: off
 _TWENTY_ONE: list[Colour] = [
     (0, 0, 0), (140, 60, 105), (67, 0, 238), (255, 191, 176), (178, 92, 130), (26, 117, 255), (194, 200, 255),
@@ -58,13 +68,14 @@ def stage_colours(stages: int) -> list[Colour]:
 
 
 def class_colours(classes: tuple[str, ...] | list[str]) -> list[Colour]:
-    """A colour for each class, by index: the street colours for street classes, else searched ones.
+    """A colour for each class, by index: those of `STREET` or `VOC_SEVEN` for their classes, else searched ones.
 
     Raises:
         ValueError: more classes than there are colours that can be told apart.
     """
-    if all(name in STREET for name in classes):
-        return [STREET[name] for name in classes]
+    for known in (STREET, VOC_SEVEN):
+        if all(name in known for name in classes):
+            return [known[name] for name in classes]
     if len(classes) > len(_TWENTY_ONE):
         raise ValueError(f"there are colours for at most {len(_TWENTY_ONE)} classes, got {len(classes)}")
     return (_NINETEEN if len(classes) <= len(_NINETEEN) else _TWENTY_ONE)[: len(classes)]

@@ -15,10 +15,10 @@ from typing import Any
 
 from lcnb.errors import LcnbError, WriteError
 
-HOME = "https://github.com/lcnb/lcnb"
-"""The one address setting: a test says which texts must follow when it changes."""
-REPOSITORY = os.environ.get("LCNB_REPOSITORY", HOME)
-"""Where an installed package says its data and weights can be had: a fork may name itself."""
+REPOSITORY = os.environ.get("LCNB_REPOSITORY", "").strip().removesuffix("/")
+"""The address of the repository, "https://github.com/me/mine", or "" where none was set: there is no default."""
+CHECKOUT = REPOSITORY or "the lcnb repository"
+"""What messages call the place of data, weights and notebooks."""
 STALE = 3600.0
 """Seconds after which an unfinished file that nobody wrote to any more is nobody's."""
 SHORT = 40
@@ -31,13 +31,23 @@ def checkout() -> Path | None:
     return root if (root / "pyproject.toml").is_file() and (root / "data").is_dir() else None
 
 
+def extra(name: str) -> str:
+    """The command that installs what an extra of pyproject.toml lists, for messages.
+
+    From a checkout it names the folder: the package of this name on an index could be somebody else's. Where lcnb is
+    installed, pip takes the installed one.
+    """
+    root = checkout()
+    return f'pip install "lcnb[{name}]"' if root is None else f'pip install -e "{root}[{name}]"'
+
+
 def absolute(path: str | Path) -> Path:
     """A path that no change of the working directory moves: `~` expanded, links followed."""
     return Path(os.path.realpath(os.path.expanduser(path)))
 
 
 def data_roots() -> list[Path]:
-    """Folders that are searched for data sets and weights, first match wins.
+    """Folders that are searched for weights and for each split of a data set, first match wins.
 
     `$LCNB_DATA` (one folder, or several joined by the system's path separator), then `data/` of the working
     directory, then `data/` of the checkout. Only folders that exist, as absolute paths.

@@ -24,7 +24,7 @@ from lcnb.errors import WeightsError
 from lcnb.models import LayerCascade
 from lcnb.models.exits import thresholds
 from lcnb.models.networks import NETWORKS, Network, stored_network
-from lcnb.paths import REPOSITORY, absolute, data_roots, searched, written_whole
+from lcnb.paths import CHECKOUT, absolute, data_roots, searched, written_whole
 
 FORMAT = "lcnb-cascade-1"
 FILE, METRICS = "model.safetensors", "metrics.json"
@@ -56,7 +56,7 @@ def save(cascade: LayerCascade, folder: Path, meta: dict[str, Any]) -> Path:
     Args:
         cascade: made by `irnet_lc` or `lite_lc`, whose knobs are stored.
         folder: of the weights; its name is the weights' name.
-        meta: dataset, classes, ignore_index, rho, licence.
+        meta: dataset, classes, ignore_index, rho, halo, licence.
 
     Returns:
         The file.
@@ -121,7 +121,7 @@ def load(name_or_path: str | Path, device: str | torch.device = "cpu") -> LayerC
         device: where to put it.
 
     Returns:
-        The cascade, with `.meta`: name, dataset, classes, ignore_index, rho, licence and, where
+        The cascade, with `.meta`: name, dataset, classes, ignore_index, rho, halo, licence and, where
         `metrics.json` is there, metrics.
 
     Raises:
@@ -145,7 +145,7 @@ def load(name_or_path: str | Path, device: str | torch.device = "cpu") -> LayerC
     _check_finite(tensors, str(file))
     cascade = _filled(outline, tensors)
     cascade.meta = _described(file, header, cascade.config["num_classes"])
-    cascade.rho = cascade.meta.get("rho", cascade.rho)
+    cascade.rho, cascade.halo = cascade.meta.get("rho", cascade.rho), cascade.meta.get("halo", 0)
     return cascade.eval().to(place)
 
 
@@ -163,7 +163,7 @@ def _find(name_or_path: str | Path) -> Path:
             return file
     raise WeightsError(
         f"no weights named {str(name_or_path)!r} in weights/ under {searched()} (there: {', '.join(known) or 'none'}), "
-        f"and no {path} with {FILE}; shipped weights are in data/weights of {REPOSITORY}: clone it, or point LCNB_DATA "
+        f"and no {path} with {FILE}; shipped weights are in data/weights of {CHECKOUT}: clone it, or point LCNB_DATA "
         "at a folder that holds weights/"
     )
 
@@ -233,6 +233,9 @@ def _check_meta(meta: dict[str, Any], num_classes: int, what: str) -> None:
     for name in ("name", "dataset"):
         if meta.get(name) is not None and not _is_word(meta[name]):
             raise WeightsError(f"{what} gives {name}={meta[name]!r:.60}, which is no word")
+    halo = meta.get("halo", 0)
+    if type(halo) is not int or not 0 <= halo <= 1024:
+        raise WeightsError(f"{what} gives halo={halo!r:.60}, which is no number of cells from 0 to 1024")
     if "rho" in meta:
         try:
             thresholds(meta["rho"], 2)

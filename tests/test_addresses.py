@@ -1,9 +1,10 @@
-"""One address setting: README, workflow, notebooks and the slider's page all name the repository of lcnb.paths."""
+"""No address of a repository is built in; one that is set makes links. The bootstrap cell installs from a folder."""
 
 import ast
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,22 +12,22 @@ from pathlib import Path
 import pytest
 
 from lcnb import addresses
-from lcnb.paths import HOME
 
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 HOSTS = re.compile(
-    r"https://(?:github\.com|colab\.research\.google\.com/github|mybinder\.org/v2/gh)/([\w.-]+/[\w.-]+?)(?=[/)\"'\s<?]|$)"
+    r"https://(?:github\.com|colab\.research\.google\.com/github|mybinder\.org/v2/gh)/([\w.-]+/[\w.-]+?)(?=[/)\"'`\s<?]|$)"
     r"|https://([\w-]+\.github\.io/[\w-]+)"
 )
 OTHERS = {"tensorflow/models"}
-"""Repositories of others that the texts may name."""
+"""Repositories of others that the texts may name, as what they are."""
+PLACEHOLDER = "you/yours"
 
 
 @pytest.fixture(autouse=True)
 def default_address(monkeypatch):
     """A fork that sets LCNB_REPOSITORY tests the same."""
-    monkeypatch.setattr(addresses, "REPOSITORY", HOME)
+    monkeypatch.setattr(addresses, "REPOSITORY", "")
 
 
 def texts():
@@ -36,22 +37,35 @@ def texts():
     return [p for p in listed if p.suffix in kinds and p.is_file()]
 
 
-def test_no_text_names_another_address():
-    own = {"/".join(addresses.owner_and_name()), "{}.github.io/{}".format(*addresses.owner_and_name())}
+def test_no_text_names_an_address_as_ours():
     found = {
         (a or b): path.name for path in texts() for a, b in HOSTS.findall(path.read_text(encoding="utf-8"))
     }  # fmt: skip
-    assert own <= set(found)  # else this looked at nothing
-    assert set(found) - own - OTHERS == set(), found
+    assert PLACEHOLDER in found  # else this looked at nothing
+    assert set(found) - OTHERS - {PLACEHOLDER} == set(), found
 
 
-def test_the_readme_opens_with_the_slider_the_site_and_the_badges():
-    top = (ROOT / "README.md").read_text(encoding="utf-8")[:1500]
-    for address in (
-        addresses.site("docs/slider.html"), addresses.site(), addresses.colab("notebooks/00_quickstart.ipynb"),
-        addresses.binder("notebooks"), "docs/slider.html", "docs/images/colab.svg", "docs/images/binder.svg",
-    ):  # fmt: skip
-        assert f"({address})" in top
+def test_the_package_has_no_default_address():
+    """Nor do messages: they say what the repository is called, not where somebody else's may be."""
+    clean = {k: v for k, v in os.environ.items() if k != "LCNB_REPOSITORY"}
+    code = "from lcnb import paths; print([paths.REPOSITORY, paths.CHECKOUT])"
+    command, mine = [sys.executable, "-c", code], "https://github.com/me/mine"
+    for given, wanted in (("", ["", "the lcnb repository"]), (f"{mine}/", [mine, mine])):
+        env = {**clean, "LCNB_REPOSITORY": given} if given else clean
+        assert ast.literal_eval(subprocess.check_output(command, cwd=ROOT, env=env, text=True)) == wanted
+
+
+def test_the_readme_opens_with_the_slider_and_no_badges():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert "(docs/slider.html)" in text[:1500]
+    assert "[![" not in text
+    links = re.findall(r"\]\(([^)]+)\)", text)
+    assert len(links) > 20
+    assert [link for link in links if "://" in link] == []
+
+
+def test_without_an_address_there_are_no_links():
+    assert [f("a.ipynb") for f in (addresses.source, addresses.colab, addresses.binder)] == [None] * 3
 
 
 def test_forms_of_the_address(monkeypatch):
@@ -62,7 +76,6 @@ def test_forms_of_the_address(monkeypatch):
             addresses.binder("n/x.ipynb") == "https://mybinder.org/v2/gh/me/mine/main?urlpath=lab%2Ftree%2Fn%2Fx.ipynb"
         )
         assert addresses.source("docs/a.md") == "https://github.com/me/mine/blob/main/docs/a.md"
-        assert addresses.site("x.html") == "https://me.github.io/mine/x.html"
 
 
 def bootstraps():
@@ -78,10 +91,10 @@ def test_the_bootstrap_cells_are_the_text_of_the_package():
         assert source.strip() == addresses.BOOTSTRAP.strip(), name
 
 
-def test_the_bootstrap_is_short_and_names_the_default_address():
+def test_the_bootstrap_is_short_and_names_no_address():
     ast.parse(addresses.BOOTSTRAP)
-    assert f'"{HOME}"' in addresses.BOOTSTRAP
-    assert len(addresses.BOOTSTRAP.splitlines()) <= 12
+    assert "://" not in addresses.BOOTSTRAP
+    assert len(addresses.BOOTSTRAP.splitlines()) <= 15
 
 
 def run_bootstrap(folder, **env):
@@ -127,6 +140,27 @@ def test_the_bootstrap_fetches_what_is_missing_once_and_is_silent(remote, tmp_pa
         assert Path(where) == tmp_path / "lcnb-checkout" / "lcnb" / "__init__.py"
 
 
+def test_the_bootstrap_installs_from_a_folder_and_asks_for_no_address(remote, tmp_path):
+    (tmp_path / "here").mkdir()
+    shutil.copytree(remote, tmp_path / "here" / "lcnb-checkout")
+    done = run_bootstrap(tmp_path / "here")
+    assert (done.returncode, done.stderr) == (0, "")
+    asked, where = json.loads(done.stdout)
+    assert [command[0] for command in asked] == [sys.executable]
+    assert Path(where) == tmp_path / "here" / "lcnb-checkout" / "lcnb" / "__init__.py"
+
+
+def test_without_folder_and_address_the_bootstrap_explains_itself(tmp_path):
+    """Even where a folder called lcnb could be taken for the package, such as the checkout itself."""
+    (tmp_path / "lcnb").mkdir()
+    done = run_bootstrap(tmp_path)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    said = done.stderr.splitlines()[-1]
+    assert said.startswith("ImportError: lcnb is not installed: put its folder (the one with pyproject.toml) here as")
+    assert "or set LCNB_REPOSITORY to its address, and run this cell again; or run %pip install -e FOLDER" in said
+
+
 def test_the_bootstrap_does_nothing_where_the_package_is(tmp_path):
     done = run_bootstrap(tmp_path, PYTHONPATH=str(ROOT))
     assert json.loads(done.stdout)[0] == []
@@ -138,8 +172,8 @@ def test_the_bootstrap_installs_what_the_lessons_import():
 
     extra = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]["notebooks"]
     bounds = {re.match(r"[\w-]+", text)[0]: text for text in extra}
-    editable, path, *needs = ast.literal_eval(re.search(r"needs = (\[.*\])", addresses.BOOTSTRAP)[1])
-    assert (editable, path) == ("-e", "./lcnb-checkout")
+    editable, path, *needs = re.findall(r'"(.*?)"', re.search(r"needs = (\[.*\])", addresses.BOOTSTRAP)[1])
+    assert (editable, path) == ("-e", "./{folder}")
     for need in needs:
         name = re.match(r"[\w-]+", need)[0]
         assert need in (name, bounds[name])

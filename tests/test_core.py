@@ -7,6 +7,7 @@ import tomllib
 
 import pytest
 
+from lcnb.paths import extra
 from tests.test_setup import ROOT, bounds
 
 EXTRAS = (
@@ -86,7 +87,7 @@ def test_a_command_says_what_is_missing(alone, command):
     if command.startswith(("run", "video")):
         assert code == 1
         assert said.startswith("lcnb: error: ")
-        assert 'pip install "lcnb[notebooks]"' in said
+        assert f"`{extra('notebooks')}`" in said
         assert said.count("\n") == 1
     else:
         assert (code, said) == (0, "")

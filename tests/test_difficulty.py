@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from lcnb.difficulty import DifficultyCounts, difficulty, pixel_scores
+from lcnb.difficulty import DifficultyCounts, boundary_band, difficulty, pixel_scores
 
 IGNORE = 11
 
@@ -51,6 +51,16 @@ def test_ignored_pixels_count_for_nothing_and_make_no_boundary():
     counts.update(difficulty(torch.zeros_like(target), torch.ones(4, 4), target, IGNORE), target)
     assert counts.counts.sum() == 8
     assert counts.on_boundary.sum() == 0
+
+
+def test_a_ring_of_void_is_a_boundary_where_the_data_set_has_one():
+    """An object of one column, the ring beside it hides its outline: the band lies behind the ring, one pixel wide."""
+    target = torch.tensor([[0, 0, 0, IGNORE, 1, IGNORE, 0, 0, 0]] * 3)
+    assert boundary_band(target, IGNORE, 0, void_ring=True)[1].tolist() == [0, 0, 1, 0, 1, 0, 1, 0, 0]
+    assert not boundary_band(target, IGNORE, 3).any()
+    counts = DifficultyCounts(2, IGNORE, 0, void_ring=True)
+    counts.update(difficulty(torch.zeros_like(target), torch.ones(3, 9), target, IGNORE), target)
+    assert counts.boundary_shares.tolist()[::2] == pytest.approx([2 / 6, 1])
 
 
 def test_pixel_scores_upsample_logits():

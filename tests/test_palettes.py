@@ -4,7 +4,18 @@ import numpy as np
 import pytest
 
 from lcnb.datasets import names, spec
-from lcnb.palettes import DIFFICULTY, IGNORED, STAGES, UNKNOWN, blend, class_colours, colourise, hexadecimal
+from lcnb.datasets.voc import COVERED7
+from lcnb.palettes import (
+    DIFFICULTY,
+    IGNORED,
+    STAGES,
+    UNKNOWN,
+    VOC_SEVEN,
+    blend,
+    class_colours,
+    colourise,
+    hexadecimal,
+)
 from tools.palette_search import VISION, oklab, smallest_distance
 
 
@@ -19,6 +30,14 @@ def test_class_colours_are_apart_for_every_kind_of_vision(name, least):
 
 def test_every_data_set_is_covered_by_the_test_above():
     assert set(names()) == {"streets", "camvid", "cityscapes", "voc2012"}
+
+
+def test_the_seven_classes_of_photographs_have_colours_of_their_own():
+    assert list(VOC_SEVEN) == list(COVERED7)
+    assert class_colours(COVERED7) == list(VOC_SEVEN.values())
+    own = np.array(list(VOC_SEVEN.values()))
+    assert smallest_distance(np.array([*own, UNKNOWN])) > 0.12
+    assert np.linalg.norm(oklab(own)[:, None] - oklab(np.array(STAGES)), axis=2).min() > 0.15  # shown side by side
 
 
 def test_stages_are_apart_and_run_from_light_to_dark():

@@ -6,7 +6,7 @@ import stat
 import pytest
 
 from lcnb import paths
-from lcnb.paths import absolute, checkout, data_roots, searched, written_whole
+from lcnb.paths import absolute, checkout, data_roots, extra, searched, written_whole
 
 
 @pytest.fixture
@@ -20,6 +20,13 @@ def places(tmp_path, monkeypatch):
     monkeypatch.setattr(paths, "checkout", lambda: None)
     monkeypatch.delenv("LCNB_DATA", raising=False)
     return tmp_path
+
+
+def test_what_to_install_is_the_checkout_where_there_is_one(places, monkeypatch):
+    """Not a package of this name from an index, which could be anybody's."""
+    assert extra("notebooks") == 'pip install "lcnb[notebooks]"'
+    monkeypatch.setattr(paths, "checkout", lambda: places / "source")
+    assert extra("notebooks") == f'pip install -e "{places}/source[notebooks]"'
 
 
 def test_nothing_set_and_nothing_there(places):

@@ -14,6 +14,21 @@ def test_the_readme_shows_what_the_results_give():
     assert built.README.read_text(encoding="utf-8") == built.readme(), "run: python -m tools.reproduction_page"
 
 
+def test_the_readme_counts_all_claims_and_names_those_that_failed():
+    words = [claim.finding().word for claim in ledger.CLAIMS]
+    text = built.README.read_text(encoding="utf-8")
+    pattern = (
+        r'\*\*(\d+) of (\d+) verdicts .* "reproduced", (\d+) "partly", (\d+) "not reproduced"\*\*;\n(\d+) claims cannot'
+    )
+    said = re.search(pattern, text)
+    counts = [words.count(word) for word in ("reproduced", "partly", "not reproduced", "untestable here")]
+    assert [int(n) for n in said.groups()] == [counts[0], len(words), *counts[1:]]
+    failed = [claim for claim, word in zip(ledger.CLAIMS, words, strict=True) if word == "not reproduced"]
+    for claim in failed:
+        assert f"- {claim.title} ({claim.source}).\n  Printed: {claim.printed}.\n" in text
+    assert text.count("\n  Printed: ") == len(failed)
+
+
 def test_every_claim_has_a_row_with_a_verdict_and_files_that_exist():
     text = built.PAGE.read_text(encoding="utf-8")
     for claim in ledger.CLAIMS:

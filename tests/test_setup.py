@@ -37,8 +37,8 @@ def test_every_place_names_one_version():
     version = project()["version"]
     assert lcnb.__version__ == version
     assert yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))["version"] == version
-    newest = re.search(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
-    assert newest[1] == version
+    newest = re.search(r"^## (\S+) \(\d", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert newest[1] == version  # the newest that is released
 
 
 @pytest.mark.trust("compatibility")
@@ -156,6 +156,52 @@ def test_wheel_holds_every_module_and_no_data(wheel):
     assert {"lcnb/export/slider.js", "lcnb/regions/native.c"} <= modules
     assert modules <= names
     assert not [n for n in names if not n.startswith(("lcnb/", "lcnb-")) or n.endswith((".so", ".o", ".dll", ".pyd"))]
+
+
+@pytest.fixture(scope="module")
+def cloned(tmp_path_factory):
+    """(Python, folder): an editable install of a checkout called `lcnb`, and the folder that holds the checkout."""
+    parent, folder = tmp_path_factory.mktemp("parent"), tmp_path_factory.mktemp("env")
+    checkout = parent / "lcnb"
+    shutil.copytree(ROOT / "lcnb", checkout / "lcnb", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(ROOT / "data", checkout / "data", ignore=shutil.ignore_patterns("__pycache__", "camvid", "voc2012"))
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, checkout)
+    run([sys.executable, "-m", "venv", "--without-pip", str(folder)])
+    python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    site = Path(run([str(python), "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]).strip())
+    (site / "below.pth").write_text(sysconfig.get_path("purelib") + "\n", encoding="utf-8")
+    offline = ["--no-index", "--no-deps", "--no-build-isolation", "--quiet", "--disable-pip-version-check"]
+    run([sys.executable, "-m", "pip", "--python", str(python), "install", *offline, "-e", str(checkout)], cwd=parent)
+    return python, parent
+
+
+@pytest.mark.slow
+def test_an_editable_install_is_a_plain_path_entry(cloned):
+    """An import hook would be asked after the path, where a folder called lcnb counts as a namespace package."""
+    python, parent = cloned
+    site = Path(run([str(python), "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]).strip())
+    (entry,) = [path for path in site.glob("*.pth") if path.name != "below.pth"]
+    assert entry.read_text(encoding="utf-8").splitlines() == [str(parent / "lcnb")]
+    assert not list(site.glob("*finder*"))
+
+
+@pytest.mark.slow
+def test_the_readme_runs_from_the_folder_that_holds_the_checkout(cloned):
+    python, parent = cloned
+    clean = {k: v for k, v in os.environ.items() if k not in ("LCNB_DATA", "PYTHONPATH", "LCNB_REPOSITORY")}
+    (snippet,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    found = (
+        "from importlib.resources import files\n"
+        "print(lcnb.__file__)\n"
+        "print(files('lcnb.regions').joinpath('native.c').is_file())\n"
+        "print(files('lcnb.export').joinpath('slider.js').is_file())\n"
+    )
+    said = run([str(python), "-c", snippet + found], cwd=parent, env=clean).splitlines()
+    assert said[-3:] == [str(parent / "lcnb" / "lcnb" / "__init__.py"), "True", "True"]
+    assert "lcnb" in run([str(python), "-m", "lcnb", "--version"], cwd=parent, env=clean)
+    script = python.parent / ("lcnb.exe" if os.name == "nt" else "lcnb")
+    assert "streets-small" in run([str(script), "weights", "list"], cwd=parent, env=clean)
 
 
 @pytest.mark.slow

@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 import lcnb
 from lcnb import WeightsError, paths, weights
 from lcnb.errors import WriteError
-from lcnb.models import IRNetConfig, LayerCascade, irnet_lc
+from lcnb.models import IRNetConfig, LayerCascade, LiteConfig, irnet_lc
 
 CLASSES = ["a", "b", "c"]
 META = {"dataset": "camvid", "classes": CLASSES, "ignore_index": 11, "rho": 0.9, "licence": "CC0-1.0"}
@@ -143,7 +143,7 @@ def test_available_the_first_root_wins(folder, root, monkeypatch):
 
 def test_a_missing_name_says_what_is_there_and_where_to_get_it(folder, root):
     refused("streets-huge", rf"'streets-huge' in weights/ under \$LCNB_DATA = {root}, .*\(there: tiny\)")
-    refused("streets-huge", r"data/weights of https?://.*clone it, or point LCNB_DATA at a folder that holds weights/")
+    refused("streets-huge", r"data/weights of .*: clone it, or point LCNB_DATA at a folder that holds weights/")
     shutil.rmtree(folder)
     refused("tiny", r"there: none")
     refused("", "no weights named ''")
@@ -208,7 +208,7 @@ def test_a_pickle_is_not_run(folder, tmp_path):
         ({"config": "{"}, "describes no network"),
         ({"config": "[1]"}, "describes no network"),
         ({"config": "[" * 9999}, "describes no network"),
-        ({"config": "{}"}, "a network None; this version builds irnet_lc, irnet_lc-timm only"),
+        ({"config": "{}"}, "a network None; this version builds irnet_lc, irnet_lc-timm, lite0 only"),
         ({"config": '{"network": "os.system"}'}, "a network 'os.system'"),
         ({"meta": "{"}, "has a damaged description"),
         ({"meta": "[]"}, "has a damaged description"),
@@ -250,7 +250,7 @@ def test_an_unknown_knob_hints_at_a_newer_version(folder):
 
 
 def test_every_knob_has_bounds_that_hold_the_default():
-    default = vars(IRNetConfig())
+    default = vars(IRNetConfig()) | vars(LiteConfig())
     assert default.keys() == weights.BOUNDS.keys()
     for name, (low, high) in weights.BOUNDS.items():
         values = default[name] if isinstance(default[name], tuple) else [default[name]]

@@ -45,14 +45,14 @@ def _verdict(found: Mapping[str, Any] | None) -> str:
 
 
 def _numbers() -> str:
-    config = PRESETS["voc-lite"]
+    config = PRESETS[COMMAND.split()[-1]]
     rows = [
         ("data", f"{config.dataset}, {config.classes}; trained on {config.split}, scored on {config.val_split}"),
         ("network", f"{config.network} at stride {config.stride}, from {config.init} weights"),
         ("seeds", ", ".join(map(str, SEEDS))),
         ("steps", f"trunk {STEPS}, each branch {BRANCH_STEPS}, batch {config.batch}, crops of {config.crop[0]}"),
         ("learning rate", f"trunk {config.lr:g}, branches {RATE * config.lr:g}; stages x {config.backbone_lr:g}"),
-        ("losses", f"cross-entropy + {config.jaccard:g} x soft Jaccard, stages weighted alike"),
+        ("losses", "cross-entropy of each stage, weighted alike"),
         ("rho in training", f"{config.rho:g}"),
         ("thresholds scored", ", ".join(f"{rho:g}" for rho in experiment.RHOS)),
         ("at stride 8", ", ".join(f"{rho:g}" for rho in experiment.FINE_RHOS)),

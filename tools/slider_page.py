@@ -13,9 +13,8 @@ from pathlib import Path
 import torch
 
 import lcnb
-from lcnb import addresses
 from lcnb.export import canvas_slider, standalone
-from lcnb.paths import REPOSITORY, written_whole
+from lcnb.paths import written_whole
 
 ROOT = Path(__file__).resolve().parents[1]
 TARGET = ROOT / "docs" / "slider.html"
@@ -25,12 +24,11 @@ MADE_OF = (
     "data/weights/streets-small/model.safetensors", "lcnb/export/slider.css", "lcnb/export/slider.js",
     "lcnb/export/slider.py", "lcnb/export/view.py", "lcnb/models/exits.py", "lcnb/palettes.py", "tools/slider_page.py",
 )  # fmt: skip
-BELOW = f"""<p>A network for street scenes (<em>streets-small</em>, a picture it was not trained on) is cut into three
+BELOW = """<p>A network for street scenes (<em>streets-small</em>, a picture it was not trained on) is cut into three
 stages. Every cell of 8 x 8 pixels leaves at the first stage whose confidence is above ρ, and later stages need not
 compute it. Drag ρ to the left: more cells leave early and less is computed. Which labels change, and when?</p>
 <p>The idea is <em>Deep Layer Cascade</em> (Li, Liu, Luo, Loy and Tang, CVPR 2017). The notebooks that build, train and
-measure it are at <a href="{REPOSITORY}">{REPOSITORY.removeprefix("https://")}</a>; start with
-<a href="{addresses.colab("notebooks/00_quickstart.ipynb")}">00_quickstart on Colab</a>.</p>"""
+measure it are in the repository that this page is part of; start with notebooks/00_quickstart.ipynb.</p>"""
 
 
 def digest() -> str:

@@ -94,7 +94,7 @@ class OnBackend(CascadeRuns):
 
     def __init__(self, cascade: LayerCascade, backend: str) -> None:
         super().__init__()
-        self.cascade, self.backend, self.rho = cascade, backend, cascade.rho
+        self.cascade, self.backend, self.rho, self.halo = cascade, backend, cascade.rho, cascade.halo
         self.dtype = next(cascade.parameters()).dtype
         self.stages, self.heads = cascade.stages, cascade.heads
 

@@ -86,7 +86,8 @@ def settings_of(arguments: argparse.Namespace, cascade: LayerCascade, batch: int
     if arguments.exits is not None:
         grid = (batch, *(-(-side // 8) for side in arguments.size))
         still_open = tuple(open_after(arguments.exits, grid, arguments.mask, arguments.seed))
-    return ModelSettings(rho, still_open, arguments.halo, dtype_of(arguments), arguments.path, arguments.compile)
+    halo = cascade.halo if arguments.halo is None else arguments.halo
+    return ModelSettings(rho, still_open, halo, dtype_of(arguments), arguments.path, arguments.compile)
 
 
 def crops(

@@ -73,7 +73,7 @@ def run_model(arguments: argparse.Namespace) -> int:
     planned = arguments.exits is not None
     chosen: dict[str, Any] = {
         "path": arguments.path,
-        "halo": arguments.halo,
+        "halo": cascade.halo if arguments.halo is None else arguments.halo,
         "masks": f"planned, {arguments.mask}" if planned else "true",
     }
     chosen |= {"exits": arguments.exits} if planned else {"rho": rho}

@@ -14,8 +14,11 @@ def card(metrics: dict[str, Any]) -> str:
 
 
 def _head(m: dict[str, Any]) -> str:
+    recipe = m["recipe"]
+    named = recipe.get("network", "irnet")  # cards of before 2.0 know IRNet only
+    network = "EfficientNet-Lite0" if named == "lite0" else f"IRNet, width {recipe['width']:g}"
     return (
-        f"# {m['name']}\n\nA three-stage Layer Cascade (IRNet, width {m['recipe']['width']:g}, "
+        f"# {m['name']}\n\nA three-stage Layer Cascade ({network}, "
         f"{m['parameters'] / 1e6:.2f} million parameters, {m['bytes'] / 1e6:.1f} MB), trained on {m['dataset']}.\n\n"
         f'```python\nimport lcnb\n\ncascade = lcnb.load("{m["name"]}")\n```\n\n'
         f"Licence of the weights: {m['licence']}. Licence of the data they were trained on: {m['data_licence']}.\n"
@@ -27,7 +30,7 @@ def _scores(m: dict[str, Any]) -> str:
     rows = [
         ("mIoU", number(true["miou"]), number(dense["miou"])),
         ("pixel accuracy", number(true["pixel_accuracy"]), number(dense["pixel_accuracy"])),
-        (f"boundary F, {true['boundary_tolerance_px']} px", number(true["boundary_f"]), number(dense["boundary_f"])),
+        *([] if true["boundary_f"] is None else [_boundary(true, dense)]),
         ("cells that leave at stage 1 / 2 / 3", *(" / ".join(map(percent, run["exits"])) for run in (true, dense))),
         ("GMAC an image", number(true["gmacs_per_image"], 2), number(dense["gmacs_per_image"], 2)),
     ]
@@ -35,16 +38,30 @@ def _scores(m: dict[str, Any]) -> str:
     stages = " / ".join(map(number, m["stage_miou"]))
     return (
         f"## Scores on {m['dataset']} {m['split']} ({true['images']} images)\n\n"
-        f"| | rho = {true['rho']} | rho = 1 (dense) |\n|---|---|---|\n"
+        f"| | {_setting(true)} | rho = 1 (dense) |\n|---|---|---|\n"
         + "\n".join(lines)
         + f"\n\nEach stage alone, on every pixel: mIoU {stages}. All runs are true runs: later stages on regions.\n"
     )
 
 
+def _boundary(true: dict[str, Any], dense: dict[str, Any]) -> tuple[str, str, str]:
+    name = f"boundary F, {true['boundary_tolerance_px']} px"
+    return name, number(true["boundary_f"]), number(dense["boundary_f"])
+
+
 def _classes(m: dict[str, Any]) -> str:
     true, dense = m["true"], m["dense"]
-    lines = [f"| {name} | {number(iou)} | {number(dense['iou'][name])} |" for name, iou in true["iou"].items()]
-    return f"| class | IoU, rho = {true['rho']} | IoU, rho = 1 |\n|---|---|---|\n" + "\n".join(lines) + "\n"
+    shown = m.get("images_with", {})  # how many images show a class: what its IoU rests on
+    lines = [
+        f"| {name} | {number(iou)} | {number(dense['iou'][name])} | {shown.get(name, '')} |"
+        for name, iou in true["iou"].items()
+    ]
+    head = f"| class | IoU, {_setting(true)} | IoU, rho = 1 | images with it |\n|---|---|---|---|\n"
+    return head + "\n".join(lines) + "\n"
+
+
+def _setting(run: dict[str, Any]) -> str:
+    return f"rho = {run['rho']}" + (f", halo {run['halo']}" if run.get("halo") else "")
 
 
 def _recipe(m: dict[str, Any]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterable
 from typing import Any
 
 from lcnb.cli import download
@@ -24,13 +25,14 @@ def add(commands: Any) -> None:
 
 
 def list_all(arguments: argparse.Namespace) -> int:
-    """One line a data set."""
-    from lcnb.datasets import locate, names, spec
+    """One line for each folder of each data set, with the splits that are read from it."""
+    from lcnb.datasets import folders, names, spec
 
     rows: list[tuple[str, str, str, str]] = [("name", "title", "splits", "folder")]
     for name in names():
-        folder = locate(name)
-        rows.append((name, spec(name).title, ", ".join(_counts(name)) or "-", str(folder or _missing(name))))
+        title = spec(name).title
+        found = [(name, title, _counts(name, own), str(folder)) for folder, own in folders(name).items()]
+        rows += found or [(name, title, "-", _missing(name))]
     print(table(rows))
     return 0
 
@@ -39,22 +41,22 @@ def _missing(name: str) -> str:
     return f"not found; lcnb data {name}" if name in download.HELP else "not found"
 
 
-def _counts(name: str) -> list[str]:
-    from lcnb.datasets import load_dataset, splits
+def _counts(name: str, splits: Iterable[str]) -> str:
+    from lcnb.datasets import load_dataset
 
-    return [f"{split} {len(load_dataset(name, split))}" for split in splits(name)]
+    return ", ".join(f"{split} {len(load_dataset(name, split))}" for split in splits) or "-"
 
 
 def show_one(arguments: argparse.Namespace) -> int:
     """A data set's terms, splits and classes."""
-    from lcnb.datasets import locate, spec
+    from lcnb.datasets import folders, spec, splits
 
     about = spec(arguments.name, arguments.classes)
-    folder = locate(arguments.name)
+    found = " and ".join(map(str, folders(arguments.name)))
     print(f"{about.title} ({about.name})")
     print(f"licence: {about.licence}")
-    print(f"folder: {folder or f'not found; {about.how_to_get}'}")
-    print(f"splits: {', '.join(_counts(arguments.name)) or '-'}")
+    print(f"folder: {found or f'not found; {about.how_to_get}'}")
+    print(f"splits: {_counts(arguments.name, splits(arguments.name))}")
     print(f"unlabelled: {about.ignore_index}\n")
     print(_classes(arguments, about.classes))
     return 0

@@ -7,9 +7,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from lcnb.paths import REPOSITORY, given_roots, searched
+from lcnb.paths import CHECKOUT, extra, given_roots, searched
 
-NOTEBOOKS = 'install with `pip install "lcnb[notebooks]"`'
 SPACE_GB, MEMORY_GB = 1.0, 3.0
 """Below which room may not do: for executed notebooks, pages and temporary files; for a kernel, whose
 own part tests/notebooks/test_run.py bounds at .85 GB, and libraries, JupyterLab and a browser."""
@@ -66,7 +65,7 @@ def _packages(found: dict[str, Any]) -> list[str]:
     """Missing and outdated ones, of the core and of the notebooks."""
     rows = found["requirements"] or []
     missing = [r["name"] for r in rows if r["installed"] is None and r["extra"]]
-    said = [f"the notebooks need {', '.join(missing)}: {NOTEBOOKS}"] if missing else []
+    said = [f"the notebooks need {', '.join(missing)}: install with `{extra('notebooks')}`"] if missing else []
     for r in rows:
         name, needs = r["name"], f"{'the notebooks need' if r['extra'] else 'lcnb needs'} {r['name']}{r['wanted']}"
         if r["installed"] is None and not r["extra"]:
@@ -108,7 +107,8 @@ def _data_faults(found: dict[str, Any]) -> list[str]:
     ]
     if found["datasets"] is None:
         return faults
-    folders = [d["folder"] for d in found["datasets"].values() if d] + list((found["weights"] or {}).values())
+    folders = [folder for d in found["datasets"].values() if d for folder in d["folders"]]
+    folders += list((found["weights"] or {}).values())
     faults += [
         f"LCNB_DATA names {part}, but no data set and no weights/ are in it: point it at the folder above camvid/, "
         "voc2012/ or cityscapes/"
@@ -119,7 +119,7 @@ def _data_faults(found: dict[str, Any]) -> list[str]:
         faults += [f"{name}: {v}" for v in (one["splits"].values() if one else ()) if isinstance(v, str)]
     if found["datasets"].get("streets") is None:
         faults.append(
-            f"the embedded data set streets is not in {searched()}: it is in data/streets of {REPOSITORY}; clone it "
+            f"the embedded data set streets is not in {searched()}: it is in data/streets of {CHECKOUT}; clone it "
             "and work there, or point LCNB_DATA at its data/"
         )
     return faults
@@ -129,7 +129,7 @@ def _weights(found: dict[str, Any]) -> list[str]:
     if found["weights"]:
         return list(found["damaged_weights"] or [])
     return [
-        f"no weights are in weights/ under {searched()}: they are in data/weights of {REPOSITORY}; clone it, or train "
+        f"no weights are in weights/ under {searched()}: they are in data/weights of {CHECKOUT}; clone it, or train "
         "with `lcnb train` and `lcnb weights pack`"
     ]
 

@@ -168,7 +168,7 @@ def score(
     *,
     rho: float | Sequence[float] | None = None,
     mode: str = "true",
-    halo: int = 0,
+    halo: int | None = None,
     limit: int | None = None,
 ) -> dict[str, Any]:
     """Evaluate one threshold, with a live line on a terminal.
@@ -178,7 +178,7 @@ def score(
         dataset: whose images are scored in order.
         rho: the weights' own if None; a sequence of one counts for every exit.
         mode: "true" or "cached".
-        halo: of a true run, in cells.
+        halo: of a true run, in cells; the weights' own if None.
         limit: score so many images only.
 
     Returns:
@@ -191,8 +191,16 @@ def score(
 
     limits = cascade.rho if rho is None else rho
     limits = limits[0] if isinstance(limits, Sequence) and len(limits) == 1 else limits
+    halo = halo_of(cascade, halo) if mode == "true" else 0
     scores = over_images(evaluate, cascade, dataset, limit, rho=limits, mode=mode, halo=halo)
-    return {"rho": limits, "mode": mode, "halo": halo, **scores.as_dict()}
+    found = {"rho": limits, "mode": mode, "halo": halo, **scores.as_dict()}
+    # A ring of void hides the outlines that this score compares.
+    return found | {"boundary_f": None} if dataset.spec.void_ring else found
+
+
+def halo_of(cascade: LayerCascade, given: int | None) -> int:
+    """The halo of a true run: the given one, else the weights' own."""
+    return cascade.halo if given is None else given
 
 
 def over_images(

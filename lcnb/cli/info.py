@@ -108,9 +108,9 @@ def _data(found: dict[str, Any]) -> str:
     for name, one in found["datasets"].items():
         if one is None:
             rows.append((name, "-", "not found"))
-        else:
-            counts = (f"{s} {n if isinstance(n, int) else 'damaged'}" for s, n in one["splits"].items())
-            rows.append((name, ", ".join(counts), one["folder"]))
+            continue
+        counts = {s: f"{s} {n if isinstance(n, int) else 'damaged'}" for s, n in one["splits"].items()}
+        rows += [(name, ", ".join(counts[s] for s in own) or "-", folder) for folder, own in one["folders"].items()]
     return table(rows)
 
 

@@ -114,8 +114,8 @@ def cells(text: str) -> int:
 def add_halo(parser: argparse.ArgumentParser) -> None:
     """`--halo`, of true runs."""
     parser.add_argument(
-        "--halo", type=cells, default=0, metavar="N",
-        help="true runs: run a stage on its region grown by N cells, at their cost (default: 0, as in the paper)",
+        "--halo", type=cells, metavar="N",
+        help="true runs: run a stage on its region grown by N cells, at their cost (default: the weights' own, else 0)",
     )  # fmt: skip
 
 

@@ -28,6 +28,7 @@ def pack_run(
     target: Path,
     *,
     rho: float,
+    halo: int,
     split: str,
     licence: str | None,
     device: str,
@@ -44,7 +45,7 @@ def pack_run(
     Args:
         run: folder of the training run.
         target: folder to write; its name is the weights' name.
-        rho: their own threshold.
+        rho, halo: their own threshold and halo.
         split: to score on.
         licence: of the weights; that of the data if None.
         device: where to score.
@@ -81,7 +82,7 @@ def pack_run(
         spec = dataset.spec
         meta = {
             "dataset": config.dataset, "classes": list(spec.classes), "ignore_index": spec.ignore_index, "rho": rho,
-            "licence": terms,
+            "halo": halo, "licence": terms,
         }  # fmt: skip
         network, temperatures = averaged(state["average"], len(spec.classes), config), None
         if fitted_on is not None:
@@ -141,8 +142,18 @@ def _scores(cascade: LayerCascade, dataset: SegmentationDataset, rho: float) -> 
         "parameters": sum(p.numel() for p in cascade.parameters()),
         "stage_miou": [round(v, 6) for v in stages],
         "true": score(cascade, dataset, rho=rho),
-        "dense": score(cascade, dataset, rho=1.0),
+        "dense": score(cascade, dataset, rho=1.0, halo=0),
+        "images_with": _images_with(dataset),
     }
+
+
+def _images_with(dataset: SegmentationDataset) -> dict[str, int]:
+    """How many images of a data set show each class."""
+    counts = dict.fromkeys(dataset.spec.classes, 0)
+    for i in range(len(dataset)):
+        for label in set(dataset.mask(i).flatten().tolist()) - {dataset.spec.ignore_index}:
+            counts[dataset.spec.classes[label]] += 1
+    return counts
 
 
 def _move(source: Path, target: Path, names: tuple[str, ...], force: bool) -> None:

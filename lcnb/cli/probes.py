@@ -140,15 +140,20 @@ def native() -> dict[str, Any]:
 
 
 def datasets() -> dict[str, Any]:
-    """Folder and pairs by split of each data set; None for one that is not here."""
-    from lcnb.datasets import locate, names
+    """Folders and pairs by split of each data set; None for one that is not here."""
+    from lcnb.datasets import names
 
-    return {name: None if (folder := locate(name)) is None else _one(name, str(folder)) for name in names()}
+    return {name: _one(name) for name in names()}
 
 
-def _one(name: str, folder: str) -> dict[str, Any]:
-    from lcnb.datasets import load_dataset, splits
+def _one(name: str) -> dict[str, Any] | None:
+    """`folders`: the splits read from each, as `lcnb.datasets.folders` has them; `splits`: pairs, or what is wrong."""
+    from lcnb.datasets import folders, load_dataset, splits
     from lcnb.errors import DataError
+
+    found = {str(folder): own for folder, own in folders(name).items()}
+    if not found:
+        return None
 
     counts: dict[str, Any] = {}
     for split in splits(name):
@@ -156,7 +161,7 @@ def _one(name: str, folder: str) -> dict[str, Any]:
             counts[split] = len(load_dataset(name, split))
         except DataError as error:
             counts[split] = str(error)
-    return {"folder": folder, "splits": counts}
+    return {"folders": found, "splits": counts}
 
 
 def weights() -> dict[str, str]:

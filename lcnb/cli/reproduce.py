@@ -53,7 +53,7 @@ def add(commands: Any) -> None:
     parser.add_argument(
         "--preset",
         metavar="NAME",
-        help=f"recipe (default: voc-paper; of {EXPERIMENT} voc-lite, {STEPS} + {BRANCH_STEPS} steps)",
+        help=f"recipe (default: voc-paper; of {EXPERIMENT} that of its name, {STEPS} + {BRANCH_STEPS} steps)",
     )
     parser.add_argument(
         "--weights", metavar="NAME", help="T1, T3, F1, F7: weights or a run's folder (default: T2's lc)"
@@ -164,7 +164,7 @@ def requested(arguments: argparse.Namespace) -> Request:
 
 def preset_of(arguments: argparse.Namespace) -> str:
     """The name of the recipe."""
-    return arguments.preset or ("voc-lite" if arguments.table == EXPERIMENT else "voc-paper")
+    return arguments.preset or (EXPERIMENT if arguments.table == EXPERIMENT else "voc-paper")
 
 
 def settings(arguments: argparse.Namespace) -> TrainConfig:

@@ -13,6 +13,7 @@ from lcnb.cli.console import Live, bar, table
 from lcnb.cli.options import UsageError, command, positive, probability, seed, usable_device
 from lcnb.errors import LcnbError
 from lcnb.locking import locked
+from lcnb.paths import extra
 
 if TYPE_CHECKING:
     from lcnb.running import Failure, Notebook, Outcome
@@ -59,7 +60,7 @@ def _pair(text: str) -> tuple[str, str]:
 def run(arguments: argparse.Namespace) -> int:
     """Execute; 0 if every notebook got to its end."""
     if missing := [name for name in NEEDED if importlib.util.find_spec(name) is None]:
-        raise LcnbError(f'running notebooks needs {", ".join(missing)}; install with `pip install "lcnb[notebooks]"`')
+        raise LcnbError(f"running notebooks needs {', '.join(missing)}; install with `{extra('notebooks')}`")
     from lcnb.running import convert, find
 
     given = _given(arguments)

@@ -6,7 +6,7 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from lcnb.cli.console import number, percent, table
-from lcnb.cli.evaluate import add_subject, over_images, publish, stage_numbers, subject, with_halo
+from lcnb.cli.evaluate import add_subject, halo_of, over_images, publish, stage_numbers, subject, with_halo
 from lcnb.cli.options import add_halo, command, or_on_cpu, probability
 from lcnb.paths import check_writable
 
@@ -40,8 +40,9 @@ def run(arguments: argparse.Namespace) -> int:
 
     def swept(device: str) -> Scored:
         cascade, dataset = subject(arguments, device)
-        found = over_images(sweep, cascade, dataset, arguments.limit, rhos=arguments.rho, halo=arguments.halo)
-        return cascade, dataset, {"halo": arguments.halo, **found.as_dict()}
+        halo = halo_of(cascade, arguments.halo)
+        found = over_images(sweep, cascade, dataset, arguments.limit, rhos=arguments.rho, halo=halo)
+        return cascade, dataset, {"halo": halo, **found.as_dict()}
 
     check_writable(arguments.json)
     return publish(arguments, report, *or_on_cpu(arguments.device, swept))

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lcnb.cli.console import number, table
-from lcnb.cli.options import Parser, command, folder_name, probability, usable_device
+from lcnb.cli.options import Parser, cells, command, folder_name, probability, usable_device
 
 
 def add(commands: Any) -> None:
@@ -36,6 +36,7 @@ def _pack_options(parser: Parser) -> None:
         "--out", type=Path, default=Path("data/weights"), help="folder above it (default: data/weights)"
     )
     parser.add_argument("--rho", type=probability, default=0.985, help="the weights' own threshold (default: 0.985)")
+    parser.add_argument("--halo", type=cells, default=0, metavar="N", help="the weights' own halo (default: 0)")
     parser.add_argument("--split", default="val", help="split to score on (default: val)")
     parser.add_argument(
         "--calibrate",
@@ -91,6 +92,7 @@ def pack(arguments: argparse.Namespace) -> int:
         arguments.run_folder,
         arguments.out / arguments.name,
         rho=arguments.rho,
+        halo=arguments.halo,
         split=arguments.split,
         licence=arguments.licence,
         device=usable_device(arguments.device),

@@ -1,7 +1,7 @@
 """Data sets in their official layouts, found under `LCNB_DATA`; the embedded `streets` and photographs."""
 
 from lcnb.datasets.base import DatasetSpec, SegmentationDataset
-from lcnb.datasets.catalog import load_dataset, locate, names, spec, splits
+from lcnb.datasets.catalog import folders, load_dataset, locate, names, spec, splits
 from lcnb.datasets.photos import Photo, load_photo
 from lcnb.datasets.pictures import read_image, read_mask
 from lcnb.datasets.shares import class_shares
@@ -11,6 +11,7 @@ __all__ = [
     "Photo",
     "SegmentationDataset",
     "class_shares",
+    "folders",
     "load_dataset",
     "load_photo",
     "locate",

@@ -32,6 +32,7 @@ class DatasetSpec:
         how_to_get: half a sentence for the error of a missing folder: "To have it, ...".
         layout: what has to be in the folder, for the error of an incomplete one.
         folder: name under a data root.
+        void_ring: unlabelled pixels lie around objects, so that they mark boundaries (`lcnb.difficulty.boundary_band`).
     """
 
     name: str
@@ -42,6 +43,7 @@ class DatasetSpec:
     how_to_get: str
     layout: str
     folder: str
+    void_ring: bool = False
 
 
 class SegmentationDataset(Dataset):

@@ -23,6 +23,7 @@ class _Entry:
     how_to_get_split: dict[str, str] = field(default_factory=dict)
 
 
+ORDER = ("train", "trainaug", "trainval", "val", "test")
 _CATALOG = {
     "streets": _Entry(streets.SPEC, streets.splits, streets.pairs),
     "camvid": _Entry(camvid.SPEC, camvid.splits, camvid.pairs),
@@ -46,10 +47,23 @@ def spec(name: str, classes: str = "all") -> DatasetSpec:
     return _entry(name, classes).spec
 
 
-def locate(name: str) -> Path | None:
-    """The folder of a data set under the first data root that has a split of it, or None."""
-    entry = _entry(name)
-    return next((folder for folder in _candidates(entry.spec) if entry.splits(folder)), None)
+def folders(name: str) -> dict[Path, list[str]]:
+    """The folders of a data set under the data roots, in their order, with the splits that are read from each.
+
+    A data set may lie in several: a split is read from the first that has it, so a later one may have no split left.
+    """
+    entry, taken = _entry(name), set[str]()
+    found: dict[Path, list[str]] = {}
+    for folder in _candidates(entry.spec):
+        if there := entry.splits(folder):
+            found[folder] = [split for split in there if split not in taken]
+            taken.update(there)
+    return found
+
+
+def locate(name: str, split: str | None = None) -> Path | None:
+    """The folder that a split is read from, the first that has it; without a split the first that has any; or None."""
+    return next((folder for folder, found in folders(name).items() if split is None or split in found), None)
 
 
 def _candidates(spec: DatasetSpec) -> list[Path]:
@@ -63,9 +77,9 @@ def _candidates(spec: DatasetSpec) -> list[Path]:
 
 
 def splits(name: str) -> list[str]:
-    """The splits that exist on disk; empty when the data set is not there."""
-    folder = locate(name)
-    return [] if folder is None else _entry(name).splits(folder)
+    """The splits that exist on disk, in one folder or several, train first; empty when the data set is not there."""
+    found = [split for own in folders(name).values() for split in own]
+    return sorted(found, key=lambda split: (ORDER.index(split) if split in ORDER else len(ORDER), split))
 
 
 def load_dataset(
@@ -83,34 +97,36 @@ def load_dataset(
         split: one of those on disk.
         classes: "all", or "covered7" for VOC.
         transform: a `torchvision.transforms.v2` transform of (image, mask).
-        root: the data set's own folder; by default it is searched under `lcnb.paths.data_roots()`.
+        root: the data set's own folder; by default `lcnb.paths.data_roots()` are searched, and the first folder that
+            has the split is read, whatever other splits it has.
 
     Raises:
         DataError: unknown name, folder or split not found (it says where it looked and how to get the data), a
             file missing.
     """
     entry = _entry(name, classes)
-    folder = _folder(entry, root)
-    found = entry.splits(folder)
-    if not found:
-        raise DataError(f"{entry.spec.title} in {folder} is incomplete: it needs {entry.spec.layout}")
-    if split not in found:
-        way = f". To have it, {entry.how_to_get_split[split]}" if split in entry.how_to_get_split else ""
-        raise DataError(f"{entry.spec.title} in {folder} has no split {split!r}; it has {', '.join(found)}{way}")
-    return SegmentationDataset(entry.spec, split, entry.pairs(folder, split), entry.relabel, transform)
+    found = _found(entry, root)
+    folder = next((folder for folder, own in found.items() if split in own), None)
+    if folder is not None:
+        return SegmentationDataset(entry.spec, split, entry.pairs(folder, split), entry.relabel, transform)
+    here = f"{entry.spec.title} in {' and '.join(map(str, found))}"
+    there = [name for own in found.values() for name in own]
+    if not there:
+        raise DataError(f"{here} is incomplete: it needs {entry.spec.layout}")
+    way = f". To have it, {entry.how_to_get_split[split]}" if split in entry.how_to_get_split else ""
+    raise DataError(f"{here} has no split {split!r}; it has {', '.join(there)}{way}")
 
 
-def _folder(entry: _Entry, root: str | Path | None) -> Path:
-    """The folder to read from: the one given, else the one found, else one that is there but incomplete."""
+def _found(entry: _Entry, root: str | Path | None) -> dict[Path, list[str]]:
+    """The folders to read from, with their splits: the one given, else those found, else those that are incomplete."""
     spec = entry.spec
     if root is not None:
         given = absolute(root)
         if given.is_dir():
-            return given
+            return {given: entry.splits(given)}
         raise DataError(f"{spec.title} is not here: {given} is no folder. To have it, {spec.how_to_get}")
-    folder = locate(spec.name) or next(iter(_candidates(spec)), None)
-    if folder is not None:
-        return folder
+    if found := folders(spec.name) or {folder: [] for folder in _candidates(spec)}:
+        return found
     raise DataError(
         f"{spec.title} is not here: no {spec.folder}/ in {searched()}. To have it, {spec.how_to_get}, and point "
         "LCNB_DATA at the folder above it"

@@ -18,7 +18,7 @@ from lcnb.datasets.camvid import CLASSES, UNLABELLED, pairs, splits
 from lcnb.datasets.camvid import SPEC as CAMVID
 from lcnb.datasets.pictures import read_mask
 from lcnb.errors import DataError
-from lcnb.paths import REPOSITORY
+from lcnb.paths import CHECKOUT, extra
 
 __all__ = ["SPEC", "drive", "pairs", "splits"]
 
@@ -28,7 +28,7 @@ SPEC = DatasetSpec(
     ignore_index=UNLABELLED,
     title="Streets",
     licence="CC0-1.0",
-    how_to_get=f"clone {REPOSITORY}, which holds it in data/streets",
+    how_to_get=f"clone {CHECKOUT}, which holds it in data/streets",
     layout=CAMVID.layout,
     folder="streets",
 )
@@ -47,7 +47,7 @@ def drive(folder: Path) -> Iterator[tuple[tv_tensors.Image, tv_tensors.Mask]]:
     try:
         import av  # noqa: F401 (asked for before the first frame is)
     except ImportError:
-        raise DataError('reading the drive needs PyAV; install it with `pip install "lcnb[notebooks]"`') from None
+        raise DataError(f"reading the drive needs PyAV; install it with `{extra('notebooks')}`") from None
     video, masks = Path(folder) / "drive.mp4", sorted((Path(folder) / "driveannot").glob("[!.]*.png"))
     if not video.is_file() or not masks:
         raise DataError(f"{folder} has no drive: drive.mp4 or driveannot/*.png is missing; fetch the data set again")

@@ -36,6 +36,7 @@ SPEC = DatasetSpec(
     "and unpack it into voc2012/",
     layout="JPEGImages/, SegmentationClass/ and ImageSets/Segmentation/*.txt, directly or under VOCdevkit/VOC2012/",
     folder="voc2012",
+    void_ring=True,
 )
 AUGMENTED = "trainaug"
 HOW_TO_GET_SPLIT = {
@@ -56,10 +57,8 @@ def root_of(folder: Path) -> Path:
 
 
 def splits(folder: Path) -> list[str]:
-    """The lists in `ImageSets/Segmentation`, train first."""
-    order = {"train": 0, "trainaug": 1, "trainval": 2, "val": 3}
-    found = [p.stem for p in (root_of(folder) / "ImageSets" / "Segmentation").glob("*.txt")]
-    return sorted(found, key=lambda s: (order.get(s, 9), s))
+    """The lists in `ImageSets/Segmentation`, by name."""
+    return sorted(p.stem for p in (root_of(folder) / "ImageSets" / "Segmentation").glob("*.txt"))
 
 
 def pairs(folder: Path, split: str) -> list[tuple[Path, Path]]:

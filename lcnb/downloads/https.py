@@ -45,7 +45,7 @@ class Opener:
 
     def open(self, url: str, headers: Mapping[str, str], timeout: float) -> http.client.HTTPResponse:
         """Send a GET; the answer's head has come, its body is to be read. Whatever urllib raises."""
-        agent = f"lcnb/{__version__} (+{REPOSITORY})"
+        agent = f"lcnb/{__version__}" + (f" (+{REPOSITORY})" if REPOSITORY else "")
         request = urllib.request.Request(url, headers={"User-Agent": agent, "Accept-Encoding": "identity", **headers})
         return self.opener.open(request, timeout=timeout)
 

@@ -72,7 +72,7 @@ class Place:
 
 
 def place(name: str, to: str | Path | None = None) -> Place:
-    """Where `lcnb data NAME` works: where the data set is, else in the first data root.
+    """Where `lcnb data NAME` works: where the data set is (in the first of its folders), else in the first data root.
 
     Args:
         name: of the data set.

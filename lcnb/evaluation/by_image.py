@@ -33,7 +33,7 @@ def measured(
     classes: int,
     ignore_index: int,
     *,
-    halo: int = 0,
+    halo: int | None = None,
     criterion: Criterion = max_softmax,
     cached: bool = True,
 ) -> dict[str, Tensor]:
@@ -76,7 +76,12 @@ def counts_of(labels: Tensor, target: Tensor, classes: int, ignore_index: int) -
 
 
 def stage_times(
-    runs: CascadeRuns, x: Tensor, rho: float | Sequence[float], *, halo: int = 0, criterion: Criterion = max_softmax
+    runs: CascadeRuns,
+    x: Tensor,
+    rho: float | Sequence[float],
+    *,
+    halo: int | None = None,
+    criterion: Criterion = max_softmax,
 ) -> tuple[CascadeOutput, Tensor]:
     """A true run of (B, 3, H, W), and the (S + 1,) float64 milliseconds of its stages and of the labels behind them."""
     marks: list[float] = []

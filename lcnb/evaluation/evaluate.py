@@ -148,7 +148,7 @@ def evaluate(
     rho: float | Sequence[float] | None = None,
     mode: str = "true",
     criterion: Criterion = max_softmax,
-    halo: int = 0,
+    halo: int | None = None,
     keep_counts: bool = False,
     labels_only: bool = False,
     progress: Callable[[int], None] | None = None,
@@ -160,7 +160,7 @@ def evaluate(
         dataset: yields an image (3, H, W) uint8 and a mask (H, W) of class indices.
         classes: names, by index.
         ignore_index: mask value that counts for nothing.
-        rho: the cascade's own if None.
+        rho, halo: the cascade's own if None.
         mode: "true" (later stages on regions) or "cached" (dense outputs re-thresholded; `halo` has no meaning).
         keep_counts: keep the confusion counts of each image, `Scores.counts_by_image`.
         labels_only: leave out the boundary F-score and the multiply-adds (None in `as_dict`), which take longer

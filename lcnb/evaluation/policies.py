@@ -43,7 +43,7 @@ def assigned(logits: StageLogits, stage: Tensor) -> CascadeOutput:
     return rethreshold(logits, PLANNED_RHO, criterion=_planned(stage, len(logits)))
 
 
-def assigned_run(runs: CascadeRuns, x: Tensor, stage: Tensor, *, halo: int = 0) -> CascadeOutput:
+def assigned_run(runs: CascadeRuns, x: Tensor, stage: Tensor, *, halo: int | None = None) -> CascadeOutput:
     """A true run in which the cells leave where they are told to; arguments as for a true run and for `assigned`."""
     _check(stage, runs.stage_count)
     return runs(x, PLANNED_RHO, criterion=_planned(stage, runs.stage_count), halo=halo)

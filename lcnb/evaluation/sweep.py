@@ -71,7 +71,7 @@ def sweep(
     classes: Sequence[str],
     ignore_index: int,
     criterion: Criterion = max_softmax,
-    halo: int = 0,
+    halo: int | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Sweep:
     """Score many thresholds, cached and true, with the numbers that `evaluate` gives for each.

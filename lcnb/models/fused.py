@@ -58,7 +58,7 @@ class FusedCascade(CascadeRuns):
         super().__init__()
         if not isinstance(dtype, torch.dtype) or not dtype.is_floating_point:
             raise FusionError(f"dtype is torch.float32 or torch.bfloat16, got {dtype!r}")
-        self.rho, self.meta, self.config = cascade.rho, cascade.meta, cascade.config
+        self.rho, self.halo, self.meta, self.config = cascade.rho, cascade.halo, cascade.meta, cascade.config
         self.dtype, self.mean, self.std = dtype, cascade.mean, cascade.std
         if cascade.config.get("network") not in {variant.name for variant in VARIANTS.values()}:
             raise FusionError("only cascades made by irnet_lc have a fused form yet; run this one as it is")

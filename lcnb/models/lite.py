@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from lcnb.models.cascade import LayerCascade
 from lcnb.models.irnet import ConvNorm, initialise
+from lcnb.regions.depthwise import depthwise
 
 MEAN = STD = (0.5, 0.5, 0.5)
 """What the ImageNet weights were trained with."""
@@ -71,13 +72,23 @@ class SameConv(nn.Conv2d):
         return super().forward(F.pad(x, rim))
 
 
+class DepthwiseConv(nn.Conv2d):
+    """A depthwise convolution of stride 1; a dense map takes the kernels for regions where those are faster."""
+
+    def _conv_forward(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:  # type: ignore[override]
+        if isinstance(x, Tensor) and bias is None:
+            return depthwise(x, weight, (self.dilation[0], self.dilation[1]))
+        return super()._conv_forward(x, weight, bias)
+
+
 def convolution(
     inputs: int, outputs: int, kernel: int, stride: int = 1, dilation: int = 1, groups: int = 1
 ) -> nn.Conv2d:
     """Without bias, padded to ceil(size / stride)."""
     if stride > 1:
         return SameConv(inputs, outputs, kernel, stride, groups=groups, bias=False)
-    return nn.Conv2d(inputs, outputs, kernel, 1, dilation * (kernel // 2), dilation, groups, bias=False)
+    kind = DepthwiseConv if groups == inputs == outputs else nn.Conv2d
+    return kind(inputs, outputs, kernel, 1, dilation * (kernel // 2), dilation, groups, bias=False)
 
 
 def norm(channels: int) -> nn.BatchNorm2d:
@@ -174,7 +185,7 @@ def from_imagenet(state: dict[str, Tensor], names: list[str]) -> dict[str, Tenso
         theirs.setdefault(layer, {})[kind] = value
     ours = list(dict.fromkeys(name.rpartition(".")[0] for name in names))
     behind = len(theirs) - 3  # convolution, norm and classifier
-    renamed = {}
+    renamed: dict[str, Tensor] = {}
     for i, (layer, tensors) in enumerate(theirs.items()):
         if i < behind:
             renamed |= {f"{ours[i] if i < len(ours) else layer}.{kind}": value for kind, value in tensors.items()}

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from lcnb.models import lite
 from lcnb.models.cascade import LayerCascade
@@ -28,13 +28,13 @@ class Network:
 
     stored: str
     build: Callable[..., LayerCascade]
-    knobs: type
+    knobs: type[IRNetConfig] | type[lite.LiteConfig]
     mean: Sequence[float]
     std: Sequence[float]
 
     def has(self, knob: str) -> bool:
         """Whether it has a knob of this name."""
-        return knob in self.knobs.__dataclass_fields__
+        return knob in {field.name for field in fields(self.knobs)}
 
 
 def _irnet(variant: str) -> Network:

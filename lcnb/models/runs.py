@@ -31,6 +31,7 @@ class CascadeRuns(nn.Module):
 
     Attributes:
         rho: the threshold used when a call gives none; one for all exits or one each.
+        halo: the halo of a true run when a call gives none; weights may bring one that was chosen with rho.
         meta: what is known about the weights (classes, data set, licence, numbers); empty for a new network.
         config: how to build the network again; empty where nothing is known.
     """
@@ -38,6 +39,7 @@ class CascadeRuns(nn.Module):
     mean: Tensor
     std: Tensor
     rho: float | Sequence[float]
+    halo: int = 0
     meta: dict[str, Any]
     config: dict[str, Any]
 
@@ -72,7 +74,7 @@ class CascadeRuns(nn.Module):
         rho: float | Sequence[float] | None = None,
         *,
         criterion: Criterion = max_softmax,
-        halo: int = 0,
+        halo: int | None = None,
         mark: Callable[[], object] | None = None,
     ) -> CascadeOutput:
         """A true run.
@@ -82,7 +84,7 @@ class CascadeRuns(nn.Module):
             rho: threshold in [0, 1], one for all exits or one each; the cascade's own if None.
             criterion: (B, K, h, w) logits -> (B, h, w) confidence in [0, 1].
             halo: run a stage on its region grown by this many cells; decide inside the region only. The
-                extra cells are charged in `.work`.
+                extra cells are charged in `.work`. The cascade's own if None.
             mark: for timing; called at the start, behind each stage that had work, and behind the labels.
 
         Raises:
@@ -93,7 +95,7 @@ class CascadeRuns(nn.Module):
         tick = mark or (lambda: None)
         tick()
         work = []
-        for share in self._walk(x, ledger, halo):
+        for share in self._walk(x, ledger, self.halo if halo is None else halo):
             work.append(share)
             tick()
         work += [torch.zeros_like(work[0])] * (self.stage_count - len(work))

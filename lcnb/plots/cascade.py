@@ -69,17 +69,28 @@ def three_regions(image: Tensor, out: CascadeOutput, classes: Sequence[str]) -> 
 
 
 def cumulative_stages(
-    images: Sequence[Tensor], outs: Sequence[CascadeOutput], masks: Sequence[Tensor], classes: Sequence[str]
+    images: Sequence[Tensor], outs: Sequence[CascadeOutput], masks: Sequence[Tensor] | None, classes: Sequence[str]
 ) -> Figure:
-    """Figure 4: input, what is decided after stages 1, 2 and 3, truth. Undecided pixels are pale."""
+    """Figure 4: input, what is decided after stages 1, 2 and 3, truth. Undecided pixels are pale.
+
+    Args:
+        images: (3, H, W) each.
+        outs: of each image.
+        masks: (H, W) true classes of each image; None leaves the last column out.
+        classes: names, by index.
+    """
     colours = class_colours(list(classes))
     rows = []
-    for image, out, mask in zip(images, outs, masks, strict=True):
+    for image, out in zip(images, outs, strict=True):
         labels, stage = out.labels[0].cpu().numpy(), out.pixel_stage()[0].cpu().numpy()
         steps = [colourise(np.where(stage <= s, labels, 255), colours, UNKNOWN) for s in range(out.exits.shape[1])]
-        rows.append([to_array(image), *steps, label_map(mask, classes)])
-    legend = {**used_classes(classes, *masks), "undecided": UNKNOWN}
-    titles = ["input", *(f"after stage {s + 1}" for s in range(outs[0].exits.shape[1])), "ground truth"]
+        rows.append([to_array(image), *steps])
+    titles = ["input", *(f"after stage {s + 1}" for s in range(outs[0].exits.shape[1]))]
+    if masks is not None:
+        rows = [[*row, label_map(mask, classes)] for row, mask in zip(rows, masks, strict=True)]
+        titles.append("ground truth")
+    shown = [out.labels for out in outs] if masks is None else masks
+    legend = {**used_classes(classes, *shown), "undecided": UNKNOWN}
     return panels(rows, titles, legend=legend, width=12)
 
 

@@ -225,7 +225,7 @@ def depthwise(found: Kernels, rows: Tensor, weights: Tensor, table: Tensor) -> T
 
 def depthwise_gradient(found: Kernels, rows: Tensor, grad: Tensor, table: Tensor) -> Tensor:
     """The gradient of `depthwise` with respect to its weights, (P, C), given that of its (N, C) result."""
-    rows, grad, out = rows.contiguous(), grad.contiguous(), rows.new_empty(table.shape[1], rows.shape[1])
+    rows, grad, out = rows.contiguous(), grad.contiguous(), rows.new_zeros(table.shape[1], rows.shape[1])
     _call_depthwise(found, rows, grad, None, table, out)
     return out
 
@@ -233,6 +233,8 @@ def depthwise_gradient(found: Kernels, rows: Tensor, grad: Tensor, table: Tensor
 def _call_depthwise(
     found: Kernels, rows: Tensor, grad: Tensor | None, weights: Tensor | None, table: Tensor, out: Tensor
 ) -> None:
+    if len(table) == 0:  # an empty tensor has no address, and nothing is to be added
+        return
     found.depthwise(
         rows.data_ptr(), grad.data_ptr() if grad is not None else None,
         weights.data_ptr() if weights is not None else None, table.data_ptr(), out.data_ptr(), *table.shape,

@@ -77,13 +77,13 @@ def times(rows: Tensor, matrix: Tensor) -> Tensor:
 
 
 def outer(left: Tensor, right: Tensor) -> Tensor:
-    """(n, O) and (n, C) -> (O, C): the sum of the rows' outer products; no autograd."""
+    """(n, O) and (n, C) -> (O, C): the sum of the rows' outer products, float32 where blocks are added; no autograd."""
     if not compiled_by_shape(left):
         return left.t() @ right
     total = torch.zeros(left.shape[1], right.shape[1], device=left.device)  # float32: many blocks are added
     for start, stop in _spans(len(left)):
         total += _filled(left[start:stop]).t() @ _filled(right[start:stop])
-    return total.to(left.dtype)
+    return total
 
 
 class Linear(torch.autograd.Function):
@@ -99,7 +99,7 @@ class Linear(torch.autograd.Function):
     def backward(ctx, grad: Tensor) -> tuple[Tensor | None, Tensor | None]:  # type: ignore[no-untyped-def, override]
         features, weight = ctx.saved_tensors
         to_features = times(grad, weight) if ctx.needs_input_grad[0] else None
-        to_weight = outer(grad, features) if ctx.needs_input_grad[1] else None
+        to_weight = outer(grad, features).to(weight.dtype) if ctx.needs_input_grad[1] else None
         return to_features, to_weight
 
 

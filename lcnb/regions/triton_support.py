@@ -10,6 +10,7 @@ from collections.abc import Mapping
 import torch
 
 from lcnb.machine import version
+from lcnb.paths import extra
 
 OLDEST = (3, 2)
 """Of Triton, whose tuner lets us measure for ourselves; it comes with torch 2.6."""
@@ -24,7 +25,7 @@ def interpreter_wanted(environment: Mapping[str, str]) -> bool:
 def why_not() -> str | None:
     """Why the `triton` backend is not available, and what to do; None if it is."""
     if importlib.util.find_spec("triton") is None:
-        return 'the package triton is not installed: on Linux, `pip install "lcnb[triton]"`'
+        return f"the package triton is not installed: on Linux, `{extra('triton')}`"
     if _too_old(version("triton")):
         return f"triton {version('triton')} is too old: 3.2, which comes with torch 2.6, is the oldest that can be used"
     if not torch.cuda.is_available() and not interpreter_wanted(os.environ):

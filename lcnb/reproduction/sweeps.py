@@ -46,7 +46,8 @@ def swept(request: Request, say: Callable[[str], None]) -> dict[str, Any]:
     config, rhos = request.config, rhos_of(request)
     val = load_dataset(config.dataset, config.val_split, classes=config.classes)
     count = min(len(val), request.limit or len(val))
-    prepared = request.table != "T1" and torch.device(request.device).type == "cpu"
+    fused = cascade.config.get("network") != "lite0"  # which has no prepared form yet
+    prepared = request.table != "T1" and torch.device(request.device).type == "cpu" and fused
     runs = cascade.for_inference() if prepared else cascade
     about = {
         "network": digest(cascade.state_dict()), "dataset": config.dataset, "split": config.val_split, "rhos": rhos,

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from lcnb.errors import LcnbError
-from lcnb.paths import REPOSITORY, checkout
+from lcnb.paths import CHECKOUT, checkout
 
 
 class NotebookError(LcnbError):
@@ -100,7 +100,7 @@ def _all(places: Sequence[Path]) -> list[Path]:
         if files := _inside(folder):
             return files
     looked = ", ".join(map(str, places))
-    raise NotebookError(f"no notebooks in {looked}; they are in notebooks/ of {REPOSITORY}: clone it and run there")
+    raise NotebookError(f"no notebooks in {looked}; they are in notebooks/ of {CHECKOUT}: clone it and run there")
 
 
 def _inside(folder: Path) -> list[Path]:

@@ -168,9 +168,10 @@ class TrainConfig:
         return self.steps + self.cascade_steps
 
     def shown(self) -> dict[str, Any]:
-        """The knobs as results and cards show them: without folders of this machine."""
+        """The knobs as results and cards show them: without folders of this machine, and without what has no effect."""
         paths = {name: value for name in ("init", "teacher") if (value := getattr(self, name)) is not None}
-        return asdict(self) | {name: public(value) for name, value in paths.items()}
+        knobs = asdict(self) | {name: public(value) for name, value in paths.items()}
+        return {k: v for k, v in knobs.items() if k != "width" or NETWORKS[self.network].has("width")}
 
 
 # The classes nearly alike, and mIoU itself among the losses: before, small classes were painted too wide.
@@ -185,10 +186,13 @@ _PAPER = TrainConfig(
 )  # fmt: skip
 _LITE = TrainConfig(
     network="lite0", stride=16, init="imagenet", lr=1e-3, backbone_lr=0.4, freeze=4, freeze_backbone_norm=True,
-    warmup=100, weight_decay=0.01, steps=2400, class_weight=None, jaccard=0.5, scale=(0.6, 1.6),
+    warmup=100, weight_decay=0.01, steps=2000, class_weight=None, jaccard=0.5, scale=(0.6, 1.6),
 )  # fmt: skip
+# Street scenes have thin and small classes: weights and losses as for the small networks, fewer frozen layers.
+_LITE_STREETS = replace(
+    _LITE, freeze=2, steps=1200, scale=(0.75, 1.5), stage_weights=(0.6, 0.8, 1.0), class_weight=1.4, jaccard=1.0
+)
 PRESETS = {
-    "voc-lite": replace(_LITE, dataset="voc2012", classes="covered7", split="trainaug", crop=(288, 288)),
     "streets-small": _STREETS,
     "camvid-small": replace(_CAMVID, steps=4000, cascade_steps=600, val_every=500),
     "camvid-large": replace(
@@ -196,5 +200,12 @@ PRESETS = {
     ),
     "voc-paper": replace(_PAPER, dataset="voc2012", split="trainaug"),
     "cityscapes-paper": replace(_PAPER, dataset="cityscapes", crop=(512, 1024), steps=40_000, cascade_steps=20_000),
+    "voc-lite": replace(_LITE, dataset="voc2012", classes="covered7", split="trainaug", crop=(256, 256)),
+    # The experiment of docs/cascade-training.md: the paper's losses alone, and crops that two cores can afford.
+    "cascade-training": replace(
+        _LITE, dataset="voc2012", classes="covered7", split="trainaug", crop=(224, 224), jaccard=0.0
+    ),
+    "camvid-lite": replace(_LITE_STREETS, dataset="camvid"),
+    "streets-lite": replace(_LITE_STREETS, dataset="streets"),
 }  # fmt: skip
 """Recipes by name; `data/weights/<name>` holds what those gave that were run."""

@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from lcnb.errors import DataError
+from lcnb.paths import extra
 
 LONGEST = 640
 """Pixels of the longer side; larger clips are scaled down to it. The shipped weights have seen 480x360."""
@@ -147,7 +148,5 @@ def _av() -> Any:
     try:
         import av
     except ImportError:
-        raise VideoError(
-            'reading and writing films needs PyAV; install it with `pip install "lcnb[notebooks]"`'
-        ) from None
+        raise VideoError(f"reading and writing films needs PyAV; install it with `{extra('notebooks')}`") from None
     return av

@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from lcnb.cli import diagnosis, info, probes
+from lcnb.paths import extra
 from tests.cli.conftest import ROOT, spawn
 
 pytestmark = pytest.mark.trust("compatibility")
@@ -42,7 +43,7 @@ def test_jupyter_is_missing(sound):
     rows = requirement("jupyterlab", ">=4.2", None, "notebooks", False)
     rows += requirement("papermill", ">=2.6", None, "notebooks", False)
     said = only(sound, requirements=rows)
-    assert said == 'the notebooks need jupyterlab, papermill: install with `pip install "lcnb[notebooks]"`'
+    assert said == f"the notebooks need jupyterlab, papermill: install with `{extra('notebooks')}`"
 
 
 def test_an_old_package(sound):

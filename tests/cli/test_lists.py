@@ -1,7 +1,9 @@
 """`lcnb data` and `lcnb weights` list and show."""
 
 import json
+import os
 import re
+import shutil
 
 import pytest
 
@@ -15,6 +17,27 @@ def test_data_list(lcnb, data, arguments):
     rows = {line.split()[0]: line for line in out.splitlines()}
     assert rows["camvid"].split(maxsplit=2)[2] == f"train 3, val 2  {data / 'camvid'}"
     assert rows["voc2012"].endswith("not found; lcnb data voc2012")
+
+
+def test_a_data_set_in_two_folders(lcnb, data, home, monkeypatch):
+    for kind in ("train", "trainannot", "test", "testannot"):
+        shutil.copytree(data / "camvid" / kind.replace("test", "val"), home / "more" / "camvid" / kind)
+    monkeypatch.setenv("LCNB_DATA", os.pathsep.join([str(data), str(home / "more")]))
+    rows = [line.split(maxsplit=2) for line in lcnb("data")[1].splitlines() if line.startswith("camvid")]
+    assert [row[2] for row in rows] == [f"train 3, val 2  {data}/camvid", f"test 2          {home}/more/camvid"]
+    assert (
+        f"folder: {data}/camvid and {home}/more/camvid\nsplits: train 3, val 2, test 2\n"
+        in lcnb("data", "show", "camvid")[1]
+    )
+    found = json.loads(lcnb("info", "--json")[1])["datasets"]["camvid"]
+    assert found["splits"] == {"train": 3, "val": 2, "test": 2}
+    assert found["folders"] == {f"{data}/camvid": ["train", "val"], f"{home}/more/camvid": ["test"]}
+    monkeypatch.setenv("LCNB_DATA", os.pathsep.join([str(home / "more"), str(data)]))
+    said = lcnb("info")[1]
+    assert re.search(
+        rf"^camvid +train 3, test 2 +{home}/more/camvid\ncamvid +val 2 +{data}/camvid$", said, re.MULTILINE
+    )
+    assert "LCNB_DATA names" not in said  # both serve
 
 
 def test_data_show(lcnb, data):

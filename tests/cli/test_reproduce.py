@@ -320,6 +320,10 @@ def test_figure_1(lcnb, data, home, monkeypatch):
     for share, right in zip(near, counts.boundary_shares.tolist(), strict=True):
         assert share == pytest.approx(right, abs=1e-6) if right == right else share is None
     assert [row["paper"] for row in found["rows"]] == [6.7, 19.0, 68.0]
+    assert [row["stage"] for row in found["exits"]] == [1, 2, 3]
+    assert sum(row["share"] for row in found["exits"]) == pytest.approx(1, abs=1e-5)
+    edges = sum(row["share"] * (row["boundary_share"] or 0) for row in found["exits"])
+    assert edges == pytest.approx(float(counts.on_boundary.sum() / counts.counts.sum()), abs=1e-5)
 
     monkeypatch.setattr(grades, "_graded", None)  # nothing is graded twice
     assert lcnb(*arguments)[0] == 0

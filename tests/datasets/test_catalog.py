@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from lcnb.datasets import load_dataset, locate, names, spec, splits
+from lcnb.datasets import folders, load_dataset, locate, names, spec, splits
 from lcnb.errors import DataError
 from tests.datasets import trees
 
@@ -61,6 +61,27 @@ def test_the_first_root_that_has_it_wins(root, tmp_path, monkeypatch):
     first = trees.camvid(root / "camvid", {"val": 2})
     assert locate("camvid") == first
     assert len(load_dataset("camvid", "val")) == 2
+
+
+def test_each_split_is_read_from_the_first_folder_that_has_it(root, tmp_path, monkeypatch):
+    first = trees.voc(root / "voc2012", {"train": 3, "val": 2})
+    second = trees.voc(tmp_path / "more" / "voc2012" / "VOCdevkit" / "VOC2012", {"train": 5, "val": 4, "trainaug": 6})
+    second = second.parents[1]
+    monkeypatch.setenv("LCNB_DATA", os.pathsep.join([str(root), str(second.parent)]))
+    assert folders("voc2012") == {first: ["train", "val"], second: ["trainaug"]}
+    assert splits("voc2012") == ["train", "trainaug", "val"]
+    assert [len(load_dataset("voc2012", s)) for s in splits("voc2012")] == [3, 6, 2]
+    assert [locate("voc2012", s) for s in (None, "val", "trainaug", "test")] == [first, first, second, None]
+    with pytest.raises(DataError) as caught:
+        load_dataset("voc2012", "test")
+    assert f"in {first} and {second} has no split 'test'; it has train, val, trainaug" in str(caught.value)
+
+    monkeypatch.setenv("LCNB_DATA", os.pathsep.join([str(second.parent), str(root)]))
+    assert folders("voc2012") == {second: ["train", "trainaug", "val"], first: []}
+    assert [len(load_dataset("voc2012", s)) for s in splits("voc2012")] == [5, 6, 4]
+    assert len(load_dataset("voc2012", "val", root=first)) == 2  # a folder that is given is the only one
+    with pytest.raises(DataError, match=f"in {first} has no split 'trainaug'; it has train, val. To have it, run"):
+        load_dataset("voc2012", "trainaug", root=first)
 
 
 def test_data_of_the_working_directory_is_found(root, monkeypatch):

@@ -187,19 +187,21 @@ def gradients(net, x, config, fold, monkeypatch):
     return {k: p.grad for k, p in net.named_parameters() if p.grad is not None}
 
 
-@pytest.mark.parametrize("steps", [0, 5])
-def test_folded_norms_change_nothing_but_time(steps, file, monkeypatch):
-    """Dense and on regions, with the kernels' gradients of depthwise convolutions."""
+@pytest.mark.parametrize(("steps", "dtype"), [(0, torch.float64), (5, torch.float32), (5, torch.float64)])
+def test_folded_norms_change_nothing_but_time(steps, dtype, file, monkeypatch):
+    """Dense (in float32 by the kernels) and on regions, where a rounding could change an exit."""
     config = TrainConfig(
         network="lite0", stride=16, freeze=4, freeze_backbone_norm=True, steps=steps, cascade_steps=5 - steps
     )
-    net, x = imagenet.start(lite_lc(4, stride=16), file), torch.rand(2, 3, 96, 96)
+    torch.manual_seed(0)
+    net, x = imagenet.start(lite_lc(4, stride=16), file).to(dtype), torch.rand(2, 3, 96, 96, dtype=dtype)
     names = list(net.state_dict())
     plain, folded = (gradients(net, x, config, fold, monkeypatch) for fold in (False, True))
     assert plain.keys() == folded.keys()
     assert not any(k.startswith("stages.0.3.") for k in plain)
     for name, value in plain.items():
-        assert torch.allclose(folded[name], value, rtol=1e-3, atol=1e-4 * float(value.abs().max())), name
+        near = 1e-2 if dtype == torch.float32 else 1e-9  # a rounding may carry a value over an edge of ReLU6
+        assert (folded[name] - value).norm() < near * value.norm() + 1e-12, name
     assert list(net.state_dict()) == names
     prepare(net, phase_at(TrainConfig(), 0))  # nothing is frozen: each layer computes its own again
     assert not any("_conv_forward" in m.__dict__ or "forward" in m.__dict__ for m in net.modules())

@@ -116,6 +116,14 @@ def test_cumulative_shows_undecided_as_unknown(picture, truth, out):
     assert not (last == np.array(UNKNOWN)).all(axis=2).any()
 
 
+def test_cumulative_without_masks_has_no_truth_and_names_the_labels(picture, out):
+    drawn = plots.cumulative_stages([picture, picture], [out, out], None, CLASSES)
+    assert len(drawn.axes) == 2 * 4
+    assert [a.get_title(loc="left") for a in drawn.axes[:4]] == ["input", *(f"after stage {s}" for s in (1, 2, 3))]
+    names = [t.get_text() for t in drawn.legends[0].get_texts()]
+    assert names == [*plots.used_classes(CLASSES, out.labels), "undecided"]
+
+
 @pytest.mark.parametrize("photo", [True, False])
 def test_show_gives_the_notebook_a_picture_with_alt_text(photo, monkeypatch):
     shown = []

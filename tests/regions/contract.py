@@ -13,11 +13,14 @@ import torch.nn.functional as F
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from lcnb.regions import Region, RegionTensor, use_backend
 
 KERNELS = [(1, 1), (3, 3), (1, 7), (7, 1), (5, 5)]
 DILATIONS = [1, 2, 4]
+GROUPINGS = [(6, 12, 1), (6, 12, 3), (6, 6, 6), (6, 12, 6), (6, 3, 3)]
+"""(C, O, groups): none, groups of several, depthwise, depthwise with a multiplier, and one output for each group."""
 
 
 def same(kernel, dilation):
@@ -51,19 +54,21 @@ class BackendContract:
         with use_backend(self.backend):
             yield
 
+    @pytest.mark.parametrize("share", [0.5, 1.0])
     @pytest.mark.parametrize("dilation", DILATIONS)
     @pytest.mark.parametrize("kernel", KERNELS)
-    @pytest.mark.parametrize("groups", [1, 3, 6])
-    def test_full_mask_equals_conv2d_forward_and_backward(self, kernel, dilation, groups):
-        conv = nn.Conv2d(6, 12, kernel, padding=same(kernel, dilation), dilation=dilation, groups=groups).double()
-        x = torch.randn(2, 6, 9, 8, dtype=torch.float64, requires_grad=True)
-        y = x.detach().clone().requires_grad_()
-        slope = torch.randn(2, 12, 9, 8, dtype=torch.float64)
-        expected = conv(x)
+    @pytest.mark.parametrize(("channels", "outputs", "groups"), GROUPINGS)
+    def test_equals_conv2d_forward_and_backward(self, kernel, dilation, channels, outputs, groups, share):
+        padding = same(kernel, dilation)
+        conv = nn.Conv2d(channels, outputs, kernel, padding=padding, dilation=dilation, groups=groups).double()
+        x = torch.randn(2, channels, 9, 8, dtype=torch.float64, requires_grad=True)
+        y, mask = x.detach().clone().requires_grad_(), random_mask((2, 9, 8), share)
+        expected = dense_on(mask, x, conv)
+        slope = torch.randn_like(expected)
         expected.backward(slope)
         wanted = [p.grad.clone() for p in conv.parameters()]
         conv.zero_grad()
-        got = conv(RegionTensor.from_dense(y, Region.full(2, 9, 8))).to_dense()
+        got = conv(RegionTensor.from_dense(y, Region(mask))).features
         got.backward(slope)
         torch.testing.assert_close(got, expected)
         torch.testing.assert_close(y.grad, x.grad)
@@ -73,27 +78,28 @@ class BackendContract:
     @pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
     @pytest.mark.parametrize("dilation", DILATIONS)
     @pytest.mark.parametrize("kernel", KERNELS)
-    @pytest.mark.parametrize("groups", [1, 4])
-    def test_random_mask_equals_dense_of_the_masked_input(self, kernel, dilation, groups, share):
-        conv = nn.Conv2d(4, 8, kernel, padding=same(kernel, dilation), dilation=dilation, groups=groups)
+    @pytest.mark.parametrize(("outputs", "groups"), [(8, 1), (4, 4), (8, 2)])
+    def test_random_mask_equals_dense_of_the_masked_input(self, kernel, dilation, outputs, groups, share):
+        conv = nn.Conv2d(4, outputs, kernel, padding=same(kernel, dilation), dilation=dilation, groups=groups)
         x, mask = torch.randn(3, 4, 11, 7), random_mask((3, 11, 7), share)
         got = conv(RegionTensor.from_dense(x, Region(mask)))
         torch.testing.assert_close(got.features, dense_on(mask, x, conv), atol=1e-5, rtol=1e-5)
-        assert got.shape == (3, 8, 11, 7)
+        assert got.shape == (3, outputs, 11, 7)
 
-    def test_more_rows_than_one_block(self):
-        conv = nn.Conv2d(128, 32, 5, padding=2)
-        x, mask = torch.randn(2, 128, 24, 24), random_mask((2, 24, 24), 0.7)
+    @pytest.mark.parametrize(("outputs", "groups", "side"), [(32, 1, 24), (128, 128, 48), (128, 8, 48)])
+    def test_more_rows_than_one_block(self, outputs, groups, side):
+        conv = nn.Conv2d(128, outputs, 5, padding=2, groups=groups)
+        x, mask = torch.randn(2, 128, side, side), random_mask((2, side, side), 0.7)
         got = conv(RegionTensor.from_dense(x, Region(mask)))
         torch.testing.assert_close(got.features, dense_on(mask, x, conv), atol=1e-4, rtol=1e-4)
 
-    @pytest.mark.parametrize("groups", [1, 2, 4])
+    @pytest.mark.parametrize(("channels", "outputs", "groups"), [(4, 4, 1), (4, 4, 2), (4, 4, 4), (2, 4, 2), (4, 2, 2)])
     @pytest.mark.parametrize("kernel", [(1, 1), (3, 3), (1, 7)])
-    def test_gradcheck(self, kernel, groups):
+    def test_gradcheck(self, kernel, channels, outputs, groups):
         region = Region(random_mask((2, 4, 4)))
-        features = torch.randn(len(region), 4, dtype=torch.float64, requires_grad=True)
-        weight = torch.randn(4, 4 // groups, *kernel, dtype=torch.float64, requires_grad=True)
-        bias = torch.randn(4, dtype=torch.float64, requires_grad=True)
+        features = torch.randn(len(region), channels, dtype=torch.float64, requires_grad=True)
+        weight = torch.randn(outputs, channels // groups, *kernel, dtype=torch.float64, requires_grad=True)
+        bias = torch.randn(outputs, dtype=torch.float64, requires_grad=True)
 
         def run(f, w, b):
             return F.conv2d(RegionTensor(f, region), w, b, padding=same(kernel, 1), groups=groups).features
@@ -141,12 +147,13 @@ class BackendContract:
         x, mask = torch.randn(1, 2, 5, 5), random_mask((1, 5, 5))
         torch.testing.assert_close(pool(RegionTensor.from_dense(x, Region(mask))).features, dense_on(mask, x, pool))
 
-    @pytest.mark.parametrize("layer", ["conv1", "conv3", "grouped", "max", "avg"])
+    @pytest.mark.parametrize("layer", ["conv1", "conv3", "depthwise", "grouped", "max", "avg"])
     def test_empty_region_gives_empty_output_and_zero_gradients(self, layer):
         module = {
             "conv1": nn.Conv2d(4, 6, 1),
             "conv3": nn.Conv2d(4, 6, 3, padding=1),
-            "grouped": nn.Conv2d(4, 4, 3, padding=1, groups=4),
+            "depthwise": nn.Conv2d(4, 4, 3, padding=1, groups=4),
+            "grouped": nn.Conv2d(4, 4, 3, padding=1, groups=2),
             "max": nn.MaxPool2d(3, 1, 1),
             "avg": nn.AvgPool2d(3, 1, 1),
         }[layer]
@@ -177,13 +184,26 @@ class BackendContract:
 
     @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float16, 4e-3), (torch.bfloat16, 3e-2)])
     @pytest.mark.parametrize("kernel", [(1, 1), (3, 3)])
-    def test_half_precision(self, dtype, tolerance, kernel):
-        conv = nn.Conv2d(16, 8, kernel, padding=same(kernel, 1))
+    @pytest.mark.parametrize(("outputs", "groups"), [(8, 1), (16, 16), (8, 4)])
+    def test_half_precision(self, dtype, tolerance, kernel, outputs, groups):
+        conv = nn.Conv2d(16, outputs, kernel, padding=same(kernel, 1), groups=groups)
         x, mask = torch.randn(1, 16, 8, 8), random_mask((1, 8, 8))
         got = conv.to(dtype)(RegionTensor.from_dense(x.to(dtype), Region(mask))).features
         assert got.dtype == dtype
         expected = dense_on(mask, x.to(dtype).float(), conv.float())
         torch.testing.assert_close(got.float(), expected, atol=tolerance * 4, rtol=tolerance)
+
+    @pytest.mark.parametrize(("channels", "outputs", "groups"), GROUPINGS)
+    def test_counts_the_operations_of_both_ways(self, channels, outputs, groups):
+        conv = nn.Conv2d(channels, outputs, 3, padding=1, groups=groups, bias=False)
+        region = Region(random_mask((2, 5, 5)))
+        features = torch.randn(len(region), channels, requires_grad=True)
+        with FlopCounterMode(display=False) as counter:
+            out = conv(RegionTensor(features, region)).features
+            forward = counter.get_total_flops()
+            out.sum().backward()
+        assert forward == 2 * len(region) * conv.weight.numel()
+        assert counter.get_total_flops() == 3 * forward
 
     # The classes that inherit this differ in `backend` only, on purpose.
     @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.differing_executors])

@@ -389,3 +389,26 @@ def test_several_threads_of_python_at_once(here, threads):
         for one, other in pool.map(both, range(6)):
             assert one.equal(expected)
             assert other.equal(expected_chain)
+
+
+@pytest.mark.parametrize("channels", [1, 5, 64, 200])
+@pytest.mark.parametrize(("n", "positions"), [(1, 1), (47, 9), (300, 25)])
+def test_depthwise(found, crowd, n, positions, channels, monkeypatch):
+    """The convolution and the gradient of its weights; a missing neighbour counts as zeros and is never read."""
+    generator = torch.Generator().manual_seed(n + channels)
+    rows, weights, grad = (torch.randn(k, channels, generator=generator) for k in (n, positions, n))
+    table = torch.randint(0, n + 1, (n, positions), generator=generator)
+    columns = torch.cat([rows, torch.zeros(1, channels)])[table]
+
+    def both():
+        return native.depthwise(found, rows, weights, table), native.depthwise_gradient(found, rows, grad, table)
+
+    results = [both()]
+    monkeypatch.setattr(native, "threads_of_torch", lambda: None)
+    results.append(both())
+    out, gradient = results[0]
+    assert torch.allclose(out, (columns * weights).sum(1), atol=1e-4)
+    assert torch.allclose(gradient, (columns * grad[:, None]).sum(0), atol=1e-3)
+    assert all(a.equal(b) for a, b in zip(*results, strict=True))
+    one = native.depthwise(found, rows, weights, table[:1])
+    assert one.equal(out[:1])

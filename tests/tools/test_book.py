@@ -11,13 +11,26 @@ from tools.book.__main__ import build
 from tools.book.check import Scan, check
 from tools.book.contents import REQUIRED, BookError, contents, markdown_files, root
 
+MINE = "https://github.com/me/mine"
+
 
 @pytest.fixture(scope="module")
 def book(tmp_path_factory):
-    """The book of this checkout."""
+    """The book of this checkout, where no address is set."""
+    return built(tmp_path_factory, "")
+
+
+@pytest.fixture(scope="module")
+def addressed(tmp_path_factory):
+    """The same where one is."""
+    return built(tmp_path_factory, MINE)
+
+
+def built(tmp_path_factory, address):
     out = tmp_path_factory.mktemp("site") / "book"
-    outside = build(root(), out)
-    return out, outside
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(addresses, "REPOSITORY", address)
+        return out, build(root(), out)
 
 
 def test_every_notebook_and_every_text_is_in_it(book):
@@ -35,11 +48,19 @@ def test_it_loads_nothing_from_elsewhere_and_every_link_inside_holds(book):
     assert check(book[0])[0] == []
 
 
-def test_addresses_that_lead_out_are_listed_and_made_of_the_setting(book):
-    listed = (book[0] / "outside.txt").read_text(encoding="utf-8").split()
-    assert listed == book[1]
+def test_addresses_that_lead_out_are_listed_and_made_of_the_setting(addressed, monkeypatch):
+    listed = (addressed[0] / "outside.txt").read_text(encoding="utf-8").split()
+    assert listed == addressed[1]
+    monkeypatch.setattr(addresses, "REPOSITORY", MINE)
     assert addresses.colab("notebooks/00_quickstart.ipynb") in listed
     assert addresses.binder("notebooks/00_quickstart.ipynb") in listed
+
+
+def test_without_an_address_nothing_leads_to_a_repository(book):
+    assert not [a for a in book[1] if "github" in a or "mybinder" in a]
+    html = (book[0] / "notebooks" / "00_quickstart.html").read_text(encoding="utf-8")
+    assert not any(text in html for text in ("Open in Colab", "Open on Binder", ">Source<"))
+    assert "CITATION.cff" in (book[0] / "index.html").read_text(encoding="utf-8")  # its name stays, without a link
 
 
 def test_a_notebook_page_has_its_code_pictures_and_slider(book):
@@ -89,7 +110,8 @@ def add(base, name, text):
     path.write_text((path.read_text(encoding="utf-8") if path.exists() else "") + text, encoding="utf-8")
 
 
-def test_links_between_sources_become_links_between_pages(tree):
+def test_links_between_sources_become_links_between_pages(tree, monkeypatch):
+    monkeypatch.setattr(addresses, "REPOSITORY", MINE)
     (tree / "docs" / "a.png").write_bytes(b"x")
     add(tree, "docs/architecture.md", "## One & two\n\n## One & two\n")
     add(
@@ -107,6 +129,13 @@ def test_links_between_sources_become_links_between_pages(tree):
     assert page.count('src="a.png"') == 2
     assert 'href="../index.html">home' in page
     assert (tree / "out" / "docs" / "a.png").is_file()
+
+    monkeypatch.setattr(addresses, "REPOSITORY", "")
+    add(tree, "README.md", '\n<a href="docs">h</a>\n')
+    build(tree, tree / "again")
+    home = (tree / "again" / "index.html").read_text(encoding="utf-8")
+    assert '<a href="data/index.html">d</a> s' in home
+    assert "<a >h</a>" in home
 
 
 def test_new_pages_are_picked_up(tree):

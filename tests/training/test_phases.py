@@ -206,5 +206,5 @@ def test_a_run_starts_from_weights(small, tmp_path):
     run = Trainer(config, tmp_path / "run", say=quiet)
     for name, value in trained.state_dict().items():
         torch.testing.assert_close(run.model.state_dict()[name], value, atol=1e-3, rtol=1e-3)
-    with pytest.raises(TrainingError, match=r"another network than 11 classes at width 0\.1"):
+    with pytest.raises(TrainingError, match=r"another network than irnet with 11 classes at width 0\.1"):
         Trainer(dataclasses.replace(config, width=0.1), tmp_path / "other", say=quiet)

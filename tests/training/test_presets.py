@@ -17,6 +17,10 @@ from lcnb.training import PRESETS, Trainer
 
 TWO_STEPS = {"steps": 1, "cascade_steps": 1, "val_every": 0, "val_images": 1, "log_every": 1, "workers": 0}
 CHANGED = {
+    "voc-lite": {"batch": 2},  # likewise all 8
+    "cascade-training": {"batch": 2},
+    "camvid-lite": {"batch": 2},
+    "streets-lite": {"batch": 2},
     "streets-small": {"batch": 2},  # all 8 take more memory than a test may
     "camvid-small": {"batch": 2},  # likewise
     "camvid-large": {"batch": 1},  # likewise

@@ -215,11 +215,11 @@ def test_a_damaged_checkpoint_is_named_and_kept(damage, small, unbroken):
 
 
 SCRIPT = """
-import functools, os, signal, sys, time
+import os, signal, sys, time
 import torch
-from lcnb.models import irnet_lc
-from lcnb.training import Trainer, network
-from tests.training.conftest import SMALL
+from lcnb.models.networks import NETWORKS
+from lcnb.training import Trainer
+from tests.training.conftest import SMALL, shallow_irnet
 from tests.training.test_resume import killable
 
 def killed_while_writing(state, file, save=torch.save):
@@ -230,7 +230,7 @@ def killed_while_writing(state, file, save=torch.save):
 
 torch.set_num_threads(1)
 torch.save = killed_while_writing
-network.irnet_lc = functools.partial(irnet_lc, blocks=(1, 1, 1))
+NETWORKS["irnet"] = shallow_irnet()
 Trainer(killable(SMALL), sys.argv[1], resume=True, say=lambda line: time.sleep(0.1)).run()
 """
 

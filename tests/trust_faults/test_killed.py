@@ -27,14 +27,15 @@ for turn in itertools.count():
         path.write_text(json.dumps([turn] * 20000))
 """
 TRAINER = """
-import functools, json, os, random, signal, sys, time
+import json, os, random, signal, sys, time
 import torch
 from lcnb import paths
 from lcnb.cli import main
-from lcnb.models import irnet_lc
-from lcnb.training import load_checkpoint, network
+from lcnb.models.networks import NETWORKS
+from lcnb.training import load_checkpoint
+from tests.training.conftest import shallow_irnet
 torch.set_num_threads(1)
-network.irnet_lc = functools.partial(irnet_lc, blocks=(1, 1, 1))
+NETWORKS["irnet"] = shallow_irnet()
 paths.checkout = lambda: None
 command, number, count, seed, between = json.loads(sys.argv[1])
 random.seed(seed)

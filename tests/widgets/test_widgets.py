@@ -206,6 +206,21 @@ def test_photo_explorer(small_cascade):
     assert "40x24" in widget.message.value
 
 
+def test_photo_explorer_shows_the_same_photo_by_another_network(small_cascade):
+    other = copy.deepcopy(small_cascade)
+    other.meta = {"name": "other", "classes": list(reversed(CLASSES))}
+    widget = PhotoExplorer(small_cascade, CLASSES, 0.6, others=[other])
+    widget.menu.index = 1  # before there is a photograph
+    assert len(widget.children) == 3
+    widget.take([{"name": "cat.jpg", "content": memoryview(jpeg_bytes((40, 24)))}])
+    by_other = widget.children[3]
+    assert (by_other.cascade, by_other.classes) == (other, tuple(reversed(CLASSES)))
+    widget.menu.index = 0
+    assert (widget.children[3].cascade, widget.children[3].classes) == (small_cascade, tuple(CLASSES))
+    assert widget.children[3].images[0] is by_other.images[0]
+    assert "cat.jpg" in widget.message.value
+
+
 def test_region_explorer_counts_and_measures(picture):
     ran = []
     scores = {"ramp": torch.arange(48.0).view(6, 8), "even": torch.zeros(6, 8)}

@@ -67,7 +67,7 @@ def _ways(page: Page) -> str:
     if page.source.endswith(".ipynb"):
         ways.insert(0, (addresses.colab(page.source), "Open in Colab"))
         ways.insert(1, (addresses.binder(page.source), "Open on Binder"))
-    return " · ".join(f'<a href="{escape(address)}">{name}</a>' for address, name in ways)
+    return " · ".join(f'<a href="{escape(address)}">{name}</a>' for address, name in ways if address is not None)
 
 
 def _neighbours(before: Sequence[Page], after: Sequence[Page], links: Links) -> str:

@@ -39,8 +39,8 @@ class Links:
         self.page, self.base, self.targets = page, base, targets
         self.copied: set[str] = set()
 
-    def __call__(self, url: str) -> str:
-        """The address in the book.
+    def __call__(self, url: str) -> str | None:
+        """The address in the book; None of a file that is not in it, where no `LCNB_REPOSITORY` shows it.
 
         Raises:
             BookError: it names a file that is not there.
@@ -82,10 +82,11 @@ class Renderer(MathRenderer):
         return f'<h{level} id="{name}">{text} {anchor}</h{level}>\n'
 
     def link(self, text: str, url: str, title: str | None = None) -> str:
-        return super().link(text, self.links(url), title)
+        address = self.links(url)
+        return text if address is None else super().link(text, address, title)
 
     def image(self, text: str, url: str, title: str | None = None) -> str:
-        return super().image(text, self.links(url), title)
+        return super().image(text, self.links(url) or url, title)
 
     def block_html(self, html: str) -> str:
         return self._relinked(html)
@@ -94,7 +95,11 @@ class Renderer(MathRenderer):
         return self._relinked(html)
 
     def _relinked(self, html: str) -> str:
-        return LINK.sub(lambda m: f'{m[1]}="{self.links(m[2])}"', html)
+        def linked(match: re.Match[str]) -> str:
+            address = self.links(match[2])
+            return "" if address is None else f'{match[1]}="{address}"'
+
+        return LINK.sub(linked, html)
 
 
 def body(page: Page, links: Links) -> str:

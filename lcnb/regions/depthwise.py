@@ -1,0 +1,95 @@
+"""Depthwise convolutions of a whole map by the kernels for regions, where those are faster than the library's.
+
+Shape letters: B images, C channels, h, w cells.
+
+On a CPU the library computes a widely dilated depthwise convolution of a channels-last map many times more slowly than
+the table kernels of native.c do, and the gradients of any depthwise convolution too.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+from lcnb.regions import native
+from lcnb.regions.region import Pair, Region
+
+FAR = 8
+"""Cells from the centre of a kernel to its rim from which the library has no fast code: 18 times as slow (C1152, 5x5,
+dilation 4); nearer, it is the faster one."""
+
+
+def depthwise(x: Tensor, weight: Tensor, dilation: Pair) -> Tensor:
+    """`F.conv2d` of stride 1 with as many groups as channels, padded to keep the size.
+
+    Args:
+        x: (B, C, h, w).
+        weight: (C, 1, kh, kw), both sides odd.
+        dilation: (dh, dw).
+
+    Returns:
+        (B, C, h, w).
+    """
+    fits = x.dtype == weight.dtype == torch.float32 and x.device.type == "cpu"
+    if fits and not torch.is_autocast_enabled("cpu") and (found := native.kernels()) is not None:
+        return _Depthwise.apply(x, weight, dilation, found)
+    return _by_library(x, weight, dilation)
+
+
+def is_depthwise(conv: nn.Conv2d) -> bool:
+    """Whether `depthwise` computes what this layer does, its bias excepted."""
+    alone = conv.groups == conv.in_channels == conv.out_channels > 1 and conv.padding_mode == "zeros"
+    kept = [d * (k // 2) for d, k in zip(conv.dilation, conv.kernel_size, strict=True)]
+    return alone and conv.stride == (1, 1) and list(conv.padding) == kept and all(k % 2 for k in conv.kernel_size)
+
+
+def _by_library(x: Tensor, weight: Tensor, dilation: Pair) -> Tensor:
+    padding = [d * (k // 2) for d, k in zip(dilation, weight.shape[2:], strict=True)]
+    return F.conv2d(x, weight, None, 1, padding, dilation, weight.shape[0])
+
+
+@functools.lru_cache(maxsize=32)
+def _table(shape: tuple[int, int, int], kernel: Pair, dilation: Pair) -> Tensor:
+    """The neighbour table of a whole map."""
+    with torch.inference_mode(False):
+        return Region(torch.ones(shape, dtype=torch.bool)).neighbours(kernel, dilation)
+
+
+def _rows(x: Tensor) -> Tensor:
+    return x.permute(0, 2, 3, 1).reshape(-1, x.shape[1])
+
+
+def _map(rows: Tensor, like: Tensor) -> Tensor:
+    batch, channels, height, width = like.shape
+    return rows.view(batch, height, width, channels).permute(0, 3, 1, 2)
+
+
+class _Depthwise(torch.autograd.Function):
+    """(B, C, h, w), (C, 1, kh, kw) -> (B, C, h, w)."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, dilation: Pair, found: native.Kernels) -> Tensor:  # type: ignore[override]
+        ctx.save_for_backward(x, weight)
+        ctx.dilation, ctx.found = dilation, found
+        if max(d * (k // 2) for d, k in zip(dilation, weight.shape[2:], strict=True)) < FAR:
+            return _by_library(x, weight, dilation)
+        table = _table((len(x), *x.shape[2:]), tuple(weight.shape[2:]), dilation)  # type: ignore[arg-type]
+        return _map(native.depthwise(found, _rows(x), weight.flatten(1).t(), table), x)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, None, None]:  # type: ignore[override]
+        x, weight = ctx.saved_tensors
+        table = _table((len(x), *x.shape[2:]), tuple(weight.shape[2:]), ctx.dilation)  # type: ignore[arg-type]
+        slope = _rows(grad)
+        to_x = to_weight = None
+        if ctx.needs_input_grad[0]:  # a depthwise convolution with the kernel turned
+            to_x = _map(native.depthwise(ctx.found, slope, weight.flip(2, 3).flatten(1).t(), table), x)
+        if ctx.needs_input_grad[1]:
+            to_weight = native.depthwise_gradient(ctx.found, _rows(x), slope, table).t().reshape(weight.shape)
+        return to_x, to_weight, None, None

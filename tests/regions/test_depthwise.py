@@ -1,0 +1,47 @@
+"""Depthwise convolutions of whole maps: the library's numbers, forward and backward, near and far kernels."""
+
+import pytest
+import torch
+from torch import nn
+
+from lcnb.regions.depthwise import depthwise, is_depthwise
+
+
+@pytest.mark.parametrize(("kernel", "dilation"), [((3, 3), (1, 1)), ((5, 5), (4, 4)), ((3, 5), (2, 5))])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_numbers_and_gradients(kernel, dilation, dtype):
+    torch.manual_seed(0)
+    padding = [d * (k // 2) for d, k in zip(dilation, kernel, strict=True)]
+    layer = nn.Conv2d(70, 70, kernel, 1, padding, dilation, 70, bias=False).to(dtype)
+    assert is_depthwise(layer)
+    results = []
+    for run in (layer, lambda x: depthwise(x, layer.weight, dilation)):
+        x = torch.randn(2, 70, 11, 13, generator=torch.Generator().manual_seed(1), dtype=dtype)
+        x = x.contiguous(memory_format=torch.channels_last).requires_grad_()
+        layer.weight.grad = None
+        out = run(x)
+        (out * torch.linspace(-1, 1, out.numel(), dtype=dtype).view(out.shape)).sum().backward()
+        results.append((out.detach(), x.grad, layer.weight.grad))
+    for right, found in zip(*results, strict=True):
+        torch.testing.assert_close(found, right, atol=1e-3 if dtype == torch.float32 else 1e-9, rtol=1e-4)
+
+
+def test_first_used_in_inference_mode_then_in_training():
+    weight = torch.randn(4, 1, 5, 5, requires_grad=True)
+    with torch.inference_mode():
+        depthwise(torch.randn(1, 4, 9, 10), weight, (4, 4))
+    x = torch.randn(1, 4, 9, 10, requires_grad=True)
+    depthwise(x, weight, (4, 4)).sum().backward()
+    assert x.grad is not None
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        nn.Conv2d(4, 4, 3, 2, 1, groups=4), nn.Conv2d(4, 4, 3, 1, 0, groups=4), nn.Conv2d(4, 8, 3, 1, 1, groups=4),
+        nn.Conv2d(4, 4, 3, 1, 1, groups=2), nn.Conv2d(1, 1, 3, 1, 1), nn.Conv2d(4, 4, 4, 1, 2, groups=4),
+        nn.Conv2d(4, 4, 3, 1, 1, groups=4, padding_mode="reflect"), nn.Conv2d(4, 4, 3, padding="same", groups=4),
+    ],
+)  # fmt: skip
+def test_what_it_does_not_compute(layer):
+    assert not is_depthwise(layer)
