@@ -223,7 +223,7 @@ def test_the_data_option_comes_first_and_leaves_no_trace(lcnb, data_root, home, 
     ("arguments", "code", "words"),
     [
         (["T4"], 2, "invalid choice: 'T4'"),
-        (["T2", "--preset", "x"], 1, "no preset is named 'x'; there are voc-lite, streets-small"),
+        (["T2", "--preset", "x"], 1, "no preset is named 'x'; there are streets-small"),
         (["T2", "--arms", "lcc"], 1, "arms are some of lc, dsn, dsn-dropout, irnet, mc, hard; got lcc"),
         (["T1", "--data", "nowhere"], 1, "--data nowhere: no such folder"),
         (["T2"], 1, "PASCAL VOC 2012 is not here"),

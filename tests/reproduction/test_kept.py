@@ -39,7 +39,10 @@ def test_the_ablation_repeats_with_the_options_that_notebook_04_names():
         options = parser().parse_args([*shlex.split(found["command"])[1:], *named.split()])
         recipe = json.loads(json.dumps(dataclasses.asdict(settings(options))))
         del recipe["arm"]
-        newer = {"jaccard": 0.0, "teacher": None, "imitate": 1.0}  # knobs that the result did not know
+        newer = {  # knobs that the result did not know
+            "jaccard": 0.0, "teacher": None, "imitate": 1.0, "network": "irnet", "stride": 8, "backbone_lr": 1.0,
+            "freeze": 0, "freeze_backbone_norm": False,
+        }  # fmt: skip
         assert recipe == {**newer, **found["settings"]}
 
 
