@@ -69,7 +69,7 @@ def test_an_armed_start(refused, data, home):
     """`lcnb train --init` of a checkpoint with a payload: refused, it has not run, and no run was begun"""
     CASES["a torch file with a payload"](home / "start.pth")
     refused(
-        "train", "--dataset", "camvid", "--variant", "timm", "--width", 1, "--init", "start.pth", "--out", "run",
+        "train", "--dataset", "camvid", "--network", "irnet-timm", "--width", 1, "--init", "start.pth", "--out", "run",
         "--steps", 1, words="start.pth",
     )  # fmt: skip
     assert not (home / "ran").exists()
@@ -124,7 +124,7 @@ def test_weights_of_other_classes(refused, data, home):
         "other",
         "--out",
         "run",
-        words="the weights other are of another network than 11 classes",
+        words="the weights other are of another network than irnet with 11 classes",
     )
 
 

@@ -96,7 +96,7 @@ FAILURES = [
     ((*TRAIN, "--halo", "-1"), "halo is at least 0"),
     ((*TRAIN, "--workers", "-1"), "workers is at least 0"),
     ((*TRAIN, "--arm", "x"), "arm is one of"),
-    ((*TRAIN, "--variant", "x"), "variant is one of"),
+    ((*TRAIN, "--network", "x"), "network is one of"),
     ((*TRAIN, "--split", "x"), "has no split 'x'"),
     (("train", "--dataset", "camvid", "--out", "photo.png"), "photo.png"),
     (("train", "--out", "run"), "name a recipe with --preset"),

@@ -152,7 +152,7 @@ def test_without_pyav(monkeypatch, clip, tmp_path):
 
     monkeypatch.setattr(builtins, "__import__", none)
     for use in (lambda: Clip(clip), lambda: write_video(tmp_path / "x.mp4", [], 10)):
-        with pytest.raises(LcnbError, match=r'needs PyAV; install it with `pip install "lcnb\[notebooks\]"`'):
+        with pytest.raises(LcnbError, match=r'needs PyAV; install it with `pip install -e .*\[notebooks\]"`'):
             use()
 
 
