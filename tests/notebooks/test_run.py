@@ -1,4 +1,7 @@
-"""All notebooks through `lcnb run`, as CI and `make run` do, within the time and memory that the README promises."""
+"""All notebooks through `lcnb run`, as CI and `make run` do, within the memory that docs/notebooks.md promises.
+
+Their seconds are not tested: a slow or busy machine would fail. `lcnb run` reports them, and the page keeps a record.
+"""
 
 import json
 import os
@@ -8,9 +11,10 @@ import pytest
 from tests.cli.conftest import ROOT, spawn
 
 NOTEBOOKS = sorted(p.stem for p in (ROOT / "notebooks").glob("*.ipynb"))
-SECONDS, PRIVATE_MB, ALL = 90, 850, 480  # of one notebook in the quick profile, on two cores; and seconds of all
+PRIVATE_MB = 850  # of one notebook in the quick profile, on two cores
+HANGS = 1500  # seconds after which the run of all of them is given up
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 
 @pytest.fixture(
@@ -29,7 +33,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 def ran(request, tmp_path_factory):
     """(data set, its folder of results, finished process) of a run over all notebooks."""
     out = tmp_path_factory.mktemp(request.param)
-    done = spawn("run", "--dataset", request.param, "--profile", "quick", "--out", out, cwd=ROOT, timeout=1.5 * ALL)
+    done = spawn("run", "--dataset", request.param, "--profile", "quick", "--out", out, cwd=ROOT, timeout=HANGS)
     return request.param, out, done
 
 
@@ -37,16 +41,14 @@ def record(ran):
     return {e["name"]: e for e in json.loads((ran[1] / "run.json").read_text(encoding="utf-8"))["notebooks"]}
 
 
-def test_all_succeed_in_time_and_memory(ran):
+def test_all_succeed_within_their_memory(ran):
     assert ran[2].returncode == 0, ran[2].stderr
     found = record(ran)
     assert sorted(found) == NOTEBOOKS
     for name, e in found.items():
         assert e["ok"], name
         assert e["parameters"]["dataset"] == ran[0]
-        assert e["seconds"] <= SECONDS, (name, e["seconds"])
         assert e["private_mb"] <= PRIVATE_MB, (name, e["private_mb"], e["peak_mb"])
-    assert sum(e["seconds"] for e in found.values()) <= ALL
 
 
 def test_every_notebook_has_a_page_with_pictures_and_the_index_links_it(ran):

@@ -1,7 +1,7 @@
 """docs/notebooks.md is what the notebooks hold, and its promises are kept by what was measured."""
 
 from lcnb.reproduction import stored
-from tests.notebooks.test_run import ALL, PRIVATE_MB, SECONDS
+from tests.notebooks.test_run import PRIVATE_MB
 from tools import notebook_table as built
 
 
@@ -28,16 +28,12 @@ def test_every_lesson_was_measured_within_its_limits():
     found = stored(built.KEPT)["notebooks"]
     assert sorted(found) == [path.stem for path in built.lessons()]
     for dataset in built.DATASETS:
-        seconds = [runs[dataset]["seconds"] for runs in found.values()]
-        assert max(seconds) <= SECONDS
-        assert sum(seconds) <= ALL
         assert max(runs[dataset]["private_mb"] for runs in found.values()) <= PRIVATE_MB
 
 
 def test_the_page_names_the_limits_that_are_tested():
     text = " ".join(built.PAGE.read_text(encoding="utf-8").split())
-    one = f"{SECONDS} seconds or {PRIVATE_MB} MB of its own for one of them"
-    assert f"fails above {one}, or {ALL // 60} minutes for all" in text
+    assert f"fails above {PRIVATE_MB} MB of its own for one of them" in " ".join(text.split())
 
 
 def test_every_figure_has_a_text_and_every_lesson_its_exercises():
