@@ -113,5 +113,5 @@ def test_a_file_with_sound_only(folder):
 
 def test_without_pyav_it_says_what_to_install(folder, monkeypatch):
     monkeypatch.setitem(sys.modules, "av", None)
-    with pytest.raises(DataError, match=r'needs PyAV; install it with `pip install "lcnb\[notebooks\]"`'):
+    with pytest.raises(DataError, match=r'needs PyAV; install it with `pip install -e .*\[notebooks\]"`'):
         streets.drive(folder)
