@@ -20,8 +20,8 @@ from lcnb.regions import native
 from lcnb.regions.region import Pair, Region
 
 FAR = 8
-"""Cells from the centre of a kernel to its rim from which the library has no fast code: 18 times as slow (C1152, 5x5,
-dilation 4); nearer, it is the faster one."""
+"""Cells from the centre of a kernel to its rim from which the library has no fast code (a 5x5 kernel with dilation 4,
+say); nearer, it is the faster one."""
 
 
 def depthwise(x: Tensor, weight: Tensor, dilation: Pair) -> Tensor:
