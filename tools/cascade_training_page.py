@@ -114,17 +114,17 @@ def _interval(comparison: Mapping[str, Any]) -> str:
 
 def _branches(seeds: Sequence[Mapping[str, Any]], rho: float) -> str:
     rows = []
+    halos = list(seeds[0]["branches"]["deep"]["true"])
     for name in seeds[0]["branches"]:
         for seed in seeds:
             branch = seed["branches"][name]
             dense = " / ".join(f"{row['miou']:.3f}" for row in branch["dense"])
             true = []
-            for runs in branch["true"].values():
-                row = next((r for r in runs if r["rho"] == rho), None)
+            for halo in halos:
+                row = next((r for r in branch["true"].get(halo, ()) if r["rho"] == rho), None)
                 exits = row and " / ".join(f"{100 * e:.0f}" for e in row["exits"])
                 true.append("-" if row is None else f"{row['miou']:.3f} at {row['cost']:.0%} (exits {exits} %)")
             rows.append((name, str(seed["seed"]), dense, *true))
-    halos = list(seeds[0]["branches"]["deep"]["true"])
     return table(("branch", "seed", "stages alone", *(f"true at {rho:g}, halo {h}" for h in halos)), rows, 1)
 
 

@@ -38,10 +38,10 @@ from lcnb.training import TrainConfig, Trainer
 from lcnb.training.checkpoint import CHECKPOINT
 from lcnb.training.network import new_network
 
-RHOS = (0.5, 0.7, 0.8, 0.9, 0.95, 0.97, 0.985, 0.993, 0.997, 0.999, 0.9997, 0.9999, 0.99999, 1.0)
+RHOS = (0.8, 0.95, 0.985, 0.997, 0.9997, 1.0)
 """Thresholds of the true runs; those near 1 so that 70 % of the dense multiply-adds lies between two of them."""
-FINE_RHOS = (*RHOS[::2], 1.0)
-"""Those at stride 8, where a run costs four times as much."""
+FINE_RHOS = (0.5, 0.7, 0.8, 0.9, 0.95)
+"""Those at stride 8: there a run as cheap as the dense network at stride 16 has to exit early."""
 FINE = 8
 """The stride at which the same weights are the expensive end."""
 HALOS = (0, 1)
@@ -57,19 +57,20 @@ WATCHED = 20
 
 @dataclass(frozen=True)
 class Branch:
-    """A way to go on from the trunk: an arm of `lcnb.training.ARMS` and the halo of its regions."""
+    """A way to go on from the trunk: an arm of `lcnb.training.ARMS`, the halo of its regions, those it is scored with."""
 
     name: str
     arm: str
     halo: int
     title: str
+    scored: tuple[int, ...] = HALOS
 
 
 BRANCHES = (
     Branch("deep", "dsn", 0, "deep supervision goes on"),
     Branch("hard", "hard", 0, "each stage's loss on the cells that reach it, dense features"),
-    *(Branch(f"cascade-{h}", "lc", h, f"the cascade: the same cells, region features, halo {h}") for h in HALOS),
-    *(Branch(f"shuffled-{h}", "shuffled", h, f"regions of equal size from another image, halo {h}") for h in HALOS),
+    *(Branch(f"cascade-{h}", "lc", h, f"the cascade: the same cells, region features, halo {h}", (h,)) for h in HALOS),
+    *(Branch(f"shuffled-{h}", "shuffled", h, f"regions of equal size from another image, halo {h}", (h,)) for h in HALOS),
 )
 
 
@@ -98,7 +99,8 @@ def cascade_training(request: Request, say: Callable[[str], None]) -> dict[str, 
         "wanted": list(SEEDS),
         "verdicts": sentences(seeds, len(SEEDS)),
         "seeds": seeds,
-        "settings": {**shown, "rhos": list(RHOS), "halos": list(HALOS), "scales": list(SCALES)},
+        "settings": {**shown, "halos": list(HALOS), "scales": list(SCALES)}
+        | {"rhos": list(RHOS), "fine_rhos": list(FINE_RHOS)},
     }
 
 
@@ -111,8 +113,8 @@ def runs_of(config: TrainConfig) -> list[TrainConfig]:
 
 def forward_passes() -> int:
     """How many times an image is run while a seed is scored and timed, by a generous count: as if nothing exited."""
-    scored = len(BRANCHES) * (len(HALOS) * len(RHOS) + 1)
-    fine = 3 * 4 * (len(HALOS) * len(FINE_RHOS) + 1)  # three networks, four times as many cells
+    scored = sum(len(branch.scored) * len(RHOS) + 1 for branch in BRANCHES)
+    fine = 4 * (len(HALOS) * (len(FINE_RHOS) + 1) + 1)  # four times as many cells; deep supervision dense alone
     return scored + fine + len(SCALES) + len(HALOS) * len(RHOS)
 
 
@@ -131,9 +133,14 @@ class _Seed:
     def found(self) -> dict[str, Any]:
         """All numbers of this seed."""
         networks = self.trained()
-        parts = {name: self.scored(name, network, RHOS) for name, network in networks.items()}
-        fine = {name: self.fine(networks[name]) for name in ("deep", *(f"cascade-{h}" for h in HALOS))}
-        at_fine = {n: self.scored(f"{n}-stride-{FINE}", net, FINE_RHOS) for n, net in fine.items() if net is not None}
+        parts = {b.name: self.scored(b.name, networks[b.name], RHOS, b.scored) for b in BRANCHES}
+        at_halo: dict[str, tuple[int, ...]] = {"deep": (), **{f"cascade-{h}": (h,) for h in HALOS}}
+        fine = {name: self.fine(networks[name]) for name in at_halo}
+        at_fine = {
+            name: self.scored(f"{name}-stride-{FINE}", network, FINE_RHOS, at_halo[name])
+            for name, network in fine.items()
+            if network is not None
+        }
         small = self.reduced(networks["deep"])
         seconds, load = self.timed(networks, fine["deep"])
         ms = {name: float(times.quantile(0.5)) * 1e3 for name, times in seconds.items()}
@@ -176,8 +183,10 @@ class _Seed:
         found.load_state_dict(network.state_dict())
         return found.eval().to(self.request.device)
 
-    def scored(self, name: str, network: LayerCascade, rhos: Sequence[float]) -> dict[str, Tensor]:
-        """(N, ...) by name: for each halo h true_h (R, K, K), true_cells_h (R, S) and true_macs_h (R,), as
+    def scored(
+        self, name: str, network: LayerCascade, rhos: Sequence[float], halos: Sequence[int]
+    ) -> dict[str, Tensor]:
+        """(N, ...) by name: for each halo h of `halos` true_h (R, K, K), true_cells_h (R, S) and true_macs_h (R,), as
         `by_image.measured` has them; dense (S, K, K), every stage on every cell, and dense_macs (S,), of the stages up
         to each and its classifier."""
         costs, (first, later) = Costs(network), shared(network)
@@ -188,7 +197,7 @@ class _Seed:
             x = as_batch(image, network.mean.device)
             first.renew(network.normalise(x))
             found: dict[str, Tensor] = {}
-            for halo in HALOS:
+            for halo in halos:
                 runs = measured(
                     later, costs, image, target, rhos, self.classes, self.ignored, halo=halo, cached=False
                 )  # fmt: skip
@@ -200,8 +209,9 @@ class _Seed:
             found["dense_macs"] = torch.tensor(upto, dtype=torch.float64)
             return found
 
-        self.say(f"{name}: true runs at {len(rhos)} thresholds, halo {' and '.join(map(str, HALOS))}")
-        return in_parts(self._store(name, network, rhos=rhos, halos=HALOS), self.count, one, self.say)
+        if halos:
+            self.say(f"{name}: true runs at {len(rhos)} thresholds, halo {' and '.join(map(str, halos))}")
+        return in_parts(self._store(name, network, rhos=rhos, halos=halos), self.count, one, self.say)
 
     def reduced(self, network: LayerCascade) -> dict[str, Tensor]:
         """(N, scales, K, K) counts and (N, scales) macs of the last stage, dense, on smaller images."""
@@ -326,7 +336,7 @@ class _Costs:
             "dense": [{"stage": s + 1, **_row(c, n)} for s, (c, n) in enumerate(dense)],
             "true": {},
         }
-        for halo in HALOS:
+        for halo in (h for h in HALOS if f"true_{h}" in part):
             curve, cells = self.true(part, halo), part[f"true_cells_{halo}"].sum(0).double()
             found["true"][str(halo)] = [
                 {"rho": rho, "exits": [round(v, 6) for v in (left / left.sum()).tolist()], **_row(cost, counts)}

@@ -186,22 +186,24 @@ def test_one_that_was_stopped_gives_what_an_unbroken_one_gives(request_, tmp_pat
         with pytest.raises(KeyboardInterrupt):
             reproduce(other, quiet)
     assert without_times(reproduce(other, quiet)) == without_times(whole)
-    assert stops == {"step": 2 + 2 * len(BRANCHES) + 1, "image": 2 * 2 * len(BRANCHES) + 1}
+    assert stops == {"step": 2 + 2 * len(BRANCHES) + 1, "image": 2 * sum(len(b.scored) for b in BRANCHES) + 1}
 
 
 def test_what_is_stored_is_what_the_numbers_are_made_of(request_):
     found = reproduce(request_, quiet)["seeds"][0]
     assert found["branches"].keys() == {b.name for b in BRANCHES}
     for branch in found["branches"].values():
-        for row in [*branch["dense"], *branch["true"]["0"], *branch["true"]["1"]]:
+        for row in itertools.chain(branch["dense"], *branch["true"].values()):
             counts = torch.tensor([[int(n) for n in line.split()] for line in row["counts"]])
             assert row["miou"] == pytest.approx(float(miou(counts)), abs=1e-6)
-        for halo in ("0", "1"):
-            costs = [row["cost"] for row in branch["true"][halo]]
-            assert costs == sorted(costs)
-            assert branch["true"][halo][-1]["counts"] == branch["dense"][-1]["counts"]
         first, second, third = (row["cost"] for row in branch["dense"])
-        assert 0 < first < second < third == 1 < branch["true"]["0"][-1]["cost"]
+        for runs in branch["true"].values():
+            costs = [row["cost"] for row in runs]
+            assert costs == sorted(costs)
+            assert runs[-1]["counts"] == branch["dense"][-1]["counts"]
+            assert 0 < first < second < third == 1 < costs[-1]
+    scored = {name: tuple(map(int, branch["true"])) for name, branch in found["branches"].items()}
+    assert scored == {b.name: b.scored for b in BRANCHES}
     assert [row["scale"] for row in found["opponents"]["reduced"]] == list(cascade_training.SCALES)
     assert found["opponents"]["reduced"][-1]["counts"] == found["branches"]["deep"]["dense"][-1]["counts"]
     assert {"dense", "scale 0.5", "stop 1", "stop 2", "cascade-0 rho 0.1", "cascade-1 rho 1"} <= found["ms"].keys()
