@@ -6,12 +6,12 @@ from lcnb.models.cost import CascadeCost, cascade_cost
 from lcnb.models.cut import SplitError
 from lcnb.models.entry import CompileError
 from lcnb.models.exits import CRITERIA, CascadeOutput, Criterion, certainty, margin, max_softmax
-from lcnb.models.fused import FusedCascade
+from lcnb.models.fusing import FusionError
+from lcnb.models.inference import FusedCascade
 from lcnb.models.inspect import Inspection, inspect
 from lcnb.models.irnet import IRNetConfig
 from lcnb.models.labels import to_labels, to_pixels
 from lcnb.models.lite import LiteConfig, lite_lc
-from lcnb.models.on_rows import FusionError
 from lcnb.models.runs import RHO, CascadeRuns, StageLogits, rethreshold
 from lcnb.models.split import split
 from lcnb.models.variants import irnet_lc

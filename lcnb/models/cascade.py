@@ -153,7 +153,7 @@ class LayerCascade(CascadeRuns):
             native: kernels of ours for a CPU, which the C compiler of this machine compiles at their first use
                 (`lcnb.regions.native`): "auto" where there is one and they are measured to be sooner, False never, True
                 everywhere.
-            measure: choose how each layer runs by what is sooner on this machine (`lcnb.models.breakeven`): the first
+            measure: choose how each layer runs by what is sooner on this machine (`lcnb.regions.autotune`): the first
                 time that takes a moment, and is kept on disk (`LCNB_CACHE`). If False, by two fixed shares.
 
         Raises:
@@ -162,18 +162,12 @@ class LayerCascade(CascadeRuns):
             NativeError: `native` is True, and there are no such kernels here; the message says why.
             CompileError: at the first picture, where `compile` is True and stage 1 cannot be compiled.
         """
-        from lcnb.models import breakeven, entry  # they need this class
-        from lcnb.models.fused import FusedCascade
+        from lcnb.models import entry  # they need this class
+        from lcnb.models.inference import FusedCascade
+        from lcnb.regions import autotune
 
         where = self.mean.device if device is None else torch.device(device)
         source = self if where == self.mean.device else copy.deepcopy(self).to(where)
+        tune = autotune.chooser(native, measure)
         wanted = entry.wanted(compile, where)
-        prepared = FusedCascade(source, dtype, compile=wanted, required=compile is True).eval()
-        if native not in (True, False, "auto"):
-            raise ValueError(f'native is True, False or "auto", got {native!r}')
-        layers, products = list(prepared.spatial()), list(prepared.products())
-        if native is True:
-            breakeven.all_native(layers, dtype, where, products)
-        elif measure:
-            breakeven.settle(layers, dtype, where, products, native=native == "auto")
-        return prepared
+        return FusedCascade(source, dtype, tune, compile=wanted, required=compile is True).eval()

@@ -32,18 +32,18 @@ typedef float vec __attribute__((vector_size(LANES * 4), aligned(4), may_alias))
 typedef int32_t bits __attribute__((vector_size(LANES * 4), aligned(4), may_alias));
 typedef void (*fork_t)(void (*)(void *), void *, unsigned, unsigned);
 
-enum { CONVOLVE, POOL };
-enum { RELU = 1, ADD = 2 };
+enum { CONVOLVE, POOL, DEPTHWISE };
+enum { RELU = 1, ADD = 2, RELU6 = 4 };
 
 typedef struct {            /* native.py packs it: fields of eight bytes only */
     int64_t kind, flags;
     const float *rows;      /* (., C), `pitch` floats apart */
     const int64_t *table;   /* (N, P) numbers of rows; NULL: row n itself */
-    const float *weights;   /* panel after panel, (P, C, width of the panel) */
-    const float *bias;      /* as many as the panels are wide */
+    const float *weights;   /* panel after panel, (P, C, width of the panel); depthwise: (P, C) */
+    const float *bias;      /* as many as the panels are wide; depthwise: C */
     float *out;             /* (N, O), `out_pitch` floats apart */
     int64_t n, positions, channels, outputs, pitch, out_pitch;
-    int64_t absent;         /* the table's value for a neighbour that is not there, for a pool */
+    int64_t absent;         /* the table's value for a neighbour that is not there; a convolution reads zeros there */
     int64_t block, next, done;
 } job;
 
@@ -57,7 +57,14 @@ int lcnb_lanes(void) { return LANES; }
 int lcnb_panel(void) { return PANEL; }
 
 /* A NaN stays one: what is not finite is refused later, not labelled. */
-static inline vec rectified(vec y) { return (vec)((bits)y & ~(bits)(y < (vec){0})); }
+static inline vec finished(vec y, int64_t flags) {
+    if (flags & (RELU | RELU6)) y = (vec)((bits)y & ~(bits)(y < (vec){0}));
+    if (flags & RELU6) {
+        bits above = (bits)(y > (vec){0} + 6.0f);
+        y = (vec)(((bits)y & ~above) | ((bits)((vec){0} + 6.0f) & above));
+    }
+    return y;
+}
 
 /* A part of a sum over positions and channels. The sums of a tile wait in `kept` where a part is not the only one. */
 typedef struct {
@@ -106,7 +113,7 @@ static inline __attribute__((always_inline)) void tile(
                 vec *here = (vec *)(to + r * j->out_pitch + v * LANES);
                 vec y = sum[r][v];
                 if (j->flags & ADD) y += *here;
-                *here = j->flags & RELU ? rectified(y) : y;
+                *here = finished(y, j->flags);
             }
         return;
     }
@@ -117,7 +124,7 @@ static inline __attribute__((always_inline)) void tile(
             vec y = sum[r][v], before = {0};
             if (j->flags & ADD) memcpy(&before, to + r * j->out_pitch + v * LANES, here * sizeof(float));
             y += before;
-            if (j->flags & RELU) y = rectified(y);
+            y = finished(y, j->flags);
             memcpy(to + r * j->out_pitch + v * LANES, &y, here * sizeof(float));
         }
 }
@@ -172,6 +179,47 @@ static void pool(const job *j, int64_t start, int64_t stop) {
     }
 }
 
+enum { STRIP = LANES * 8 }; /* channels of a depthwise convolution at a time: their sums take 8 registers */
+
+/* Every channel has a kernel of its own: a sum over the neighbours of each row, channel by channel. */
+static void convolve_depthwise(const job *j, int64_t start, int64_t stop) {
+    const int64_t P = j->positions, C = j->channels;
+    for (int64_t c = 0; c + STRIP <= C; c += STRIP)
+        for (int64_t i = start; i < stop; i++) {
+            vec sum[8];
+            UNROLL for (int v = 0; v < 8; v++) sum[v] = *(const vec *)(j->bias + c + v * LANES);
+            for (int64_t p = 0; p < P; p++) {
+                const int64_t place = j->table[i * P + p];
+                if (place == j->absent) continue;
+                const float *x = j->rows + place * j->pitch + c, *w = j->weights + p * C + c;
+                UNROLL for (int v = 0; v < 8; v++) sum[v] += *(const vec *)(x + v * LANES) * *(const vec *)(w + v * LANES);
+            }
+            UNROLL for (int v = 0; v < 8; v++) {
+                vec *to = (vec *)(j->out + i * j->out_pitch + c + v * LANES);
+                if (j->flags & ADD) sum[v] += *to;
+                *to = finished(sum[v], j->flags);
+            }
+        }
+    const int64_t c = C / STRIP * STRIP, left = C - c;
+    if (!left) return;
+    for (int64_t i = start; i < stop; i++) {
+        float sum[STRIP];
+        memcpy(sum, j->bias + c, left * sizeof(float));
+        for (int64_t p = 0; p < P; p++) {
+            const int64_t place = j->table[i * P + p];
+            if (place == j->absent) continue;
+            const float *x = j->rows + place * j->pitch + c, *w = j->weights + p * C + c;
+            for (int64_t k = 0; k < left; k++) sum[k] += x[k] * w[k];
+        }
+        float *to = j->out + i * j->out_pitch + c;
+        for (int64_t k = 0; k < left; k++) {
+            float y = j->flags & ADD ? to[k] + sum[k] : sum[k];
+            if (j->flags & (RELU | RELU6) && y < 0) y = 0;
+            to[k] = j->flags & RELU6 && y > 6 ? 6 : y;
+        }
+    }
+}
+
 /* Who is waited for may want this core: after some microseconds it is offered, then left. */
 static void wait_a_little(int turn) {
     if (turn > 1000) {
@@ -195,6 +243,7 @@ static void work(void *data) {
             if (start >= j->n) break;
             if (stop > j->n) stop = j->n;
             if (j->kind == CONVOLVE) convolve(j, start, stop);
+            else if (j->kind == DEPTHWISE) convolve_depthwise(j, start, stop);
             else pool(j, start, stop);
             __atomic_fetch_add(&j->done, stop - start, __ATOMIC_RELEASE);
         }
@@ -230,47 +279,17 @@ void lcnb_table(
     }
 }
 
-/* Depthwise convolution and the gradient of its weights: every channel has a kernel of its own, so no products of
-   matrices; what counts is that rows come from a cache and sums stay near. */
-enum { STRIP = LANES * 8 }; /* channels at a time: a forward sum takes 8 registers */
-
+/* The gradient of a depthwise convolution's weights. */
 typedef struct {
     const float *rows;    /* (., C) */
-    const float *grad;    /* (N, C) of the results, for the gradient of the weights; else NULL */
-    const float *weights; /* (P, C) */
+    const float *grad;    /* (N, C), of the results */
     const int64_t *table; /* (N, P) */
-    float *out;           /* (N, C), or (P, C) for that gradient */
-    int64_t n, positions, channels, absent, block, next;
-} depthwise;
+    float *out;           /* (P, C) */
+    int64_t n, positions, channels, absent, next;
+} gradient;
 
-/* A sum over the neighbours of every row from `start` on, channel by channel. */
-static void convolve_alone(const depthwise *d, int64_t start, int64_t stop) {
-    const int64_t P = d->positions, C = d->channels;
-    for (int64_t c = 0; c + STRIP <= C; c += STRIP)
-        for (int64_t i = start; i < stop; i++) {
-            vec sum[8] = {{0}};
-            for (int64_t p = 0; p < P; p++) {
-                if (d->table[i * P + p] == d->absent) continue;
-                const float *x = d->rows + d->table[i * P + p] * C + c, *w = d->weights + p * C + c;
-                UNROLL for (int v = 0; v < 8; v++) sum[v] += *(const vec *)(x + v * LANES) * *(const vec *)(w + v * LANES);
-            }
-            UNROLL for (int v = 0; v < 8; v++) *(vec *)(d->out + i * C + c + v * LANES) = sum[v];
-        }
-    const int64_t c = C / STRIP * STRIP, left = C - c;
-    if (!left) return;
-    for (int64_t i = start; i < stop; i++) {
-        float sum[STRIP] = {0};
-        for (int64_t p = 0; p < P; p++) {
-            if (d->table[i * P + p] == d->absent) continue;
-            const float *x = d->rows + d->table[i * P + p] * C + c, *w = d->weights + p * C + c;
-            for (int64_t k = 0; k < left; k++) sum[k] += x[k] * w[k];
-        }
-        memcpy(d->out + i * C + c, sum, left * sizeof(float));
-    }
-}
-
-/* The gradient of a strip of channels; one thread adds in one order, so threads do not change a bit. */
-static inline __attribute__((always_inline)) void gradient_of_strip(const depthwise *d, int64_t c, const int64_t wide) {
+/* Of a strip of channels; one thread adds in one order, so threads do not change a bit. */
+static inline __attribute__((always_inline)) void gradient_of_strip(const gradient *d, int64_t c, const int64_t wide) {
     const int64_t P = d->positions, C = d->channels;
     for (int64_t p = 0; p < P; p++) memset(d->out + p * C + c, 0, wide * sizeof(float));
     for (int64_t i = 0; i < d->n; i++) {
@@ -284,23 +303,20 @@ static inline __attribute__((always_inline)) void gradient_of_strip(const depthw
     }
 }
 
-static void work_depthwise(void *data) {
-    depthwise *d = data;
-    const int64_t many = d->grad ? d->channels : d->n;
+static void work_gradient(void *data) {
+    gradient *d = data;
     for (;;) {
-        int64_t start = __atomic_fetch_add(&d->next, d->block, __ATOMIC_RELAXED), stop = start + d->block;
-        if (start >= many) return;
-        if (stop > many) stop = many;
-        if (!d->grad) convolve_alone(d, start, stop);
-        else if (stop - start == STRIP) gradient_of_strip(d, start, STRIP);
-        else gradient_of_strip(d, start, stop - start);
+        int64_t c = __atomic_fetch_add(&d->next, STRIP, __ATOMIC_RELAXED);
+        if (c >= d->channels) return;
+        if (c + STRIP <= d->channels) gradient_of_strip(d, c, STRIP);
+        else gradient_of_strip(d, c, d->channels - c);
     }
 }
 
-void lcnb_depthwise(
-    const float *rows, const float *grad, const float *weights, const int64_t *table, float *out, int64_t n,
-    int64_t positions, int64_t channels, int64_t absent, fork_t fork, int64_t threads) {
-    depthwise d = {rows, grad, weights, table, out, n, positions, channels, absent, grad ? STRIP : 64, 0};
-    if (fork && threads > 1 && n * positions * channels > 400000) fork(work_depthwise, &d, (unsigned)threads, 0);
-    else work_depthwise(&d);
+void lcnb_depthwise_gradient(
+    const float *rows, const float *grad, const int64_t *table, float *out, int64_t n, int64_t positions,
+    int64_t channels, int64_t absent, fork_t fork, int64_t threads) {
+    gradient d = {rows, grad, table, out, n, positions, channels, absent, 0};
+    if (fork && threads > 1 && n * positions * channels > 400000) fork(work_gradient, &d, (unsigned)threads, 0);
+    else work_gradient(&d);
 }

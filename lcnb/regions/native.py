@@ -20,8 +20,10 @@ from torch import Tensor
 
 from lcnb.regions.native_build import NativeError, library, threads_of_torch
 
-CONVOLVE, POOL = 0, 1
-RELU, ADD = 1, 2
+CONVOLVE, POOL, DEPTHWISE = 0, 1, 2
+ADD = 2
+AFTER = {None: 0, "relu": 1, "relu6": 4}
+"""What may follow a convolution, by the flag that native.c has for it."""
 JOB = struct.Struct("@17q")
 """As native.c has it: kind, flags, five addresses, N, P, C, O, two pitches, absent; and three of its own."""
 ROOM = 128
@@ -30,19 +32,19 @@ ROOM = 128
 
 @dataclass(frozen=True)
 class Kernels:
-    """The function, and how it wants weights laid out.
+    """The functions, and how they want weights laid out.
 
     Attributes:
         run: of a list of jobs.
         table: builds a neighbour table.
-        depthwise: a depthwise convolution, or the gradient of its weights.
+        gradient: of a depthwise convolution's weights.
         lanes: outputs in a vector.
         panel: outputs that are summed at a time.
     """
 
     run: Any
     table: Any
-    depthwise: Any
+    gradient: Any
     lanes: int
     panel: int
 
@@ -77,7 +79,8 @@ def _found() -> tuple[Kernels | None, str | None]:
 
 def _declared(built: ctypes.CDLL) -> Kernels:
     try:
-        run, table, depthwise, size = built.lcnb_run, built.lcnb_table, built.lcnb_depthwise, built.lcnb_job_bytes()
+        run, table, gradient = built.lcnb_run, built.lcnb_table, built.lcnb_depthwise_gradient
+        size = built.lcnb_job_bytes()
         lanes, panel = built.lcnb_lanes(), built.lcnb_panel()
     except AttributeError as error:
         raise NativeError(f"what was compiled lacks a function ({error})") from None
@@ -85,9 +88,9 @@ def _declared(built: ctypes.CDLL) -> Kernels:
         raise NativeError(f"a job takes {size} bytes there and {JOB.size} here")
     run.argtypes = [ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p, ctypes.c_int64]
     table.argtypes = [ctypes.c_void_p] * 3 + [ctypes.c_int64] * 7
-    depthwise.argtypes = [ctypes.c_void_p] * 5 + [ctypes.c_int64] * 4 + [ctypes.c_void_p, ctypes.c_int64]
-    run.restype = table.restype = depthwise.restype = None
-    return Kernels(run, table, depthwise, lanes, panel)
+    gradient.argtypes = [ctypes.c_void_p] * 4 + [ctypes.c_int64] * 4 + [ctypes.c_void_p, ctypes.c_int64]
+    run.restype = table.restype = gradient.restype = None
+    return Kernels(run, table, gradient, lanes, panel)
 
 
 class Program:
@@ -132,17 +135,19 @@ class NativeConvolution:
         matrix: (O, P * C) float32 on a CPU, position by position.
         bias: (O,), or None.
         positions: P.
-        relu: whether a ReLU follows.
-        add: add to what is there, before the ReLU.
+        after: a key of `AFTER`: what follows.
+        add: add to what is there, before that.
         found: the kernels.
     """
 
+    kind = CONVOLVE
+
     def __init__(
-        self, matrix: Tensor, bias: Tensor | None, positions: int, relu: bool, add: bool, found: Kernels
+        self, matrix: Tensor, bias: Tensor | None, positions: int, after: str | None, add: bool, found: Kernels
     ) -> None:
         self.panel, (self.outputs, depth) = found.panel, matrix.shape
         self.positions, self.channels = positions, depth // positions
-        self.flags = RELU * relu + ADD * add
+        self.flags = AFTER[after] + ADD * add
         whole = self.outputs // found.panel * found.panel
         rest = self.outputs - whole
         last = 0 if rest == 0 else found.lanes if rest <= found.lanes else found.panel  # width of the narrower panel
@@ -155,14 +160,17 @@ class NativeConvolution:
         if bias is not None:
             self._bias[: self.outputs] = bias
 
-    def write(self, to: Program, rows: Tensor, table: Tensor | None, out: Tensor) -> None:
+    def write(
+        self, to: Program, rows: Tensor, table: Tensor | None, out: Tensor, absent: int | None = None
+    ) -> None:
         """Write down that the (N, O) result is to be written, or added.
 
         Args:
             to: what it will run with.
-            rows: (., C), its columns next to each other.
+            rows: (M, C), its columns next to each other.
             table: (N, P) int64 numbers of rows, contiguous; None: the first N rows themselves.
             out: (N, O), which may be a slice of columns.
+            absent: the table's value for a neighbour that is not there, the last row if None, which is zero.
 
         Raises:
             NativeError: the weights were laid out on a machine of another kind.
@@ -170,19 +178,27 @@ class NativeConvolution:
         if to.panel != self.panel:
             raise NativeError("this network was prepared on another kind of processor: prepare it here")
         to.write(
-            CONVOLVE, self.flags, rows.data_ptr(), 0 if table is None else table.data_ptr(), self._weights.data_ptr(),
+            self.kind, self.flags, rows.data_ptr(), 0 if table is None else table.data_ptr(), self._weights.data_ptr(),
             self._bias.data_ptr(), out.data_ptr(), len(out), self.positions, self.channels, self.outputs,
-            rows.stride(0), out.stride(0), 0,
+            rows.stride(0), out.stride(0), len(rows) - 1 if absent is None else absent,
         )  # fmt: skip
 
 
-def convolution(
-    matrix: Tensor, bias: Tensor | None, positions: int = 1, relu: bool = False, add: bool = False
-) -> NativeConvolution | None:
-    """As `NativeConvolution`, or None where these weights have no native kernels."""
-    if matrix.device.type != "cpu" or matrix.dtype != torch.float32 or (found := kernels()) is None:
-        return None
-    return NativeConvolution(matrix, bias, positions, relu, add, found)
+class NativeDepthwise(NativeConvolution):
+    """The same of a depthwise convolution; the last of the rows that it reads stands for zeros.
+
+    Args:
+        weights: (P, C) float32 on a CPU.
+        bias, after, add, found: as of any convolution.
+    """
+
+    kind = DEPTHWISE
+
+    def __init__(self, weights: Tensor, bias: Tensor | None, after: str | None, add: bool, found: Kernels) -> None:
+        self.panel, (self.positions, self.channels), self.outputs = found.panel, weights.shape, weights.shape[1]
+        self.flags = AFTER[after] + ADD * add
+        self._weights = weights.contiguous()
+        self._bias = weights.new_zeros(self.channels) if bias is None else bias.contiguous()
 
 
 def write_pool(to: Program, rows: Tensor, table: Tensor, out: Tensor) -> None:
@@ -218,28 +234,24 @@ def depthwise(found: Kernels, rows: Tensor, weights: Tensor, table: Tensor) -> T
     Returns:
         (N, C).
     """
-    rows, weights, out = rows.contiguous(), weights.contiguous(), rows.new_empty(len(table), rows.shape[1])
-    _call_depthwise(found, rows, None, weights, table, out)
+    rows, table, out = rows.contiguous(), table.contiguous(), rows.new_empty(len(table), rows.shape[1])
+    if len(table):  # an empty tensor has no address
+        one = Program(found)
+        kept = NativeDepthwise(weights, None, None, False, found)
+        kept.write(one, rows, table, out, absent=len(rows))
+        one.run()
     return out
 
 
 def depthwise_gradient(found: Kernels, rows: Tensor, grad: Tensor, table: Tensor) -> Tensor:
     """The gradient of `depthwise` with respect to its weights, (P, C), given that of its (N, C) result."""
     rows, grad, out = rows.contiguous(), grad.contiguous(), rows.new_zeros(table.shape[1], rows.shape[1])
-    _call_depthwise(found, rows, grad, None, table, out)
+    if len(table):
+        found.gradient(
+            rows.data_ptr(), grad.data_ptr(), table.data_ptr(), out.data_ptr(), *table.shape, rows.shape[1], len(rows),
+            threads_of_torch(), torch.get_num_threads(),
+        )  # fmt: skip
     return out
-
-
-def _call_depthwise(
-    found: Kernels, rows: Tensor, grad: Tensor | None, weights: Tensor | None, table: Tensor, out: Tensor
-) -> None:
-    if len(table) == 0:  # an empty tensor has no address, and nothing is to be added
-        return
-    found.depthwise(
-        rows.data_ptr(), grad.data_ptr() if grad is not None else None,
-        weights.data_ptr() if weights is not None else None, table.data_ptr(), out.data_ptr(), *table.shape,
-        rows.shape[1], len(rows), threads_of_torch(), torch.get_num_threads(),
-    )  # fmt: skip
 
 
 def _try(found: Kernels) -> None:
@@ -272,13 +284,20 @@ def _try(found: Kernels) -> None:
         for outputs in (3, found.panel + 1, 2 * found.panel - 1):
             matrix, bias, out = random(outputs, positions * channels), random(outputs), random(40, outputs)
             wanted = (out + rows[places].flatten(1) @ matrix.t() + bias).relu()
-            kept = NativeConvolution(matrix, bias, positions, True, True, found)
+            kept = NativeConvolution(matrix, bias, positions, "relu", True, found)
             kept.write(trial, rows, places, out)
             trial.run()
             if not torch.allclose(out, wanted, atol=1e-4):
                 raise NativeError("what was compiled gives wrong results")
     for channels in (3, 8 * found.lanes + 5):
         rows, weights, grad = random(40, channels), random(9, channels), random(40, channels)
+        bias, out = 6 + random(channels), random(40, channels)
+        sums = (torch.cat([rows, rows.new_zeros(1, channels)])[table] * weights).sum(1)
+        wanted = (out + sums + bias).clamp(0, 6)
+        NativeDepthwise(weights, bias, "relu6", True, found).write(trial, rows, table, out, absent=40)
+        trial.run()
+        if not torch.allclose(out, wanted, atol=1e-4):
+            raise NativeError("what was compiled gives wrong results")
         columns = torch.cat([rows, rows.new_zeros(1, channels)])[table]
         for given, wanted in (
             (depthwise(found, rows, weights, table), (columns * weights).sum(1)),

@@ -13,17 +13,13 @@ from __future__ import annotations
 import functools
 import itertools
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from lcnb.machine import cpu_is_intels
-from lcnb.regions.native import NativeConvolution, convolution
-
-if TYPE_CHECKING:
-    from lcnb.regions.workspace import Workspace
 
 BLOCK, STEP = 4096, 512
 """Rows are taken in blocks of `BLOCK`, then in one of a multiple of `STEP`; the last few are filled up with zeros."""
@@ -103,120 +99,37 @@ class Linear(torch.autograd.Function):
         return to_features, to_weight
 
 
-BLOCKS, WHOLE, NATIVE = "blocks", "whole", "native"
-"""The ways of a product."""
+class Product:
+    """(n, C) rows times a (C, O) matrix, plus bias: a library's product of ragged rows.
 
-
-class Multiply:
-    """(n, C) rows times a (C, O) matrix, plus bias, then perhaps ReLU, straight to where the result belongs.
-
-    On a CPU there are three ways. In *blocks*: `LENGTHS` rows at a time are multiplied by oneDNN with the matrix laid
-    out for it once; it compiles for these lengths only. Of float32 this is done with wide matrices, and the rest is
-    `addmm`'s, which takes any length; of 16-bit rows with all matrices, the rest filled up. *Whole*: nearly all rows at
-    once, and the last few filled up to a multiple of `ROUND`, so that it compiles for a dozen lengths and no more: each
-    takes about a megabyte. *Native*: by a kernel of ours (`lcnb.regions.native`), where there is a C compiler.
-
-    Attributes:
-        way: one of these; `lcnb.models.breakeven` measures which is soonest.
+    On a CPU, 16-bit rows are filled up to a multiple of `ROUND` and multiplied by oneDNN with the matrix laid out for it
+    once: it compiles a product for each length, a megabyte each, and so meets a dozen lengths only.
 
     Args:
         weight: (O, C).
         bias: (O,), or None.
-        relu: whether a ReLU follows.
-        add: add the product to what is there, before the ReLU.
     """
 
-    def __init__(self, weight: Tensor, bias: Tensor | None, relu: bool, add: bool = False) -> None:
-        self.weight, self.bias, self.relu, self.add = weight.contiguous(), bias, relu, add
-        self.matrix, self.by_shape = self.weight.t(), compiled_by_shape(self.weight)
-        narrow_type = self.weight.dtype != torch.float32
-        self.packed = _prepacked(self.weight) if narrow_type or self.weight.numel() >= WIDE else None
-        self.lengths = LENGTHS if narrow_type else LENGTHS[1:]  # long blocks of float32 only cost memory
-        self.way = BLOCKS
-        self._native: NativeConvolution | None = None
+    def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
+        self.weight, self.bias = weight.contiguous(), bias
+        self.packed = _prepacked(self.weight) if compiled_by_shape(self.weight) else None
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # What oneDNN has laid out cannot be copied.
-        return Multiply, (self.weight, self.bias, self.relu, self.add), self.way
+        return Product, (self.weight, self.bias)  # what oneDNN has laid out cannot be copied
 
-    def __setstate__(self, way: str) -> None:
-        self.take(way)
-
-    @property
-    def key(self) -> str:
-        """What its time depends on, besides the rows, the dtype and the machine."""
-        return f"product {self.weight.shape[1]}>{self.weight.shape[0]}{' added' if self.add else ''}"
-
-    def take(self, way: str) -> bool:
-        """Choose the way; where it does not exist, rows are multiplied in blocks. Whether it exists."""
-        self.way, self._native = BLOCKS, None
-        if way == WHOLE:
-            self.packed = _prepacked(self.weight) if self.packed is None else self.packed
-            exists = self.packed is not None
-        elif way == NATIVE:
-            self._native = convolution(self.weight, self.bias, 1, self.relu, self.add)
-            exists = self._native is not None
-        else:
-            exists = way == BLOCKS
-        self.way = way if exists else BLOCKS
-        return exists
-
-    def into(self, rows: Tensor, out: Tensor, work: Workspace) -> None:
-        """Write the (n, O) result, or add it; `out` may be a slice of columns. Our kernels do so at `work.finish()`."""
-        if self._native is not None and work.program is not None:
-            self._native.write(work.program, rows, None, out)
-            return
-        work.finish()
-        if self.way == WHOLE:
-            rows = rows.contiguous()
-            for start, stop in _spans(len(rows)):
-                self._compiled(rows[start:stop], out[start:stop])
-        else:
-            self._in_blocks(rows, out)
-
-    def _in_blocks(self, rows: Tensor, out: Tensor) -> None:
-        done = 0
+    def __call__(self, rows: Tensor) -> Tensor:
+        """(n, C) -> (n, O)."""
         if self.packed is not None:
-            rows = rows.contiguous()
-            for length in self.lengths:
-                while done + length <= len(rows):
-                    self._compiled(rows[done : done + length], out[done : done + length])
-                    done += length
-        if done < len(rows):
-            rest = self._compiled if self.packed is not None and self.by_shape else self._ragged
-            rest(rows[done:], out[done:])
-
-    def _compiled(self, rows: Tensor, out: Tensor) -> None:
-        after = "relu" if self.relu and not self.add else "none"
-        whole = _lengthened(rows, ROUND if self.way == WHOLE else LENGTHS[-1])
-        product = torch.ops.mkldnn._linear_pointwise(whole, self.packed, self.bias, after, [], "")[: len(rows)]
-        if not self.add:
-            out.copy_(product)
-        elif self.relu:
-            out.add_(product).relu_()
-        else:
-            out.add_(product)
-
-    def _ragged(self, rows: Tensor, out: Tensor) -> None:
-        if self.by_shape:
-            product = times(rows, self.matrix)
-            out.add_(product) if self.add else out.copy_(product)
-        elif self.add:
-            out.addmm_(rows, self.matrix)
-        elif self.bias is None:
-            torch.mm(rows, self.matrix, out=out)
-        else:
-            torch.addmm(self.bias, rows, self.matrix, out=out)
-        if self.bias is not None and (self.add or self.by_shape):
-            out.add_(self.bias)
-        if self.relu:
-            out.relu_()
+            whole = _filled(rows.contiguous(), ROUND)
+            return torch.ops.mkldnn._linear_pointwise(whole, self.packed, self.bias, "none", [], "")[: len(rows)]
+        if compiled_by_shape(rows) or better_convolved(rows):
+            product = times(rows, self.weight.t())
+            return product if self.bias is None else product.add_(self.bias)
+        return rows @ self.weight.t() if self.bias is None else torch.addmm(self.bias, rows, self.weight.t())
 
 
-WIDE, LENGTHS = 1 << 16, (2048, 512, 128)
-"""Elements of a float32 matrix from which oneDNN's products were seen to be the faster ones, and of how many rows."""
 ROUND = 256
-"""Rows that are multiplied whole are filled up to a multiple of it. Half of it wastes less, and keeps more compiled."""
+"""Rows that oneDNN multiplies are filled up to a multiple of it. Half of it wastes less, and keeps more compiled."""
 
 
 def _prepacked(weight: Tensor) -> Tensor | None:
@@ -236,16 +149,6 @@ def _spans(rows: int) -> Iterator[tuple[int, int]]:
     blocks, steps = rows // BLOCK * BLOCK, rows // STEP * STEP
     cuts = [*range(0, blocks + 1, BLOCK), steps, rows]
     return ((a, b) for a, b in itertools.pairwise(cuts) if a < b)
-
-
-def _lengthened(part: Tensor, step: int) -> Tensor:
-    """The rows, and any others up to a multiple of `step`: whatever follows in their memory, if that is long enough."""
-    n, columns = part.shape
-    padded = -(-n // step) * step
-    room = part.untyped_storage().nbytes() // part.element_size() - part.storage_offset()
-    if padded == n or padded * columns > room or not part.is_contiguous():
-        return _filled(part, step)
-    return part.as_strided((padded, columns), (columns, 1))
 
 
 def _filled(part: Tensor, step: int = STEP) -> Tensor:

@@ -13,7 +13,6 @@ import torch
 from torch import Tensor
 
 from lcnb.regions.native import Program, program
-from lcnb.regions.products import ROUND
 from lcnb.regions.region import Pair, Region
 
 Kept = TypeVar("Kept")
@@ -46,17 +45,14 @@ class Memory(threading.local):
     def __reduce__(self) -> tuple[type[Memory], tuple[()]]:
         return Memory, ()
 
-    def take(self, name: str, size: int, like: Tensor, spare: int = 0) -> Tensor:
-        """(size,) of the dtype and device of `like`, not initialised; what the last user left there is lost.
-
-        Behind it the memory goes on for `spare` elements at least, for who reads a little further.
-        """
+    def take(self, name: str, size: int, like: Tensor) -> Tensor:
+        """(size,) of the dtype and device of `like`, not initialised; what the last user left there is lost."""
         key = (name, like.dtype, like.device)
         kept = self._kept.get(key)
-        if kept is None or kept.numel() < size + spare:
+        if kept is None or kept.numel() < size:
             self._kept.pop(key, None)
             with torch.inference_mode(False):  # what is made inside may not be written to outside
-                kept = self._kept[key] = torch.zeros(size + spare, dtype=like.dtype, device=like.device)
+                kept = self._kept[key] = torch.zeros(size, dtype=like.dtype, device=like.device)
         return kept[:size]
 
 
@@ -103,8 +99,7 @@ class Workspace:
         """(rows, channels), not initialised."""
 
         def taken() -> Tensor:
-            spare = ROUND * channels  # for products of rows filled up
-            return self.memory.take(name, rows * channels, self.like, spare).view(rows, channels)
+            return self.memory.take(name, rows * channels, self.like).view(rows, channels)
 
         return self.kept((name, rows, channels), taken)
 
@@ -143,13 +138,7 @@ class Workspace:
         flat.index_copy_(0, self.region.places(margin), cells)
         return flat.view(shape)
 
-    def collect(self, dense: Tensor, out: Tensor) -> None:
-        """(B, h, w, C) -> the region's cells into the (N, C) `out`, which may be a slice of columns."""
+    def collected(self, dense: Tensor) -> Tensor:
+        """(B, h, w, C) -> (N, C): the region's cells."""
         flat = dense.flatten(0, 2)
-        if self.region.is_full:
-            out.copy_(flat)
-        elif out.is_contiguous():
-            torch.index_select(flat, 0, self.region.index, out=out)
-        else:
-            picked = self.buffer("picked", len(out), out.shape[1])
-            out.copy_(torch.index_select(flat, 0, self.region.index, out=picked))
+        return flat if self.region.is_full else flat.index_select(0, self.region.index)
