@@ -14,7 +14,7 @@ from typing import TextIO
 from lcnb.cli import bench, check, data, evaluate, info, reproduce, run, slider, sweep, train, video, weights
 from lcnb.cli.ending import Ended, unwound
 from lcnb.cli.options import Parser, add_debug
-from lcnb.errors import REASONS, LcnbError, memory_shortage, printable
+from lcnb.errors import REASONS, LcnbError, memory_shortage, printable, shared_memory_shortage
 
 COMMANDS = (run, info, check, evaluate, sweep, train, reproduce, bench, slider, video, data, weights)
 EPILOG = """\
@@ -102,6 +102,8 @@ def _sentence(error: Exception, arguments: argparse.Namespace) -> str:
     """What went wrong, on one line."""
     if isinstance(error, LcnbError):
         text = str(error)
+    elif full := shared_memory_shortage(error):
+        text = full
     elif shortage := memory_shortage(error):
         text = f"{shortage}; {_smaller(arguments, 'GPU' in shortage)}"
     elif isinstance(error, OSError) and error.strerror:
