@@ -15,6 +15,7 @@ from lcnb.cli import bench, check, data, evaluate, info, reproduce, run, slider,
 from lcnb.cli.ending import Ended, unwound
 from lcnb.cli.options import Parser, add_debug
 from lcnb.errors import REASONS, LcnbError, memory_shortage, printable
+from lcnb.paths import NO_HOME
 
 COMMANDS = (run, info, check, evaluate, sweep, train, reproduce, bench, slider, video, data, weights)
 EPILOG = """\
@@ -35,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     given = list(sys.argv[1:] if argv is None else argv)
     try:
-        arguments = parser().parse(given)
+        arguments = parser().parse(weights.with_part(given))
     except SystemExit as end:  # argparse has said what was wrong
         return end.code if isinstance(end.code, int) else 1
     except OSError as error:  # it could not
@@ -65,9 +66,10 @@ def parser() -> Parser:
         description="Deep Layer Cascade: difficulty-aware semantic segmentation, in notebooks.",
         epilog=EPILOG,
     )
+    root.set_defaults(run=lambda _: print(root.format_help(), end="") or 0)
     root.add_argument("--version", action="version", version=f"lcnb {__version__}")
     add_debug(root, default=False)
-    commands = root.add_subparsers(title="commands", metavar="COMMAND", required=True, parser_class=Parser)
+    commands = root.add_subparsers(title="commands", metavar="COMMAND", parser_class=Parser)
     for module in COMMANDS:
         module.add(commands)
     return root
@@ -110,6 +112,8 @@ def _sentence(error: Exception, arguments: argparse.Namespace) -> str:
         text = f"{error.filename}: {why}" if error.filename else nameless
     elif isinstance(error, ImportError):
         text = f"{error}; `lcnb info` says what is wrong with this installation"
+    elif isinstance(error, RuntimeError) and "home directory" in str(error):  # pathlib's
+        text = NO_HOME
     else:
         text = f"{type(error).__name__}: {error} (this is a defect of lcnb; --debug shows where)"
     return printable(" ".join(text.split()))
