@@ -6,13 +6,15 @@ import argparse
 import contextlib
 import errno
 import os
+import signal
 import sys
+import threading
 import traceback
-from collections.abc import Sequence
-from typing import TextIO
+from collections.abc import Iterator, Sequence
+from types import FrameType
+from typing import Any, TextIO
 
 from lcnb.cli import bench, check, data, evaluate, info, reproduce, run, slider, sweep, train, video, weights
-from lcnb.cli.ending import Ended, unwound
 from lcnb.cli.options import Parser, add_debug
 from lcnb.errors import REASONS, LcnbError, memory_shortage, printable
 from lcnb.paths import NO_HOME
@@ -129,3 +131,33 @@ def _smaller(arguments: argparse.Namespace, gpu: bool) -> str:
 def _silence(stream: TextIO) -> None:
     """The reader of our output has gone, or its disk is full: keep Python from complaining about it at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+class Ended(SystemExit):
+    """Somebody asked this process to end; the exit code is the shell's for that signal."""
+
+
+@contextlib.contextmanager
+def unwound() -> Iterator[None]:
+    """While entered, SIGTERM and SIGHUP raise `Ended`; the first of them only.
+
+    Python's own answer to them (`kill`, a cluster whose time is over, a closed terminal) is to end at once. Here they
+    unwind the command as Ctrl-C does, so that half-written files go. What is ignored (`nohup`) stays ignored.
+    """
+    before: dict[int, Any] = {}
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        for each in before:
+            signal.signal(each, signal.SIG_IGN)
+        raise Ended(128 + number)
+
+    if threading.current_thread() is threading.main_thread():
+        numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+        before = {n: signal.getsignal(n) for n in numbers if signal.getsignal(n) == signal.SIG_DFL}
+    for number in before:
+        signal.signal(number, stop)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
