@@ -58,8 +58,10 @@ def add(commands: Any) -> None:
 
 def add_subject(parser: Parser) -> None:
     """What is scored, on what and where: the options that `eval` and `sweep` share."""
-    network = parser.add_mutually_exclusive_group(required=True)
-    network.add_argument("--weights", metavar="NAME", help="name, folder or file of the weights")
+    network = parser.add_mutually_exclusive_group()
+    network.add_argument(
+        "--weights", metavar="NAME", default="streets-small", help="name, folder or file (default: streets-small)"
+    )
     network.add_argument(
         "--model",
         choices=ADAPTIVE,
