@@ -49,10 +49,10 @@ def absolute(path: str | Path) -> Path:
     """A path that no change of the working directory moves: `~` expanded, links followed.
 
     Raises:
-        LcnbError: it begins with `~`, and there is no such home folder.
+        LcnbError: it begins with `~`, and this user has no home folder.
     """
     expanded = os.path.expanduser(path)
-    if str(expanded).startswith("~"):  # left as it is, it would become a folder of that name
+    if expanded == "~" or str(expanded).startswith("~/"):  # left as it is, it would become a folder called "~"
         raise LcnbError(f"{path}: {NO_HOME}, or write ./{path} for a file of that name")
     return Path(os.path.realpath(expanded))
 
