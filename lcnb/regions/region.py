@@ -48,8 +48,9 @@ class Region:
             raise TypeError(f"Region needs a bool tensor, got {got}; compare first, e.g. Region(confidence <= rho)")
         if mask.dim() != 3:
             raise ValueError(f"Region needs a mask of shape (B, H, W), got {tuple(mask.shape)}")
-        self.mask = mask.detach().clone()
-        self.index = self.mask.flatten().nonzero()[:, 0]
+        with torch.inference_mode(False):  # what is kept may be used in training later
+            self.mask = mask.detach().clone()
+            self.index = self.mask.flatten().nonzero()[:, 0]
         self._rank: Tensor | None = None
         self._tables: dict[tuple[Pair, Pair], Tensor] = {}
         self._places: dict[Pair, Tensor] = {}
@@ -117,7 +118,8 @@ class Region:
         """
         key = ((kernel[0], kernel[1]), (dilation[0], dilation[1]))
         if key not in self._tables:
-            self._tables[key] = self._build_table(*key)
+            with torch.inference_mode(False):
+                self._tables[key] = self._build_table(*key)
         return self._tables[key]
 
     def places(self, margin: Pair = (0, 0)) -> Tensor:
