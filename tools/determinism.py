@@ -57,8 +57,8 @@ def pictures() -> tuple[Tensor, Tensor]:
 def prepared(cascade: LayerCascade, share: float | None = None, dtype: torch.dtype = torch.float32) -> Run:
     """The network prepared for inference; `share`: from which on every layer runs on a map, as measured if None."""
     fused = cascade.for_inference(dtype, measure=share is None)
-    for layer in fused.spatial() if share is not None else ():
-        layer.dense_from = share
+    for job in fused.tunable() if share is not None else ():
+        job.dense_from = share
     return fused
 
 

@@ -24,11 +24,11 @@ from lcnb.benchmark.inputs import Inputs
 from lcnb.benchmark.parts import time_parts
 from lcnb.benchmark.protocol import Opponent, Protocol, Stopwatch, Times, measure, stopwatch_for
 from lcnb.benchmark.runners import compiled, labels_of, plain, prepared
-from lcnb.models import Criterion, LayerCascade, cascade_cost, max_softmax
+from lcnb.models import Criterion, FusedCascade, LayerCascade, cascade_cost, max_softmax
 from lcnb.models.entry import CompileError
 from lcnb.models.exits import PLANNED_RHO, PlannedExits
 from lcnb.regions.native import kernels
-from lcnb.regions.spatial import Spatial
+from lcnb.regions.rows import Tunable
 
 CASCADE, PLAIN, COMPILED, RHO_ONE, ALL = "cascade", "plain", "compiled", "rho = 1", "all stages"
 STAGE_ONE, TORCHS = "compiled stage 1", "without our kernels"
@@ -136,7 +136,7 @@ def bench_model(
         "parts_ms": {**parts, "sum": round(sum(parts.values()), 4)},
         "speedup": _speedup(times, gmac),
         "map_from": _map_from(eager.cascade),
-        "sparse_by": {layer.key: "ours" if layer.native else "torch" for layer in _layers(eager.cascade)},
+        "sparse_by": {job.key: job.sparse for job in _jobs(eager.cascade)},
         "failed": failed,
     }
     return result, list(times.values())
@@ -198,13 +198,13 @@ def _by_stage(runs: _Runs, protocol: Protocol) -> dict[str, Any]:
 
 
 def _map_from(cascade: Any) -> dict[str, float | None]:
-    """The share of active cells from which each layer of the fused path runs on a dense map; None: never."""
-    return {layer.key: None if math.isinf(layer.dense_from) else layer.dense_from for layer in _layers(cascade)}
+    """The fraction of active cells from which each layer of the fused path runs on a dense map; None: never."""
+    return {job.key: None if math.isinf(job.dense_from) else job.dense_from for job in _jobs(cascade)}
 
 
-def _layers(cascade: Any) -> Iterable[Spatial]:
+def _jobs(cascade: Any) -> Iterable[Tunable]:
     """Of the fused path, those that look at neighbours."""
-    return cascade.spatial() if hasattr(cascade, "spatial") else ()
+    return [job for job in cascade.tunable() if job.maps] if isinstance(cascade, FusedCascade) else ()
 
 
 def _mean(shares: Sequence[Tensor]) -> list[float]:

@@ -19,11 +19,12 @@ from torch import Tensor
 from lcnb.benchmark.masks import nested_masks
 from lcnb.benchmark.protocol import Opponent, Protocol, Times, measure, stopwatch_for
 from lcnb.benchmark.shapes import Piece, blocks, kernels, layers, macs
-from lcnb.models import IRNetConfig, breakeven
+from lcnb.models import IRNetConfig
 from lcnb.models.folding import folded
-from lcnb.models.on_rows import OnRows
-from lcnb.regions import Region, RegionTensor, use_backend
+from lcnb.models.fusing import Fused
+from lcnb.regions import Region, RegionTensor, autotune, use_backend
 from lcnb.regions.rows import pack
+from lcnb.regions.workspace import Memory, Workspace
 
 SHARES = (1.0, 0.75, 0.5, 0.25, 0.1, 0.05)
 ROWS = "rows"
@@ -119,9 +120,10 @@ class _Bench:
     def __init__(self, piece: Piece, settings: OpsSettings, device: str) -> None:
         self.piece, self.settings, self.device = piece, settings, device
         self.module = folded(piece.module, settings.dtype).to(device)
-        self.rows = OnRows(piece.module.to(device), piece.channels, settings.dtype)
-        layers, products = list(self.rows.spatial()), list(self.rows.products())
-        breakeven.settle(layers, settings.dtype, torch.device(device), products)
+        example = torch.zeros(1, piece.channels, 8, 8, device=device)
+        self.program = Fused(piece.module.to(device), example, settings.dtype, "piece").program
+        autotune.settle(self.program.tunable(), settings.dtype, torch.device(device))
+        self.memory = Memory()
         self.macs = macs(piece, *settings.grid[1:]) * settings.batch
         generator = torch.Generator().manual_seed(settings.seed)
         batch, height, width = settings.grid
@@ -179,7 +181,7 @@ class _Bench:
         def prepare(_: int) -> None:
             fresh[:] = [pack(cells, region.index)]
 
-        return Opponent(ROWS, lambda _: self.rows(fresh[0], region), prepare)
+        return Opponent(ROWS, lambda _: self.program(fresh, Workspace(region, fresh[0], self.memory)), prepare)
 
     def _on_backend(self, region: Region, name: str) -> Opponent:
         packed = RegionTensor.from_dense(self.x, region)

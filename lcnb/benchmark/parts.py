@@ -16,7 +16,7 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from lcnb.benchmark.protocol import Stopwatch
-from lcnb.models import CascadeRuns
+from lcnb.models import CascadeRuns, FusedCascade
 from lcnb.models.exits import ExitLedger
 from lcnb.regions import Region
 from lcnb.regions.native import Program
@@ -127,10 +127,8 @@ def watched(cascade: CascadeRuns, recorder: Recorder) -> Iterator[None]:
             stack.enter_context(_replaced(owner, name, recorder.within(part, getattr(owner, name))))
         for module, part in _modules(cascade):
             stack.enter_context(_replaced(module, "forward", recorder.within(part, module.forward)))
-        heads = getattr(cascade, "heads", None)
-        if isinstance(heads, list):
-            stack.callback(heads.__setitem__, slice(None), list(heads))
-            heads[:] = [recorder.within("head", head) for head in heads]
+        if isinstance(cascade, FusedCascade):
+            stack.enter_context(_replaced(cascade, "classified", recorder.within("head", cascade.classified)))
         yield
 
 

@@ -174,9 +174,9 @@ def evaluate(
         raise ValueError(f"mode is 'true' or 'cached', got {mode!r}")
     device = next(cascade.parameters()).device
     cascade.eval()
-    limits = thresholds(cascade.rho if rho is None else rho, len(cascade.stages) - 1)
+    limits = thresholds(cascade.rho if rho is None else rho, cascade.stage_count - 1)
     tolerance = None if labels_only else TOLERANCE
-    scores = Scores(classes, ignore_index, len(cascade.stages), tolerance, keep_counts)
+    scores = Scores(classes, ignore_index, cascade.stage_count, tolerance, keep_counts)
     costs = None if labels_only else Costs(cascade)
 
     def cached(x: Tensor, rho: Sequence[float]) -> CascadeOutput:
@@ -234,7 +234,7 @@ def stage_miou(
     """
     device = next(cascade.parameters()).device
     cascade.eval()
-    found = [ConfusionMatrix(classes, ignore_index) for _ in cascade.stages]
+    found = [ConfusionMatrix(classes, ignore_index) for _ in range(cascade.stage_count)]
     for image, target in dataset:
         logits = cascade.all_stages(as_batch(image, device))
         for maps, confusion in zip(logits, found, strict=True):

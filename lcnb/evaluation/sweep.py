@@ -130,6 +130,7 @@ class Once(nn.Module):
 
 def shared(cascade: LayerCascade) -> tuple[Once, LayerCascade]:
     """The same cascade around a stage 1 that remembers: `renew` it with each normalised image."""
+    cascade = cascade.network
     first = Once(cascade.stages[0])
     mean, std = cascade.mean.flatten().tolist(), cascade.std.flatten().tolist()
     again = LayerCascade([first, *cascade.stages[1:]], list(cascade.heads), cascade.rho, mean, std)

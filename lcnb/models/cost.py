@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from lcnb.models.cascade import LayerCascade
+from lcnb.models.runs import CascadeRuns
 
 
 @dataclass(frozen=True)
@@ -55,9 +55,9 @@ class CascadeCost:
 
 @torch.inference_mode(False)  # torch 2.4 counts nothing in inference mode
 @torch.no_grad()
-def cascade_cost(cascade: LayerCascade, height: int, width: int) -> CascadeCost:
+def cascade_cost(cascade: CascadeRuns, height: int, width: int) -> CascadeCost:
     """Count the dense cost of a (height, width) image, without computing anything (meta tensors)."""
-    model = copy.deepcopy(cascade).to("meta").eval()
+    model = copy.deepcopy(cascade.network).to("meta").eval()
     features = model.normalise(torch.empty(1, 3, height, width, device="meta"))
     stages, heads = [], []
     for stage, head in zip(model.stages, model.heads, strict=True):

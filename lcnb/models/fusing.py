@@ -63,7 +63,7 @@ def _can_be_followed(module: nn.Module) -> bool:
 def traced(module: nn.Module) -> fx.GraphModule:
     """A copy for inference as a graph: norms folded where a convolution comes right before, dropout gone."""
     copied = copy.deepcopy(module).eval().requires_grad_(False)
-    root = copied if _can_be_followed(copied) else nn.Sequential(copied)
+    root = nn.Sequential(copied) if _Tracer().is_leaf_module(copied, "") else copied
     graph = fx.GraphModule(root, _Tracer().trace(root))
     _forget_places(graph)
     for node in list(graph.graph.nodes):
@@ -220,7 +220,7 @@ class Fused:
         self.seen = looker.seen
         nodes = list(self.graph.graph.nodes)
         self.output = cast(fx.Node, nodes[-1].args[0])
-        dense = self._dense(nodes, first)
+        dense = self._dense(nodes, first, example)
         borders = [n for n in nodes if n in dense and any(u not in dense for u in n.users)]
         if self.output in dense:
             borders = [self.output]
@@ -230,26 +230,24 @@ class Fused:
         steps = self._steps([n for n in nodes if n not in dense and n not in self.inputs and n.op != "output"])
         self.program = self._program(_joined(steps))
 
-    def _dense(self, nodes: Sequence[fx.Node], first: bool) -> set[fx.Node]:
+    def _dense(self, nodes: Sequence[fx.Node], first: bool, example: Tensor) -> set[fx.Node]:
         """The nodes of the stem: all that leads to something that has to be dense."""
-        grid = self.result.shape[2:]
+        grid = tuple((self.result if first else example).shape[2:])
+        fits = {n: self.seen[n].on_regions and (self.seen[n].shape or grid)[-2:] == grid for n in nodes[:-1]}
+        if not first:
+            if wrong := next((n for n in nodes[:-1] if not fits[n]), None):
+                title = type(_module(wrong)).__name__ if wrong.op == "call_module" else wrong.target
+                raise FusionError(f"{wrong.name} ({title}) cannot run on a region; run the cascade as it is")
+            return set()
         dense: set[fx.Node] = set()
         for node in reversed(nodes[:-1]):
-            shape = self.seen[node].shape
-            fits = self.seen[node].on_regions and (shape is None or shape[2:] == grid)
-            if any(user in dense for user in node.users) or not fits:
+            if not fits[node] or any(user in dense for user in node.users):
                 dense.add(node)
         for node in nodes[:-1] if dense else ():  # what has no job of its own, right behind the stem, belongs to it
             ours = _is_plain_convolution(node) or _is_plain_pool(node)
             if node.all_input_nodes and all(n in dense for n in node.all_input_nodes) and not ours:
                 dense.add(node)
-        constants = {n for n in dense if n.op == "get_attr"}
-        if not first and dense - constants:
-            wrong = next(n for n in nodes if n in dense and n not in constants)
-            what = _module(wrong)
-            title = type(what).__name__ if what is not None else wrong.target
-            raise FusionError(f"{wrong.name} ({title}) cannot run on a region; run the cascade as it is")
-        return dense if first else set()
+        return dense
 
     def _stem(self, nodes: Sequence[fx.Node], dense: set[fx.Node], borders: Sequence[fx.Node]) -> fx.GraphModule:
         graph, made = fx.Graph(), dict[fx.Node, fx.Node]()
@@ -362,7 +360,7 @@ def _activation(node: fx.Node) -> str | None:
     module = _module(node)
     found = AFTER.get(node.target if module is None else type(module))
     extra = {k: v for k, v in node.kwargs.items() if k != "inplace"}
-    return None if extra or len(node.args) > 1 and node.op != "call_function" else found
+    return None if extra or (len(node.args) > 1 and node.op != "call_function") else found
 
 
 def _joined(steps: Sequence[_Step]) -> list[_Step]:
@@ -370,8 +368,9 @@ def _joined(steps: Sequence[_Step]) -> list[_Step]:
     firsts: dict[Any, _Step] = {}
     left = []
     for step in steps:
-        alike = step.kind == "conv" and step.conv is not None and step.conv.kernel_size == (1, 1)
-        key = (step.source, step.after) if alike and step.add is None and step.conv.groups == 1 else step.node
+        conv = step.conv
+        alike = conv is not None and conv.kernel_size == (1, 1) and conv.groups == 1 and step.add is None
+        key = (step.source, step.after) if alike else step.node
         if key in firsts:
             firsts[key].also.append(step)
         else:
@@ -441,7 +440,9 @@ class _Plan:
 
     def jobs(self, i: int, step: _Step) -> list[Job]:
         """Those of step i; then what nobody reads any more is free."""
-        made = {"conv": self._convolution, "cat": self._cat, "pool": self._pool, "as is": self._as_is}[step.kind](i, step)
+        made = {"conv": self._convolution, "cat": self._cat, "pool": self._pool, "as is": self._as_is}[step.kind](
+            i, step
+        )
         for buffer, nodes in list(self._holds.items()):
             done = all(self.last.get(n, -1) <= i for n in nodes)
             if done and buffer in self.widths:
@@ -476,7 +477,9 @@ class _Plan:
         whole = slot.channels == self.widths.get(slot.buffer, slot.channels)
         alone = whole and all(self.last.get(n, -1) < i for n in others)
         given = slot.buffer not in self.widths and self.fused.keeps
-        return self.last[added] == i and alone and not given and slot.buffer != source.buffer and node not in self._joins
+        return (
+            self.last[added] == i and alone and not given and slot.buffer != source.buffer and node not in self._joins
+        )
 
     def _cat(self, i: int, step: _Step) -> list[Job]:
         parts = cast(Sequence[fx.Node], step.node.args[0])
@@ -508,8 +511,8 @@ class _Plan:
         args, kwargs = (fx.node.map_aggregate(of, given) for of in (node.args, node.kwargs))
         function: Callable = _module(node) or node.target  # type: ignore[assignment]
         if node.op == "call_method":
-            function = operator.methodcaller(str(node.target), *args[1:], **kwargs)  # type: ignore[index, arg-type]
-            args, kwargs = args[:1], {}  # type: ignore[index, assignment]
+            function = operator.methodcaller(str(node.target), *cast(tuple, args)[1:], **cast(dict, kwargs))
+            args, kwargs = cast(tuple, args)[:1], {}
         target = Value(node.name) if self.fused.seen[node].shape is None else self._target(node)
         return [AsIs(function, args, kwargs, target)]
 

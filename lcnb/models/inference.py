@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -67,23 +67,23 @@ class FusedCascade(CascadeRuns):
         with torch.inference_mode(False), torch.no_grad(), torch.autocast(device.type, enabled=False):
             dense = Dense(self.cascade, self.dtype).eval() if self._compile else None
             self.entry = None if dense is None else Entry(dense, self._required)
-            self.steps: list[tuple[Fused, Fused]] = []
+            self.steps = dict[int, tuple[Fused, Fused]]()
             features = torch.zeros(1, self.mean.shape[1], EXAMPLE, EXAMPLE, device=device)
             for s, (stage, head) in enumerate(zip(self.cascade.stages, self.cascade.heads, strict=True)):
                 # Buffers of its own: a stage reads the rows of the one before while it writes.
                 fused = Fused(stage, features, self.dtype, f"stage {s}", first=s == 0)
                 features = fused.result
-                self.steps.append((fused, Fused(head, features, self.dtype, "head", keeps=True)))
+                self.steps[s] = (fused, Fused(head, features, self.dtype, "head", keeps=True))
+            if self.entry is not None:  # which has the weights of stage 1 already
+                del self.steps[0]
             self._tune(list(self.tunable()), self.dtype, device)
-        self._memory, self._last = Memory(), None
+        self._memory, self._last = Memory(), cast(Region | None, None)
         teach_allocator(device)
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> FusedCascade:
-        kept = self.cascade.mean.device
-        wanted = fn(torch.zeros(1, device=kept))
-        self.cascade.to(wanted.device)
-        if wanted.is_floating_point() and wanted.dtype != torch.float32 or self.dtype != torch.float32:
-            self.dtype = wanted.dtype if wanted.dtype != torch.float32 else self.dtype
+        wanted = fn(torch.zeros(1, dtype=self.dtype, device=self.mean.device))
+        self.cascade.to(wanted.device)  # its weights stay float32: they are folded, then rounded once
+        self.dtype = wanted.dtype
         self._prepare()
         return self
 
@@ -105,14 +105,18 @@ class FusedCascade(CascadeRuns):
         return self.cascade.std
 
     @property
-    def stages(self) -> Any:
-        """The stages as modules: what a run costs is counted with them."""
-        return self.cascade.stages
+    def network(self) -> LayerCascade:
+        """The cascade as modules: what a run costs is counted with them."""
+        return self.cascade
+
+    def for_inference(self, **options: Any) -> CascadeRuns:
+        """Itself, or prepared anew where options (those of `LayerCascade.for_inference`) are given."""
+        return self.cascade.for_inference(**options) if options else self
 
     @property
-    def heads(self) -> Any:
-        """The classifiers as modules."""
-        return self.cascade.heads
+    def stem(self) -> Any:
+        """Images to the maps with which the rows of stage 1 begin."""
+        return self.steps[0][0].stem
 
     @property
     def stage_count(self) -> int:
@@ -121,10 +125,9 @@ class FusedCascade(CascadeRuns):
 
     def tunable(self) -> Iterator[Tunable]:
         """Every job that has several implementations."""
-        for s, (stage, head) in enumerate(self.steps):
-            if s or self.entry is None:
-                yield from stage.program.tunable()
-                yield from head.program.tunable()
+        for step in self.steps.values():
+            for fused in step:
+                yield from fused.program.tunable()
 
     def _walk(self, x: Tensor, ledger: ExitLedger, halo: int) -> Iterator[Tensor]:
         with torch.autocast(x.device.type, enabled=False):
@@ -161,9 +164,9 @@ class FusedCascade(CascadeRuns):
             features, maps = self.entry(x, classify)
             rows, region = self._rows_of(features, "stage 0 entry")
             return rows, region, maps
-        stem = self.steps[0][0].stem
-        assert stem is not None
-        given = [self._rows_of(m, f"stage 0 entry {i}") for i, m in enumerate(stem(self.normalise(x).to(self.dtype)))]
+        given = [
+            self._rows_of(m, f"stage 0 entry {i}") for i, m in enumerate(self.stem(self.normalise(x).to(self.dtype)))
+        ]
         region = given[0][1]
         rows, maps = self._stage(0, [r for r, _ in given], region, classify)
         return rows, region, maps
@@ -173,11 +176,14 @@ class FusedCascade(CascadeRuns):
         self, s: int, rows: Tensor | list[Tensor], region: Region, classify: bool
     ) -> tuple[Tensor, Tensor | None]:
         """Stage s and, where wanted, its classifier, on rows of a region."""
-        stage, head = self.steps[s]
         given = rows if isinstance(rows, list) else [rows]
         work = Workspace(region, given[0], self._memory)
-        found = stage.program(given, work)
-        return found, _to_map(head.program([found], work)[:-1], region) if classify else None
+        found = self.steps[s][0].program(given, work)
+        return found, self.classified(s, found, work) if classify else None
+
+    def classified(self, s: int, rows: Tensor, work: Workspace) -> Tensor:
+        """(N + 1, C) rows of stage s -> (B, K, h, w) logits."""
+        return _to_map(self.steps[s][1].program([rows], work)[:-1], work.region)
 
     def _rows_of(self, features: Tensor, name: str) -> tuple[Tensor, Region]:
         """(B, C, h, w) -> (B h w + 1, C) rows, and the region of all cells."""
@@ -206,7 +212,7 @@ class FusedCascade(CascadeRuns):
 
 
 def _note(ledger: ExitLedger, maps: Tensor | None, region: Region) -> None:
-    """Tell the ledger what a stage said; nothing where its threshold is 1: no cell exits, so no confidence is needed."""
+    """Tell the ledger what a stage said; nothing where its threshold is 1, as no cell exits there."""
     if maps is None:
         ledger.pass_on(region.shape, region.device)
     else:

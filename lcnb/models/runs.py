@@ -48,6 +48,11 @@ class CascadeRuns(nn.Module):
         """S."""
         raise NotImplementedError
 
+    @property
+    def network(self) -> Any:
+        """The `LayerCascade` whose modules these runs are made of."""
+        return self
+
     def _walk(self, x: Tensor, ledger: ExitLedger, halo: int) -> Iterator[Tensor]:
         """Run stage after stage on what is still open; yields the (B,) share of the cells that each computed."""
         raise NotImplementedError

@@ -2,11 +2,11 @@
 
 Shape letters: N active cells, C channels.
 
-A job on regions is done by a kernel of ours or by torch's operations (`lcnb.regions.rows`). What it costs grows with the
-number of active cells; a dense map costs about the same for few cells as for many. Both are timed at half of the cells
-and at all of them, and where the two lines cross is the fraction from which the map is taken. What is found depends on
-the processor, its threads, the versions of torch and of this table, the dtype, and whether there are kernels of ours,
-and is kept under all of these: the second time a network is prepared, nothing is measured.
+A job on regions is done by a kernel of ours or by torch's operations (`lcnb.regions.rows`). What it costs grows with
+the number of active cells; a dense map costs about the same for few cells as for many. Both are timed at half of the
+cells and at all of them, and where the two lines cross is the fraction from which the map is taken. What is found
+depends on the processor, its threads, the versions of torch and of this table, the dtype, and whether there are kernels
+of ours, and is kept under all of these: the second time a network is prepared, nothing is measured.
 """
 
 from __future__ import annotations

@@ -160,9 +160,7 @@ class NativeConvolution:
         if bias is not None:
             self._bias[: self.outputs] = bias
 
-    def write(
-        self, to: Program, rows: Tensor, table: Tensor | None, out: Tensor, absent: int | None = None
-    ) -> None:
+    def write(self, to: Program, rows: Tensor, table: Tensor | None, out: Tensor, absent: int | None = None) -> None:
         """Write down that the (N, O) result is to be written, or added.
 
         Args:

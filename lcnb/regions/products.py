@@ -102,8 +102,8 @@ class Linear(torch.autograd.Function):
 class Product:
     """(n, C) rows times a (C, O) matrix, plus bias: a library's product of ragged rows.
 
-    On a CPU, 16-bit rows are filled up to a multiple of `ROUND` and multiplied by oneDNN with the matrix laid out for it
-    once: it compiles a product for each length, a megabyte each, and so meets a dozen lengths only.
+    On a CPU, 16-bit rows are filled up to a multiple of `ROUND` and multiplied by oneDNN with the matrix laid out for
+    it once: it compiles a product for each length, a megabyte each, and so meets a dozen lengths only.
 
     Args:
         weight: (O, C).

@@ -257,9 +257,11 @@ class Convolution(Tunable):
         return F.embedding_bag(places, narrow, mode="sum").add_(self.bias)
 
     def _sum_of_channels(self, rows: Tensor, table: Tensor) -> Tensor:
-        kernels, total = self.weight.flatten(1).t(), self.bias.float().expand(len(table), -1).clone()
+        """Depthwise, one kernel position after the other; 16-bit features are summed in float32."""
+        dtype = torch.promote_types(rows.dtype, torch.float32)
+        kernels, total = self.weight.flatten(1).t().to(dtype), self.bias.to(dtype).expand(len(table), -1).clone()
         for kernel, neighbour in zip(kernels, table.unbind(1), strict=True):
-            total.addcmul_(rows.index_select(0, neighbour), kernel)
+            total.addcmul_(rows.index_select(0, neighbour).to(dtype), kernel)
         return total.to(rows.dtype)
 
     def on_map(self, rows: Tensor, work: Workspace, outs: Sequence[Tensor]) -> None:

@@ -8,9 +8,10 @@ from lcnb.benchmark.ops import OpsSettings, bench_ops, pieces, rows_of_table
 from lcnb.benchmark.shapes import blocks, kernels, layers, macs
 from lcnb.models import IRNetConfig, cascade_cost, irnet_lc
 from lcnb.models.folding import folded
-from lcnb.models.on_rows import OnRows
+from lcnb.models.fusing import Fused
 from lcnb.regions import Region
 from lcnb.regions.rows import pack
+from lcnb.regions.workspace import Workspace
 
 TINY = {"width": 0.05, "size": (64, 72), "shares": (1.0, 0.5), "masks": ("blobs",)}
 
@@ -48,7 +49,9 @@ def test_rows_on_a_full_map_are_dense(piece):
     region = Region.full(1, 6, 7)
     with torch.inference_mode():
         dense = folded(piece.module)(x)
-        rows = OnRows(piece.module, piece.channels)(pack(x.permute(0, 2, 3, 1).reshape(42, -1), region.index), region)
+        given = pack(x.permute(0, 2, 3, 1).reshape(42, -1), region.index)
+        program = Fused(piece.module, x, torch.float32, "piece").program
+        rows = program([given], Workspace(region, given))
     torch.testing.assert_close(rows[:-1], dense.permute(0, 2, 3, 1).reshape(42, -1), atol=1e-4, rtol=1e-3)
 
 

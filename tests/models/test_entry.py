@@ -57,8 +57,8 @@ def test_only_stage_1_is_compiled_and_measured_no_more(net, monkeypatch):
     seen = as_it_is(monkeypatch)
     prepared, plain = (net.for_inference(compile=c, measure=False) for c in (True, False))
     assert seen == [prepared.entry.dense]
-    assert len(list(prepared.spatial())) < len(list(plain.spatial()))
-    assert not prepared.stages[0].functions  # its weights are there once
+    assert len(list(prepared.tunable())) < len(list(plain.tunable()))
+    assert 0 not in prepared.steps  # its weights are there once
 
 
 def test_copies_compile_for_themselves(net, monkeypatch):

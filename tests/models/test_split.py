@@ -13,7 +13,7 @@ from torchvision.models.segmentation import FCN_ResNet50_Weights, FCN_ResNet101_
 
 import lcnb
 from lcnb.datasets import spec
-from lcnb.models import FusionError, SplitError, adaptive_fcn_resnet50, adaptive_fcn_resnet101, cascade_cost, split
+from lcnb.models import SplitError, adaptive_fcn_resnet50, adaptive_fcn_resnet101, cascade_cost, split
 from lcnb.models.backbones import ADAPTIVE
 from lcnb.weights import save
 from tests.regions.contract import random_mask
@@ -190,9 +190,13 @@ def test_weights_of_another_network(monkeypatch):
         adaptive_fcn_resnet50(FCN_ResNet101_Weights.DEFAULT)
 
 
+def test_prepared_for_inference_it_gives_the_same(adaptive):
+    x, fast = torch.rand(1, 3, 64, 80), adaptive.for_inference(measure=False)
+    for rho in (0.5, 1.0):
+        torch.testing.assert_close(fast(x, rho).logits, adaptive(x, rho).logits, atol=1e-3, rtol=1e-3)
+
+
 def test_what_only_irnet_can_is_refused_by_name(adaptive, tmp_path):
-    with pytest.raises(FusionError, match="irnet_lc"):
-        adaptive.for_inference()
     with pytest.raises(lcnb.WeightsError, match="irnet_lc"):
         save(adaptive, tmp_path / "a", {})
 

@@ -112,7 +112,8 @@ def run(found, *writers):
 
 def convolved(found, rows, table, matrix, bias, relu, add, out):
     """The result, which lies in `out`."""
-    kept = NativeConvolution(matrix, bias, 1 if table is None else table.shape[1], relu, add, found)
+    after = "relu" if relu else None
+    kept = NativeConvolution(matrix, bias, 1 if table is None else table.shape[1], after, add, found)
     run(found, lambda program: kept.write(program, rows, table, out))
     return out
 
@@ -183,7 +184,7 @@ def test_convolution_of_any_shape(here, n, channels, positions, outputs, relu, a
 
 def test_a_copy_of_the_weights_is_kept(here):
     rows, matrix, bias = rows_of(9, 5), draw(20, 5), draw(20, seed=1)
-    kept, out = NativeConvolution(matrix, bias, 1, False, False, here), torch.empty(9, 20)
+    kept, out = NativeConvolution(matrix, bias, 1, None, False, here), torch.empty(9, 20)
     expected = wanted(rows, None, matrix, bias, False, False, out)
     matrix.zero_(), bias.zero_()
     run(here, lambda program: kept.write(program, rows, None, out))
@@ -219,7 +220,7 @@ def chain(found, n=500, channels=16):
             write_pool(program, rows, table, out)
             result = pooled(expected, table)
         else:
-            one = NativeConvolution(matrix, bias, 3, relu, False, found)
+            one = NativeConvolution(matrix, bias, 3, "relu" if relu else None, False, found)
             one.write(program, rows, table, out)
             kept.append(one)
             result = wanted(expected, table, matrix, bias, relu, False, out).float()
@@ -250,7 +251,7 @@ def test_a_job_waits_for_all_rows_of_the_one_before(found, crowd):
 
 def test_nothing_happens_before_it_is_run_and_nothing_twice(here):
     program, rows, out = Program(here), rows_of(6, 4), torch.zeros(6, 3)
-    one = NativeConvolution(draw(3, 4), None, 1, False, True, here)
+    one = NativeConvolution(draw(3, 4), None, 1, None, True, here)
     one.write(program, rows, None, out)
     assert out.eq(0).all()
     program.run()
@@ -333,8 +334,8 @@ def picture(found):
     n, out = 1500, torch.zeros(1501, 40)
     rows, table, wide = rows_of(n, 24), table_with_gaps(n, 9), rows_of(n, 1700)
     table[:, 4] = torch.arange(n)
-    first = NativeConvolution(draw(40, 9 * 24, seed=1), draw(40, seed=2), 9, True, False, found)
-    second = NativeConvolution(draw(40, 1700, seed=3), None, 1, False, True, found)
+    first = NativeConvolution(draw(40, 9 * 24, seed=1), draw(40, seed=2), 9, "relu", False, found)
+    second = NativeConvolution(draw(40, 1700, seed=3), None, 1, None, True, found)
     largest = torch.empty(n, 40)
     run(
         found,

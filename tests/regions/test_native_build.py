@@ -16,8 +16,7 @@ import pytest
 import torch
 
 from lcnb.machine import cpu_features
-from lcnb.models import breakeven
-from lcnb.regions import native, native_build
+from lcnb.regions import autotune, native, native_build
 from lcnb.regions.native_build import NativeError
 from tests.cli.conftest import environment
 
@@ -31,7 +30,7 @@ def cache(tmp_path, monkeypatch):
     monkeypatch.delenv(native_build.SWITCH, raising=False)
     monkeypatch.delenv("CC", raising=False)
     monkeypatch.setattr(native, "library", native_build.library.__wrapped__)
-    monkeypatch.setattr(breakeven, "ROUNDS", 2)  # what is soonest does not matter here
+    monkeypatch.setattr(autotune, "ROUNDS", 2)  # what is soonest does not matter here
     afresh(monkeypatch)
     return tmp_path / "cache"
 

@@ -13,9 +13,8 @@ from torch import nn
 from torch._dynamo.testing import CompileCounterWithBackend
 from torch.utils.flop_counter import FlopCounterMode
 
-from lcnb.regions import Region, RegionTensor, spatial, use_backend
+from lcnb.regions import Region, RegionTensor, rows, use_backend
 from lcnb.regions.gather import GatherBackend
-from lcnb.regions.spatial import Gathered
 from lcnb.regions.triton_kernels import INTERPRETED, conv_kernel
 from lcnb.regions.triton_launch import arithmetic, bucket, convolve
 from lcnb.regions.triton_ops import region_conv, region_conv_into, region_conv_weight_gradient
@@ -76,16 +75,17 @@ def test_the_backend_runs_these_kernels_and_gather_the_rest(monkeypatch):
 def test_prepared_layers_run_on_the_kernel(dtype, tolerance, monkeypatch):
     """Into a slice of columns, with bias and ReLU, and without the gather of other devices."""
     region = Region(random_mask((2, 9, 11), 0.6))
-    layer = Gathered(torch.randn(12, 20, 3, 3).to(dtype), torch.randn(12).to(dtype), (1, 1), True)
-    rows = torch.randn(len(region) + 1, 20).to(dtype)
-    rows[-1] = 0
+    weight, bias = torch.randn(12, 20, 3, 3).to(dtype), torch.randn(12).to(dtype)
+    job = rows.Convolution(rows.Slot("a", 0, 20), [rows.Slot("b", 2, 12)], weight, bias, (1, 1), "relu")
+    given = torch.randn(len(region) + 1, 20).to(dtype)
+    given[-1] = 0
     outs = [torch.full((len(region), 15), 7.0, dtype=dtype) for _ in range(2)]
-    multiply, layer.multiply = layer.multiply, None  # the gather's; the kernel has no use for it
+    product, job._product = job._product, None  # the gather's; the kernel has no use for it
     with use_backend("triton"):
-        layer.by_gathering(rows, Workspace(region, rows), outs[0][:, 2:14])
-    layer.multiply = multiply
-    monkeypatch.setattr(spatial, "fused_kernel", lambda _: False)
-    layer.by_gathering(rows, Workspace(region, rows), outs[1][:, 2:14])
+        job.in_torch(given, Workspace(region, given), [outs[0][:, 2:14]])
+    job._product = product
+    monkeypatch.setattr(rows, "fused_kernel", lambda _: False)
+    job.in_torch(given, Workspace(region, given), [outs[1][:, 2:14]])
     torch.testing.assert_close(outs[0], outs[1], atol=20 * tolerance, rtol=20 * tolerance)
     assert (outs[0][:, [0, 1, 14]] == 7).all()
 
@@ -171,9 +171,9 @@ def test_reads_slices_of_columns():
     wide = torch.cat([residual, features, residual], 1)[:, 12:32]
     apart = features.t().contiguous().t()
     expected = region_conv(features, weight, table, None, None, False)
-    for rows in (wide, apart):
-        assert rows.equal(features)
-        torch.testing.assert_close(region_conv(rows, weight, table, None, None, False), expected)
+    for same in (wide, apart):
+        assert same.equal(features)
+        torch.testing.assert_close(region_conv(same, weight, table, None, None, False), expected)
 
 
 def test_nan_passes_the_relu():

@@ -28,8 +28,8 @@ def ways(cascade):
 
     prepared = {share: cascade.for_inference(measure=False) for share in (0.0, 0.5, math.inf)}
     for share, fused in prepared.items():
-        for layer in fused.spatial():
-            layer.dense_from = share
+        for job in fused.tunable():
+            job.dense_from = share
     if kernels() is not None:
         prepared["native"] = cascade.for_inference(native=True, measure=False)
     return {

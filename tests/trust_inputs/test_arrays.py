@@ -8,8 +8,7 @@ from torch import nn
 
 from lcnb.errors import LcnbError, NotFiniteError
 from lcnb.lessons import EXERCISES, grade, line
-from lcnb.models import IRNetConfig, LayerCascade, irnet_lc, rethreshold
-from lcnb.models.on_rows import FusionError
+from lcnb.models import FusionError, IRNetConfig, LayerCascade, irnet_lc, rethreshold
 from lcnb.regions import Region, RegionTensor
 
 NAN, INF = float("nan"), float("inf")

@@ -18,7 +18,7 @@ from torch import Tensor
 
 import lcnb
 from lcnb.datasets import load_dataset
-from lcnb.models import breakeven
+from lcnb.regions import autotune
 from lcnb.video import Clip, Duel, Painter, Summary, write_video
 from lcnb.widgets import DifficultyExplorer, LivePlayer, RegionExplorer, ThresholdExplorer
 from tools.load.samples import Curve, came_back, read, result, thinned
@@ -65,7 +65,7 @@ def _held(cascade: Any) -> dict[str, float]:
     """A sample after what is free was handed back (glibc), with the kept buffers and break-even shares counted."""
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL("libc.so.6").malloc_trim(0)
-    shares = sum(map(len, breakeven.read(breakeven.table_file()).values()))
+    shares = sum(map(len, autotune.read(autotune.table_file()).values()))
     return {**read(psutil.Process()), "buffers": len(cascade._memory._kept), "shares": shares}
 
 

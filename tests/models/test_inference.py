@@ -14,15 +14,13 @@ import pytest
 import torch
 from torch import nn
 
-from lcnb.models import LayerCascade, irnet_lc
-from lcnb.models.irnet import pool
-from lcnb.models.on_rows import FusionError
-from lcnb.regions import Region, RegionTensor, spatial
-from lcnb.regions.rows import Product, with_tail
-from lcnb.regions.workspace import Memory, Workspace
-from tests.regions.contract import random_mask
+import lcnb
+from lcnb.evaluation import sweep
+from lcnb.models import FusionError, LayerCascade, cascade_cost, irnet_lc, lite_lc
+from lcnb.regions.rows import MAP, TORCH, C
 
 RHOS = [0.0, 0.5, 0.6, 0.7, 1.0, (1.0, 0.5), (0.6, 1.0)]
+WAYS = [TORCH, C, MAP]
 
 pytestmark = pytest.mark.usefixtures("no_grad")
 
@@ -66,15 +64,11 @@ def test_bfloat16_agrees_nearly_everywhere(small_cascade, x):
 
 def test_a_classifier_whose_threshold_is_one_is_not_run(small_cascade, x, monkeypatch):
     fast = small_cascade.for_inference()
-
-    def explode(*_):
-        raise AssertionError("a classifier that nobody needs ran")
-
-    heads = list(fast.heads)
-    monkeypatch.setattr(fast, "heads", [explode, explode, heads[2]])
+    ran, classified = [], fast.classified
+    monkeypatch.setattr(fast, "classified", lambda s, *given: ran.append(s) or classified(s, *given))
     assert (fast(x, 1.0).stage == 2).all()
-    monkeypatch.setattr(fast, "heads", [heads[0], explode, explode])
     assert (fast(x, 0.0).stage == 0).all()
+    assert ran == [2, 0]
 
 
 def test_later_changes_of_the_weights_do_not_reach_it(x):
@@ -87,88 +81,79 @@ def test_later_changes_of_the_weights_do_not_reach_it(x):
     assert net(x, 1.0).logits.eq(0).all()
 
 
-def test_other_networks_are_refused_by_name():
-    net = LayerCascade([nn.AvgPool2d(8)], [nn.Conv2d(3, 2, 1)])
-    with pytest.raises(FusionError, match="irnet_lc"):
+def test_what_cannot_run_on_regions_is_refused_by_name():
+    later = nn.Sequential(nn.Conv2d(4, 4, 3, padding=1), nn.Upsample(scale_factor=2))
+    net = LayerCascade([nn.Conv2d(3, 4, 8, 8), later], [nn.Conv2d(4, 2, 1), nn.Conv2d(4, 2, 1)])
+    with pytest.raises(FusionError, match="Upsample"):
         net.for_inference()
 
 
-class RowProduct(Product):
-    """A product among the layers that look at neighbours; it has no map."""
-
-    dense_from = 0.0
-
-    def take_native(self, wanted, like):
-        self.multiply.take("native" if wanted else "blocks")
+def test_a_cascade_of_one_stage_that_is_dense_to_the_end():
+    net, x = LayerCascade([nn.AvgPool2d(8)], [nn.Conv2d(3, 2, 1)]), torch.rand(1, 3, 32, 40)
+    torch.testing.assert_close(net.for_inference()(x).logits, net(x).logits)
 
 
-LAYERS = {
-    "product": (lambda c: RowProduct(c.weight[:, :, 0, 0], c.bias, True), 1, 1),
-    "gathered": (lambda c: spatial.Gathered(c.weight, c.bias, (1, 1), True), 3, 1),
-    "gathered dilated": (lambda c: spatial.Gathered(c.weight, c.bias, (2, 2), True), 3, 2),
-    "gathered wide": (lambda c: spatial.Gathered(c.weight, c.bias, (1, 1), True), (1, 7), 1),
-    "projected": (lambda c: spatial.Projected(c.weight, c.bias, (1, 1), True), 5, 1),
-}
-SHARES = [0.0, 0.01, 0.5, 1.0]
-WAYS = {"gathering": float("inf"), "native": float("inf"), "map": 0.0}
+@pytest.fixture(scope="module")
+def lite():
+    torch.manual_seed(0)
+    net = lite_lc(5)
+    with torch.no_grad():
+        for _ in range(5):
+            net.train().all_stages(torch.rand(2, 3, 64, 64))
+        for head in net.heads:
+            head[-1].weight *= 3
+    return net.eval()
 
 
-def run(layer, way, rows, work, out):
-    """A layer by one of its ways, to its end."""
-    layer.dense_from = WAYS[way]
-    layer.take_native(way == "native", rows)
-    layer.into(rows, work, out)
-    work.finish()
-
-
-def packed_rows(region, dense):
-    """The region's cells of a dense map, and their rows with the tail."""
-    packed = RegionTensor.from_dense(dense, region)
-    rows = with_tail(len(region), dense.shape[1], dense)
-    rows[:-1] = packed.features
-    return packed, rows
-
-
-@pytest.mark.parametrize("share", SHARES)
-@pytest.mark.parametrize("name", LAYERS)
+@pytest.mark.parametrize("halo", [0, 1])
 @pytest.mark.parametrize("way", WAYS)
-def test_layers_equal_convolution_and_relu(name, share, way, monkeypatch):
-    monkeypatch.setattr(spatial, "OPERAND_BYTES", 1)  # several blocks
-    build, kernel, dilation = LAYERS[name]
-    tall, wide = (kernel, kernel) if isinstance(kernel, int) else kernel
-    conv = nn.Conv2d(12, 10, kernel, padding=(dilation * (tall // 2), dilation * (wide // 2)), dilation=dilation)
-    dense, region = torch.randn(2, 12, 30, 28), Region(random_mask((2, 30, 28), share))
-    packed, rows = packed_rows(region, dense)
-    layer, out = build(conv), torch.full((len(region), 14), 7.0)
-    run(layer, way, rows, Workspace(region, dense), out[:, 2:12])
-    torch.testing.assert_close(out[:, 2:12], conv(packed).relu().features, atol=1e-4, rtol=1e-4)
-    assert (out[:, [0, 1, 12, 13]] == 7).all()
+def test_lite_equals_its_modules(lite, x, way, halo):
+    for rho in (0.4, 1.0):
+        expected, got = lite(x, rho, halo=halo), by_ways(lite, [way])(x, rho, halo=halo)
+        torch.testing.assert_close(got.logits, expected.logits, atol=1e-3, rtol=1e-3)
+        assert got.stage.equal(expected.stage)
+        assert got.work.equal(expected.work)
 
 
-@pytest.mark.parametrize("share", SHARES)
-@pytest.mark.parametrize("dilation", [1, 2])
-@pytest.mark.parametrize("way", WAYS)
-def test_maximum_of_negative_features(share, dilation, way):
-    region = Region(random_mask((2, 30, 17), share))
-    packed, rows = packed_rows(region, -1 - torch.rand(2, 5, 30, 17))
-    layer, out = spatial.Maximum((3, 3), (dilation, dilation), 5), torch.full((len(region), 7), 7.0)
-    run(layer, way, rows, Workspace(region, rows), out[:, 1:6])
-    assert out[:, 1:6].equal(pool(dilation=dilation)(packed).features)
-    assert (rows[-1] == 0).all()
-    assert (out[:, [0, 6]] == 7).all()
+def test_from_a_network_in_training(x):
+    with torch.inference_mode(False), torch.enable_grad():
+        net = irnet_lc(5, width=0.1, blocks=(1, 1, 1))
+        net.all_stages(torch.rand(2, 3, 48, 48))[-1].sum().backward()
+        got = net.for_inference(measure=False)(x, 1.0)
+    assert net.training
+    torch.testing.assert_close(got.logits, net.eval()(x, 1.0).logits, atol=1e-4, rtol=1e-4)
 
 
-def test_layers_of_one_stage_do_not_see_each_others_cells():
-    """A map is filled once a stage; what one layer wrote must not be read by the next as a neighbour."""
-    memory, layer = Memory(), spatial.Gathered(torch.randn(4, 6, 3, 3), torch.zeros(4), (1, 1), False)
-    layer.dense_from = 0.0
-    for share in (0.9, 0.3, 0.6):  # the second region lacks cells of the first
-        region = Region(random_mask((1, 12, 12), share))
-        packed, rows = packed_rows(region, torch.randn(1, 6, 12, 12))
-        out = torch.empty(len(region), 4)
-        layer.into(rows, Workspace(region, rows, memory), out)
-        expected = nn.functional.conv2d(packed, layer.weight, padding=1).features
-        torch.testing.assert_close(out, expected, atol=1e-4, rtol=1e-4)
+def test_it_is_taken_wherever_a_cascade_is(small_cascade, picture, truth):
+    fast, about = small_cascade.for_inference(measure=False), {"classes": list("abcd"), "ignore_index": 11}
+    pairs = [(picture, truth)]
+    for given in ({"rho": 0.6}, {"rho": 0.6, "mode": "cached"}):
+        ours, theirs = (lcnb.evaluate(net, pairs, **given, **about) for net in (fast, small_cascade))
+        assert ours.confusion.counts.equal(theirs.confusion.counts)
+        assert ours.macs == theirs.macs > 0
+    assert cascade_cost(fast, 48, 64) == cascade_cost(small_cascade, 48, 64)
+    assert fast.for_inference() is fast
+    ours, theirs = (sweep(net, pairs, [0.6, 1.0], **about).as_dict() for net in (fast, small_cascade))
+    assert ours["points"][0]["true"]["miou"] == theirs["points"][0]["true"]["miou"]
+
+
+def test_under_autocast_it_computes_as_ever(small_cascade, x):
+    fast = small_cascade.for_inference(measure=False)
+    before = fast(x, 0.6)
+    with torch.autocast("cpu", torch.bfloat16):
+        found, dense = fast(x, 0.6), fast.all_stages(x)
+    assert found.logits.equal(before.logits)
+    assert dense[0].equal(fast.all_stages(x)[0])
+
+
+def test_casts_and_moves(small_cascade, x):
+    fast, expected = small_cascade.for_inference(measure=False), small_cascade(x, 1.0)
+    for cast, dtype in (("double", torch.float64), ("bfloat16", torch.bfloat16), ("float", torch.float32)):
+        getattr(fast, cast)()
+        assert fast.dtype == dtype
+        assert fast.to("cpu").dtype == dtype
+        assert (fast(x, 1.0).labels == expected.labels).float().mean() > 0.95
+    torch.testing.assert_close(fast(x, 1.0).logits, expected.logits, atol=1e-4, rtol=1e-4)
 
 
 @pytest.mark.parametrize("rho", [0.6, 1.0])
@@ -183,14 +168,12 @@ def test_the_choice_of_way_never_changes_the_labels(small_cascade, x, rho):
 
 
 def by_ways(cascade, ways):
-    """Prepared, its layers by these ways in turns, and its products too."""
+    """Prepared, its jobs by these implementations in turns."""
     fast, turns = cascade.for_inference(measure=False), itertools.cycle(ways)
-    for layer in fast.spatial():
+    for job in fast.tunable():
         way = next(turns)
-        layer.dense_from = WAYS[way]
-        layer.take_native(way == "native", torch.empty(0))
-    for product in fast.products():
-        product.take({"gathering": "blocks", "map": "whole", "native": "native"}[next(turns)])
+        job.dense_from = 0.0 if way == MAP else float("inf")
+        job.take(TORCH if way == MAP else way)
     return fast
 
 
@@ -248,9 +231,9 @@ def test_a_new_region_in_every_picture_takes_no_memory():
 
 FAULTS = """
 import resource, sys, torch
-from lcnb.models import fused, irnet_lc
+from lcnb.models import inference, irnet_lc
 if sys.argv[1] == "untaught":
-    fused.teach_allocator = lambda device: None
+    inference.teach_allocator = lambda device: None
 network = irnet_lc(4, 0.25).eval().for_inference(measure=False)
 x = torch.rand(1, 3, 360, 480)
 with torch.inference_mode():
