@@ -103,6 +103,11 @@ class OnBackend(CascadeRuns):
         """S."""
         return self.cascade.stage_count
 
+    @property
+    def network(self) -> LayerCascade:
+        """The cascade as modules."""
+        return self.cascade
+
     def _walk(self, x: Tensor, ledger: ExitLedger, halo: int) -> Iterator[Tensor]:
         walk = self.cascade._walk(x.to(self.dtype), ledger, halo)
         while True:  # the backend is chosen while a stage runs, not while the generator waits

@@ -130,7 +130,7 @@ class FusedCascade(CascadeRuns):
                 yield from fused.program.tunable()
 
     def _walk(self, x: Tensor, ledger: ExitLedger, halo: int) -> Iterator[Tensor]:
-        with torch.autocast(x.device.type, enabled=False):
+        with torch.autocast(self.mean.device.type, enabled=False):
             rows, region, maps = self._first(x, classify=not ledger.rho or ledger.rho[0] < 1)
         _note(ledger, maps, region)
         yield torch.ones(x.shape[0], device=x.device)
@@ -139,7 +139,7 @@ class FusedCascade(CascadeRuns):
             if len(wanted) == 0:
                 return
             skipped = s < len(ledger.rho) and ledger.rho[s] == 1
-            with torch.autocast(x.device.type, enabled=False):
+            with torch.autocast(self.mean.device.type, enabled=False):
                 rows, region = self._restricted(rows, region, wanted.grow(halo), s)
                 rows, maps = self._stage(s, rows, region, classify=not skipped)
             _note(ledger, maps, region)
@@ -148,7 +148,7 @@ class FusedCascade(CascadeRuns):
     @torch.no_grad()
     def all_stages(self, x: Tensor) -> StageLogits:
         """Every stage on every cell: S maps (B, K, h, w)."""
-        with torch.autocast(x.device.type, enabled=False):
+        with torch.autocast(self.mean.device.type, enabled=False):
             rows, region, first = self._first(x, classify=True)
             maps = [first]
             for s in range(1, self.stage_count):

@@ -292,7 +292,7 @@ class MaxPool(Tunable):
         return f"maximum {size} {self.source.channels} dilation {apart}"
 
     def take(self, sparse: str) -> bool:
-        self.sparse = sparse if native.kernels() is not None else TORCH
+        self.sparse = C if sparse == C and native.kernels() is not None else TORCH
         return self.sparse == sparse
 
     def in_c(self, rows: Tensor, work: Workspace, outs: Sequence[Tensor]) -> None:

@@ -9,9 +9,7 @@ import pytest
 import torch
 
 from lcnb.devices import has_bfloat16
-from lcnb.regions import Region, products
-from lcnb.regions.native import kernels
-from lcnb.regions.workspace import Workspace
+from lcnb.regions import products
 
 ROWS = [0, 1, 511, 512, 513, 1500, 4096, 4097, 5000]
 
@@ -72,81 +70,36 @@ def test_new_numbers_of_rows_take_no_memory():
     assert megabytes() - before < 60
 
 
-def run(multiply, rows, out):
-    """The product, to its end."""
-    work = Workspace(Region.full(1, 1, len(rows)), rows)
-    multiply.into(rows, out, work)
-    work.finish()
+@pytest.mark.parametrize("n", [0, 1, 127, 256, 700])
+@pytest.mark.parametrize("biased", [False, True])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16, torch.float64])
+def test_a_product_of_ragged_rows(n, biased, dtype):
+    weight, bias = draw(40, 24, dtype, 1), draw(40, 1, dtype, 2)[:, 0] if biased else None
+    rows = draw(n, 50, dtype)[:, 3:27]  # columns of something wider
+    product = products.Product(weight, bias)
+    if dtype == torch.bfloat16:
+        assert (product.packed is not None) == has_bfloat16("cpu")
+    found = product(rows)
+    assert (found.dtype, found.shape) == (dtype, (n, 40))
+    expected = rows.double() @ weight.double().t() + (bias.double() if biased else 0)
+    precise = dtype in (torch.float32, torch.float64)
+    torch.testing.assert_close(found.double(), expected, rtol=1.6e-2, atol=1e-4 if precise else 0.3)
 
 
-@pytest.mark.parametrize("n", [0, 1, 127, 128, 700, 2700])
-@pytest.mark.parametrize("add", [False, True])
-@pytest.mark.parametrize("relu", [False, True])
-@pytest.mark.parametrize(("wide", "dtype"), [(True, torch.float32), (False, torch.float32), (False, torch.bfloat16)])
-def test_multiply_writes_or_adds_where_it_is_told(n, add, relu, wide, dtype, monkeypatch):
-    monkeypatch.setattr(products, "WIDE", 1 if wide else 1 << 40)
-    rows, weight, bias = draw(n, 24, dtype), draw(40, 24, dtype, 1), draw(40, 1, dtype, 2)[:, 0]
-    multiply = products.Multiply(weight, bias, relu, add)
-    assert (multiply.packed is not None) == (wide or (dtype == torch.bfloat16 and has_bfloat16("cpu")))
-    joined = draw(n, 50, dtype, 3)
-    expected = joined.double()
-    expected[:, 3:43] = rows.double() @ weight.double().t() + bias + (expected[:, 3:43] if add else 0)
-    if relu:
-        expected[:, 3:43].relu_()
-    run(multiply, rows, joined[:, 3:43])
-    tolerance = {"rtol": 1.6e-2, "atol": 1e-4 if dtype == torch.float32 else 0.3}
-    torch.testing.assert_close(joined.double(), expected, **tolerance)
-
-
-@pytest.mark.parametrize("n", [0, 1, 127, 128, 700, 2700, 5000])
-@pytest.mark.parametrize("add", [False, True])
-@pytest.mark.parametrize("relu", [False, True])
-@pytest.mark.parametrize(
-    ("way", "dtype"), [("whole", torch.float32), ("whole", torch.bfloat16), ("native", torch.float32)]
-)
-def test_other_ways_than_blocks(n, add, relu, way, dtype):
-    """What lies behind the rows may be read with them, and is never seen in the result."""
-    behind = torch.full((n + 300, 24), float("nan"), dtype=dtype)
-    behind[:n] = draw(n, 24, dtype)
-    weight, bias = draw(40, 24, dtype, 1), draw(40, 1, dtype, 2)[:, 0]
-    multiply = products.Multiply(weight, bias, relu, add)
-    there = {"whole": torch.backends.mkldnn.is_available() and (dtype == torch.float32 or has_bfloat16("cpu"))}
-    assert multiply.take(way) == there.get(way, kernels() is not None)
-    joined = draw(n, 50, dtype, 3)
-    expected = joined.double()
-    expected[:, 3:43] = behind[:n].double() @ weight.double().t() + bias + (expected[:, 3:43] if add else 0)
-    if relu:
-        expected[:, 3:43].relu_()
-    run(multiply, behind[:n], joined[:, 3:43])
-    tolerance = {"rtol": 1.6e-2, "atol": 1e-4 if dtype == torch.float32 else 0.3}
-    torch.testing.assert_close(joined.double(), expected, **tolerance)
-
-
-def test_rows_at_the_end_of_their_memory_are_filled_up():
-    rows, out = draw(300, 24, torch.float32)[7:207], torch.empty(200, 5)
-    end = draw(200, 24, torch.float32)
-    multiply = products.Multiply(draw(5, 24, torch.float32, 1), None, relu=False)
-    multiply.take("whole")
-    for given in (rows, end, end[:, :24].t().contiguous().t()):
-        run(multiply, given, out)
-        torch.testing.assert_close(out, given @ multiply.weight.t(), rtol=1e-4, atol=1e-4)
+def test_products_of_new_numbers_of_rows_take_no_memory():
+    product = products.Product(draw(64, 128, torch.bfloat16), None)
+    product(draw(1000, 128, torch.bfloat16))
+    before = megabytes()
+    for n in range(1000, 1400):
+        product(draw(n, 128, torch.bfloat16))
+    assert megabytes() - before < 30
 
 
 @pytest.mark.parametrize("again", [copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))])
-@pytest.mark.parametrize("way", ["blocks", "whole", "native"])
-def test_a_copy_goes_the_same_way(again, way):
-    multiply = products.Multiply(draw(5, 24, torch.float32), None, relu=True, add=True)
-    multiply.take(way)
-    twin = again(multiply)
-    assert (twin.way, twin.relu, twin.add) == (multiply.way, True, True)
-    assert twin.weight.equal(multiply.weight)
-
-
-def test_where_onednn_has_no_product_rows_stay_in_blocks(monkeypatch):
-    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
-    multiply = products.Multiply(draw(5, 24, torch.float32), None, relu=False)
-    assert not multiply.take("whole")
-    assert multiply.way == "blocks"
+def test_a_copy_gives_the_same(again):
+    """What oneDNN has laid out cannot be copied."""
+    product, rows = products.Product(draw(5, 24, torch.bfloat16), None), draw(9, 24, torch.bfloat16, 1)
+    assert again(product)(rows).equal(product(rows))
 
 
 @pytest.mark.parametrize("n", ROWS)
