@@ -33,7 +33,6 @@ def add(commands: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Read, run every stage once, write."""
     import torch
-    from tqdm.auto import tqdm  # type: ignore[import-untyped]
 
     from lcnb.datasets.photo import read_photo
     from lcnb.export import standalone
@@ -46,13 +45,9 @@ def run(arguments: argparse.Namespace) -> int:
         raise UsageError(f"--out {out}: that is the picture itself; give the page another name")
     check_writable(out)
     cascade = load(arguments.weights)
-    with tqdm(total=len(cascade.stages) + 1, disable=None, leave=False, desc="stages, then the page") as progress:
-        for stage in cascade.stages:
-            stage.register_forward_hook(lambda *_: progress.update() and None)
-        with torch.inference_mode():
-            logits = cascade.all_stages(image[None].float() / 255)
-        fragment = _page(arguments, cascade, image, logits)
-        progress.update()
+    with torch.inference_mode():
+        logits = cascade.all_stages(image[None].float() / 255)
+    fragment = _page(arguments, cascade, image, logits)
     with written_whole(out) as path:
         path.write_text(
             standalone(fragment, f"{printable(arguments.picture.stem)}: drag the threshold"), encoding="utf-8"
