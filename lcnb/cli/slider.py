@@ -35,7 +35,8 @@ def run(arguments: argparse.Namespace) -> int:
     import torch
 
     from lcnb.datasets.photo import read_photo
-    from lcnb.export import standalone
+    from lcnb.export import canvas_slider, standalone
+    from lcnb.models import cascade_cost
     from lcnb.paths import check_writable, written_whole
     from lcnb.weights import load
 
@@ -47,24 +48,16 @@ def run(arguments: argparse.Namespace) -> int:
     cascade = load(arguments.weights)
     with torch.inference_mode():
         logits = cascade.all_stages(image[None].float() / 255)
-    fragment = _page(arguments, cascade, image, logits)
+    rho = arguments.rho if arguments.rho is not None else _first(cascade.rho)
+    cost = cascade_cost(cascade, *image.shape[1:])
+    names = cascade.meta.get("classes") or [f"class {k}" for k in range(logits[0].shape[1])]
+    fragment = canvas_slider(image, logits, names, cost, rho=rho)
     with written_whole(out) as path:
         path.write_text(
             standalone(fragment, f"{printable(arguments.picture.stem)}: drag the threshold"), encoding="utf-8"
         )
     print(f"wrote {printable(str(out))}, {out.stat().st_size / 1e3:.0f} kB: open it in a browser")
     return 0
-
-
-def _page(arguments: argparse.Namespace, cascade: Any, image: Any, logits: Any) -> str:
-    """The slider itself, in HTML."""
-    from lcnb.export import canvas_slider
-    from lcnb.models import cascade_cost
-
-    rho = arguments.rho if arguments.rho is not None else _first(cascade.rho)
-    cost = cascade_cost(cascade, *image.shape[1:])
-    names = cascade.meta.get("classes") or [f"class {k}" for k in range(logits[0].shape[1])]
-    return canvas_slider(image, logits, names, cost, rho=rho)
 
 
 def _first(rho: Any) -> float:
