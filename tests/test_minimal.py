@@ -1,5 +1,6 @@
 """The one-file version gives what the package gives."""
 
+import ast
 import subprocess
 import sys
 from pathlib import Path
@@ -67,7 +68,7 @@ def test_it_is_short_and_needs_torch_only():
         f"runpy.run_path({str(FILE)!r}); print({{m.partition('.')[0] for m in sys.modules}} - before)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert not {"lcnb", "torchvision", "safetensors"} & set(eval(done.stdout))
+    assert not {"lcnb", "torchvision", "safetensors"} & ast.literal_eval(done.stdout)
 
 
 def test_as_a_script_it_labels_a_photograph():

@@ -5,7 +5,6 @@ import json
 import os
 import pickle
 import shutil
-import time
 
 import numpy as np
 import pytest
@@ -256,12 +255,11 @@ ABSURD = [
 
 @pytest.mark.parametrize(("knob", "value"), ABSURD)
 @pytest.mark.trust("inputs")
-def test_absurd_knobs_are_refused_by_name_and_at_once(knob, value, folder):
+def test_absurd_knobs_are_refused_by_name_and_at_once(knob, value, folder, monkeypatch):
     """Weights that ask for an absurd network: refused by name, before any memory is taken"""
     with_config(folder, **{knob: value})
-    start = time.perf_counter()
+    monkeypatch.setattr(torch.nn.Conv2d, "__init__", lambda *_, **__: pytest.fail("a layer was built"))
     refused(folder, rf"model\.safetensors asks for {knob}=.*; it takes (a|3 values, each a) (whole )?number from")
-    assert time.perf_counter() - start < 1
 
 
 def test_an_unknown_knob_hints_at_a_newer_version(folder):

@@ -231,6 +231,8 @@ def first(dataset: SegmentationDataset, total: int) -> Iterator[tuple[Tensor, Te
 
 def report(result: dict[str, Any]) -> str:
     """The result for people."""
+    from lcnb.benchmark.load import busy_sentence
+
     rho = result["rho"] if isinstance(result["rho"], float | int) else " / ".join(map(str, result["rho"]))
     head = (
         f"{result['weights']} on {result['dataset']} {result['split']}: {result['images']} images, "
@@ -247,9 +249,8 @@ def report(result: dict[str, Any]) -> str:
     ]
     width = max(len(name) for name, _ in facts)
     lines = [f"{name.ljust(width)}  {value}" for name, value in facts]
-    load = result["load"]
-    busy = [f"BUSY, these times mean little: {'; '.join(load['reasons'])}"] if load["busy"] else []
-    return "\n".join([head, "", *lines, *busy, "", _by_class(result)])
+    busy = busy_sentence(result["load"])
+    return "\n".join([head, "", *lines, *([busy] if busy else []), "", _by_class(result)])
 
 
 def with_halo(halo: int) -> str:

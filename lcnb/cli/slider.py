@@ -33,10 +33,10 @@ def add(commands: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Read, run every stage once, write."""
     import torch
-    from tqdm.auto import tqdm  # type: ignore[import-untyped]
 
     from lcnb.datasets.photo import read_photo
-    from lcnb.export import standalone
+    from lcnb.export import canvas_slider, standalone
+    from lcnb.models import cascade_cost
     from lcnb.paths import check_writable, written_whole
     from lcnb.weights import load
 
@@ -46,30 +46,18 @@ def run(arguments: argparse.Namespace) -> int:
         raise UsageError(f"--out {out}: that is the picture itself; give the page another name")
     check_writable(out)
     cascade = load(arguments.weights)
-    with tqdm(total=len(cascade.stages) + 1, disable=None, leave=False, desc="stages, then the page") as progress:
-        for stage in cascade.stages:
-            stage.register_forward_hook(lambda *_: progress.update() and None)
-        with torch.inference_mode():
-            logits = cascade.all_stages(image[None].float() / 255)
-        fragment = _page(arguments, cascade, image, logits)
-        progress.update()
+    with torch.inference_mode():
+        logits = cascade.all_stages(image[None].float() / 255)
+    rho = arguments.rho if arguments.rho is not None else _first(cascade.rho)
+    cost = cascade_cost(cascade, *image.shape[1:])
+    names = cascade.meta.get("classes") or [f"class {k}" for k in range(logits[0].shape[1])]
+    fragment = canvas_slider(image, logits, names, cost, rho=rho)
     with written_whole(out) as path:
         path.write_text(
             standalone(fragment, f"{printable(arguments.picture.stem)}: drag the threshold"), encoding="utf-8"
         )
     print(f"wrote {printable(str(out))}, {out.stat().st_size / 1e3:.0f} kB: open it in a browser")
     return 0
-
-
-def _page(arguments: argparse.Namespace, cascade: Any, image: Any, logits: Any) -> str:
-    """The slider itself, in HTML."""
-    from lcnb.export import canvas_slider
-    from lcnb.models import cascade_cost
-
-    rho = arguments.rho if arguments.rho is not None else _first(cascade.rho)
-    cost = cascade_cost(cascade, *image.shape[1:])
-    names = cascade.meta.get("classes") or [f"class {k}" for k in range(logits[0].shape[1])]
-    return canvas_slider(image, logits, names, cost, rho=rho)
 
 
 def _first(rho: Any) -> float:

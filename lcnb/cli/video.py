@@ -121,6 +121,7 @@ def where(machine: dict[str, Any]) -> str:
 
 def report(result: dict[str, Any]) -> str:
     """The result for people."""
+    from lcnb.benchmark.load import busy_sentence
     from lcnb.video.compare import INSIDE, OUTSIDE
 
     rho = result["rho"] if isinstance(result["rho"], float | int) else " / ".join(map(str, result["rho"]))
@@ -130,8 +131,7 @@ def report(result: dict[str, Any]) -> str:
     for side, name in names.items():
         speed = result["fps"][side]
         lines.append(f"{name.ljust(width)}  {speed:6.2f} FPS  {1000 / speed:7.1f} ms, the median frame")
-    load = result["load"]
-    busy = [f"BUSY, these times mean little: {'; '.join(load['reasons'])}"] if load["busy"] else []
+    busy = busy_sentence(result["load"])
     return "\n".join(
         [
             *lines,
@@ -139,6 +139,6 @@ def report(result: dict[str, Any]) -> str:
             f"cells left at stage {stage_numbers(result['exits'])}: {' / '.join(map(percent, result['exits']))}",
             f"inside the time: {', '.join(INSIDE)}; outside: {', '.join(OUTSIDE)}",
             f"machine: {where(result['machine'])}",
-            *busy,
+            *([busy] if busy else []),
         ]
     )

@@ -86,9 +86,10 @@ class Region:
     def rank(self) -> Tensor:
         """(B, H, W) int64: row number of every active cell, -1 outside."""
         if self._rank is None:
-            rank = torch.full((self.mask.numel(),), -1, dtype=torch.int64, device=self.device)
-            rank[self.index] = torch.arange(len(self), device=self.device)
-            self._rank = rank.view(self.shape)
+            with torch.inference_mode(False):
+                rank = torch.full((self.mask.numel(),), -1, dtype=torch.int64, device=self.device)
+                rank[self.index] = torch.arange(len(self), device=self.device)
+                self._rank = rank.view(self.shape)
         return self._rank
 
     @property
@@ -130,7 +131,8 @@ class Region:
         if margin not in self._places:
             cell = self.index % max(height * width, 1)
             line = self.image * (height + 2 * tall) + cell // max(width, 1) + tall
-            self._places[margin] = line * (width + 2 * wide) + cell % max(width, 1) + wide
+            with torch.inference_mode(False):
+                self._places[margin] = line * (width + 2 * wide) + cell % max(width, 1) + wide
         return self._places[margin]
 
     def _build_table(self, kernel: Pair, dilation: Pair) -> Tensor:

@@ -120,16 +120,17 @@ def _hint(name: str, known: Mapping[str, Parameter]) -> str:
 
 
 def _typed(notebook: Notebook, parameter: Parameter, value: Any) -> Any:
-    allowed, words = RULES.get(parameter.name, (lambda _: True, ""))
-    words = words if words and _keeps(allowed, parameter.default) else ""
+    rule = RULES.get(parameter.name)
+    if rule and not _keeps(rule[0], parameter.default):
+        rule = None
     try:
         typed = parse(parameter.kind, value if isinstance(value, str) else repr(value))
-        if words and not _keeps(allowed, typed):
+        if rule and not _keeps(rule[0], typed):
             raise ValueError(value)
     except UNREADABLE:
         shown = repr(value if isinstance(value, str) else repr(value))
         shown = shown if len(shown) <= SHORT else f"{shown[:SHORT]}... ({len(shown)} letters)"
-        wanted = words or _described(parameter.kind)
+        wanted = rule[1] if rule else _described(parameter.kind)
         raise NotebookError(f"{notebook.name}: {parameter.name} is {wanted}, got {shown}") from None
     # The kernel works in the notebook's folder; a path was typed in the caller's.
     return str(absolute(typed)) if typed and isinstance(typed, str) and PLACE.match(parameter.comment) else typed

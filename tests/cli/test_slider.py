@@ -26,11 +26,6 @@ def test_writes_a_page_beside_the_reader(lcnb, data, photo, home):
     assert decoded.data["stops"][decoded.data["start"]] == 0.5  # the weights' own
 
 
-def test_a_terminal_sees_progress(lcnb, data, photo, monkeypatch, capsys):
-    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
-    assert "4/4" in lcnb("slider", photo, "--weights", "tiny")[2]
-
-
 def test_takes_a_name_and_a_start(lcnb, data, photo, home):
     assert lcnb("slider", photo, "--weights", "tiny", "--rho", "0.77", "--out", home / "a" / "b.html")[0] == 0
     decoded = Decoded((home / "a" / "b.html").read_text(encoding="utf-8"))

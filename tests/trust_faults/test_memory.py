@@ -52,7 +52,6 @@ SHARED = [
 ]
 
 
-@pytest.mark.trust("faults")
 @pytest.mark.parametrize("text", SHARED)
 def test_a_small_dev_shm_is_no_lack_of_memory(text, lcnb, home, monkeypatch):
     """/dev/shm too small for the processes that read images (a container's 64 MB): the sentence names it"""
