@@ -1,6 +1,6 @@
 """Every absolute address that the suite shows, made of the one setting `LCNB_REPOSITORY` (GitHub's form of it).
 
-There is no default, as an address that nobody set could belong to anybody: without one there are no such links. Also
+There is no default, as an address that was not set could belong to anyone: without one there are no such links. Also
 the text of the notebooks' bootstrap cell, which installs the package where it is missing, as on Colab.
 """
 

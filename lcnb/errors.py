@@ -39,7 +39,7 @@ class WriteError(LcnbError, OSError):
 
 
 class NotFiniteError(LcnbError, ArithmeticError):
-    """A network computed NaN or infinity where numbers belong: its picture or its weights hold such values."""
+    """A network computed NaN or infinity where numbers belong: its image or its weights hold such values."""
 
 
 class DataError(LcnbError):

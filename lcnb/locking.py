@@ -21,7 +21,7 @@ from lcnb.errors import LcnbError
 LOCK = ".lcnb.lock"
 """In the folder while someone writes there. It holds the number of the process and the command; removed after."""
 BYTE = 1 << 30
-"""Windows locks bytes, and lets nobody read them: one far behind what the file holds."""
+"""Windows locks bytes, and no process can read them: one far behind what the file holds."""
 TRIES = 1000
 """Of making a folder that others make and remove."""
 NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL}
@@ -113,7 +113,9 @@ def _holder(path: Path) -> str:
 
 def _release(path: Path, descriptor: int) -> None:
     if os.name != "nt":
-        path.unlink(missing_ok=True)  # while it is held: nobody can have locked the new one of that name and lose it
+        path.unlink(
+            missing_ok=True
+        )  # while it is held: no process can have locked the new one of that name and lose it
     os.close(descriptor)
     if os.name == "nt":  # where no open file can be removed
         with contextlib.suppress(OSError):

@@ -89,7 +89,7 @@ def colourise(labels: np.ndarray, colours: list[Colour], other: Colour = IGNORED
 
 
 def blend(image: np.ndarray, overlay: np.ndarray, alpha: float = 0.55) -> np.ndarray:
-    """(H, W, 3) uint8 picture with a (H, W, 3) uint8 colour map laid over it; alpha 1 hides the picture."""
+    """(H, W, 3) uint8 image with a (H, W, 3) uint8 colour map laid over it; alpha 1 hides the image."""
     return np.round(image * (1 - alpha) + overlay * alpha).astype(np.uint8)
 
 

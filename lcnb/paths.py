@@ -24,7 +24,7 @@ CHECKOUT = REPOSITORY or "the lcnb repository"
 NO_HOME = "this user has no home folder; set HOME to a folder of yours"
 """What to say where `~` stands for nothing: no HOME, and a user that the system does not list."""
 STALE = 3600.0
-"""Seconds after which an unfinished file that nobody wrote to any more is nobody's."""
+"""Seconds without a write after which an unfinished file counts as abandoned."""
 SHORT = 40
 """Letters of a file's name in that of its unfinished one, which must not be too long where the name is not."""
 
@@ -38,7 +38,7 @@ def checkout() -> Path | None:
 def extra(name: str) -> str:
     """The command that installs what an extra of pyproject.toml lists, for messages.
 
-    From a checkout it names the folder: the package of this name on an index could be somebody else's. Where lcnb is
+    From a checkout it names the folder: the package of this name on an index could be another project's. Where lcnb is
     installed, pip takes the installed one.
     """
     root = checkout()

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 from torchvision import tv_tensors
 
-from lcnb.datasets.pictures import read_image, read_mask
+from lcnb.datasets.images import read_image, read_mask
 from lcnb.errors import DataError
 
 

@@ -1,7 +1,7 @@
 """CamVid at 480x360 with 11 classes, in the layout that SegNet published; `streets` follows the same one.
 
 `train/`, `trainannot/`, `train.txt` and so on: the list holds one pair a line, with a path prefix of its
-authors' machine that is stripped here; without a list, every picture of the folder is taken.
+authors' machine that is stripped here; without a list, every image of the folder is taken.
 """
 
 from __future__ import annotations
@@ -42,13 +42,13 @@ def pairs(folder: Path, split: str) -> list[tuple[Path, Path]]:
     Raises:
         DataError: the list is no text, the split is empty, or an image or mask lacks its partner.
     """
-    listed, pictures, annotated = folder / f"{split}.txt", folder / split, folder / f"{split}annot"
+    listed, frames, annotated = folder / f"{split}.txt", folder / split, folder / f"{split}annot"
     if listed.exists():
-        images = [_with_suffix(pictures / Path(line.split()[0]).name) for line in read_list(listed)]
+        images = [_with_suffix(frames / Path(line.split()[0]).name) for line in read_list(listed)]
         return paired(images, [annotated / f"{image.stem}.png" for image in images], listed)
-    images = sorted(p for p in pictures.iterdir() if p.suffix.lower() in SUFFIXES and not p.name.startswith("."))
+    images = sorted(p for p in frames.iterdir() if p.suffix.lower() in SUFFIXES and not p.name.startswith("."))
     masks = [annotated / f"{image.stem}.png" for image in images]
-    return paired(images, masks, pictures, on_disk=annotated.glob("[!.]*.png"))
+    return paired(images, masks, frames, on_disk=annotated.glob("[!.]*.png"))
 
 
 def _with_suffix(image: Path) -> Path:

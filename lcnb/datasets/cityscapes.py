@@ -42,10 +42,10 @@ def pairs(folder: Path, split: str) -> list[tuple[Path, Path]]:
     Raises:
         DataError: an image or a mask lacks its partner, or the split is empty.
     """
-    pictures, annotated = folder / "leftImg8bit" / split, folder / "gtFine" / split
-    images = sorted(pictures.glob(f"*/[!.]*{IMAGE}"))
+    frames, annotated = folder / "leftImg8bit" / split, folder / "gtFine" / split
+    images = sorted(frames.glob(f"*/[!.]*{IMAGE}"))
     masks = [annotated / i.parent.name / (i.name.removesuffix(IMAGE) + MASK) for i in images]
-    return paired(images, masks, pictures, on_disk=annotated.glob(f"*/[!.]*{MASK}"))
+    return paired(images, masks, frames, on_disk=annotated.glob(f"*/[!.]*{MASK}"))
 
 
 def relabel_ids() -> torch.Tensor:

@@ -13,7 +13,7 @@ import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
-from lcnb.datasets.pictures import FORMATS, as_rgb, check_pixels, quiet, too_large
+from lcnb.datasets.images import FORMATS, as_rgb, check_pixels, quiet, too_large
 from lcnb.errors import DataError
 
 LONGEST = 640
@@ -33,9 +33,9 @@ def read_photo(path: str | Path, longest: int = LONGEST) -> Tensor:
     path = Path(path).expanduser()
     try:
         if not path.is_file():  # a pipe or a device would keep the reader waiting, or never end
-            raise DataError(f"{path} {'is no file' if path.exists() else 'does not exist'}; name a picture")
+            raise DataError(f"{path} {'is no file' if path.exists() else 'does not exist'}; name an image")
         if path.stat().st_size > LARGEST:
-            raise DataError(f"{path} has {path.stat().st_size / 1e6:.0f} MB; scale the picture down first")
+            raise DataError(f"{path} has {path.stat().st_size / 1e6:.0f} MB; scale the image down first")
         data = path.read_bytes()
     except (OSError, ValueError) as error:  # ValueError: a name that no file can have
         raise DataError(f"{path} cannot be read ({getattr(error, 'strerror', None) or error})") from None
@@ -43,10 +43,10 @@ def read_photo(path: str | Path, longest: int = LONGEST) -> Tensor:
 
 
 def decode_photo(data: bytes, name: str = "the file", longest: int = LONGEST) -> Tensor:
-    """(3, H, W) uint8 RGB of a picture file's bytes, turned as its EXIF tag says and at most `longest` pixels long.
+    """(3, H, W) uint8 RGB of an image file's bytes, turned as its EXIF tag says and at most `longest` pixels long.
 
     Raises:
-        DataError: it is no picture, a damaged, empty or far too large one, or its pixels have no meaning as RGB.
+        DataError: it is no image, a damaged, empty or far too large one, or its pixels have no meaning as RGB.
     """
     Image.init()
     try:
@@ -55,14 +55,14 @@ def decode_photo(data: bytes, name: str = "the file", longest: int = LONGEST) ->
                 raise DataError(f"{name} is {opened.size[0]}x{opened.size[1]} pixels; scale it down first")
             opened.draft("RGB", (2 * longest, 2 * longest))  # a JPEG decodes straight to a smaller size
             check_pixels(opened, name)
-            picture = as_rgb(ImageOps.exif_transpose(opened), name)
+            image = as_rgb(ImageOps.exif_transpose(opened), name)
     except (DataError, MemoryError):
         raise
     except UnidentifiedImageError:
-        raise DataError(f"{name} is not a picture that can be read here; save it as JPEG or PNG") from None
+        raise DataError(f"{name} is not an image that can be read here; save it as JPEG or PNG") from None
     except Image.DecompressionBombError:
         raise DataError(too_large(name)) from None
     except Exception as error:  # Pillow's decoders raise many kinds for a damaged file
         raise DataError(f"{name} is damaged or cut off ({error})") from None
-    picture.thumbnail((longest, longest), Image.Resampling.LANCZOS)
-    return torch.from_numpy(np.array(picture)).permute(2, 0, 1).contiguous()
+    image.thumbnail((longest, longest), Image.Resampling.LANCZOS)
+    return torch.from_numpy(np.array(image)).permute(2, 0, 1).contiguous()

@@ -12,7 +12,7 @@ from pathlib import Path
 from torchvision import tv_tensors
 
 from lcnb.datasets.base import check_labels, check_size
-from lcnb.datasets.pictures import read_image, read_mask
+from lcnb.datasets.images import read_image, read_mask
 from lcnb.datasets.voc import SPEC, relabel_covered7
 from lcnb.errors import DataError
 from lcnb.paths import REPOSITORY, data_roots, searched

@@ -16,7 +16,7 @@ from torchvision import tv_tensors
 from lcnb.datasets.base import DatasetSpec, check_labels, check_size
 from lcnb.datasets.camvid import CLASSES, UNLABELLED, pairs, splits
 from lcnb.datasets.camvid import SPEC as CAMVID
-from lcnb.datasets.pictures import read_mask
+from lcnb.datasets.images import read_mask
 from lcnb.errors import DataError
 from lcnb.paths import CHECKOUT, extra
 
@@ -74,7 +74,7 @@ def _frames(video: Path) -> Iterator[tv_tensors.Image]:
     try:
         with av.open(str(video)) as container:
             if not container.streams.video:
-                raise DataError(f"{video} has no pictures, only {len(container.streams)} other streams")
+                raise DataError(f"{video} has no images, only {len(container.streams)} other streams")
             for frame in container.decode(video=0):
                 yield tv_tensors.Image(torch.from_numpy(frame.to_ndarray(format="rgb24")).permute(2, 0, 1))
     except av.FFmpegError as error:

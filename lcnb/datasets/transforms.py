@@ -19,8 +19,8 @@ def augmentation(
     """Random scale, crop, flip and colour jitter of an (image, mask) pair.
 
     Args:
-        crop: (H, W) of the result; pictures that are smaller are padded, the mask with `ignore_index`.
-        scale: range of the factor on the picture's own size.
+        crop: (H, W) of the result; images that are smaller are padded, the mask with `ignore_index`.
+        scale: range of the factor on the image's own size.
         ignore_index: mask value of padding.
         jitter: strength of brightness, contrast and saturation changes.
     """

@@ -36,10 +36,10 @@
 
   // colourOf(cell, pixel): red in the lowest byte, as canvases keep it on every processor that runs a browser today.
   function fill(canvas, colourOf) {
-    const picture = new ImageData(W, H), pixels = new Uint32Array(picture.data.buffer);
+    const image = new ImageData(W, H), pixels = new Uint32Array(image.data.buffer);
     for (let y = 0, p = 0; y < H; y++)
       for (let x = 0; x < W; x++, p++) pixels[p] = colourOf(rows[y] * w + columns[x], p);
-    canvas.getContext("2d").putImageData(picture, 0, 0);
+    canvas.getContext("2d").putImageData(image, 0, 0);
   }
 
   const layer = Object.assign(document.createElement("canvas"), { width: W, height: H });
@@ -47,7 +47,7 @@
     const names = labels.subarray(stop * H * W, (stop + 1) * H * W);
     if (kind === "stages") {
       const context = canvas.getContext("2d");
-      fill(layer, (cell) => over[stage[cell]]); // 153 / 255 = 60 % over the picture
+      fill(layer, (cell) => over[stage[cell]]); // 153 / 255 = 60 % over the image
       context.drawImage(photo, 0, 0, W, H);
       context.drawImage(layer, 0, 0);
     } else {
@@ -77,7 +77,7 @@
     const words = exits.map((share, s) => make("span", { className: "lcnb-stage" }, swatch(view.stages[s]),
       ` stage ${s + 1}: `, make("b", {}, percent(share, 1)), " "));
     const rest = [" (dense outputs re-thresholded) · multiply-adds saved: ", make("b", {}, percent(1 - work, 0))];
-    if (view.scores) rest.push(` · mIoU of this picture: ${view.scores[stop].toFixed(3)}`);
+    if (view.scores) rest.push(` · mIoU of this image: ${view.scores[stop].toFixed(3)}`);
     readout.replaceChildren(...words, make("br"), make("b", {}, "cached"), ...rest);
     Object.assign(root.dataset, { rho: view.stops[stop], left: left.join(" "), saved: 1 - work, ready: "yes" });
   }

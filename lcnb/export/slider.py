@@ -52,11 +52,11 @@ def canvas_slider(
     mask: Tensor | None = None,
     ignore_index: int = 255,
 ) -> str:
-    """The threshold slider for one picture, without a kernel.
+    """The threshold slider for one image, without a kernel.
 
     Args:
         image: (3, H, W) uint8.
-        logits: S >= 2 maps (1, K, h, w): `cascade.all_stages` of that picture.
+        logits: S >= 2 maps (1, K, h, w): `cascade.all_stages` of that image.
         classes: K names.
         cost: dense multiply-adds by stage, `cascade_cost(cascade, H, W)`.
         rho: where the slider starts; it becomes one of the stops.
@@ -69,11 +69,11 @@ def canvas_slider(
         HTML of one `<div class="lcnb-cached">`.
 
     Raises:
-        ValueError: a threshold is outside [0, 1], or picture and logits do not fit.
+        ValueError: a threshold is outside [0, 1], or image and logits do not fit.
     """
     view = cached_view(logits, (*stops, round(rho, 3)))
     if tuple(image.shape) != (3, *view.labels.shape[1:]):
-        raise ValueError(f"the picture has shape {tuple(image.shape)}, its labels {view.labels.shape[1:]}")
+        raise ValueError(f"the image has shape {tuple(image.shape)}, its labels {view.labels.shape[1:]}")
     if logits[0].shape[1] != len(classes):
         raise ValueError(f"the logits have {logits[0].shape[1]} classes, but {len(classes)} names were given")
     start, stages = view.stops.index(round(rho, 3)), len(logits)
@@ -129,7 +129,7 @@ def _fragment(data: dict[str, Any], jpeg: bytes, readout: str) -> str:
     return (
         f'<div class="lcnb-cached" data-mode="cached"><style>{STYLE}</style>\n<p>{NOTE}</p>\n'
         f'<div role="status" aria-live="polite">{readout}</div>\n'
-        f'<img class="lcnb-photo" width="{width}" height="{height}" alt="The picture that the slider is about." '
+        f'<img class="lcnb-photo" width="{width}" height="{height}" alt="The image that the slider is about." '
         f'src="data:image/jpeg;base64,{photo}">\n'
         '<p class="lcnb-static">'
         "Scripts do not run here, so there is nothing to drag; in JupyterLab, run the cell."
@@ -152,7 +152,7 @@ def _readout(view: CachedView, stop: int, data: dict[str, Any]) -> str:
 
 
 def _scores(view: CachedView, mask: Tensor, ignore_index: int, classes: int) -> list[float]:
-    """The picture's mIoU at each stop."""
+    """The image's mIoU at each stop."""
     found = []
     for labels in view.labels:
         confusion = ConfusionMatrix(classes, ignore_index)
@@ -163,6 +163,6 @@ def _scores(view: CachedView, mask: Tensor, ignore_index: int, classes: int) -> 
 
 def _jpeg(image: Tensor) -> bytes:
     buffer = io.BytesIO()
-    picture = Image.fromarray(image.cpu().permute(1, 2, 0).numpy())
-    picture.save(buffer, "JPEG", quality=QUALITY, optimize=True, progressive=True)
+    encoded = Image.fromarray(image.cpu().permute(1, 2, 0).numpy())
+    encoded.save(buffer, "JPEG", quality=QUALITY, optimize=True, progressive=True)
     return buffer.getvalue()

@@ -32,7 +32,7 @@ MOST_STOPS = 255
 
 @dataclass(frozen=True)
 class CachedView:
-    """One picture at every stop of the slider.
+    """One image at every stop of the slider.
 
     Attributes:
         stops: (R,) thresholds, rising.
@@ -71,20 +71,18 @@ def cached_view(logits: Sequence[Tensor], stops: Sequence[float] = RHOS) -> Cach
     """Re-threshold dense stage outputs at every stop.
 
     Args:
-        logits: S >= 2 maps (1, K, h, w), as `all_stages` returns them for one picture.
+        logits: S >= 2 maps (1, K, h, w), as `all_stages` returns them for one image.
         stops: thresholds in [0, 1]; sorted here, each kept once.
 
     Raises:
-        ValueError: there is no exit, more than one picture, or more than 255 stops.
+        ValueError: there is no exit, more than one image, or more than 255 stops.
     """
     found = tuple(sorted({float(s) for s in stops}))
     if not 1 <= len(found) <= MOST_STOPS:
         raise ValueError(f"a slider has 1 to {MOST_STOPS} stops, got {len(found)}")
     if len(logits) < 2 or logits[0].shape[0] != 1:
-        pictures = logits[0].shape[0] if len(logits) else 0
-        raise ValueError(
-            f"a slider shows one picture at two stages or more, got {pictures} pictures, {len(logits)} stages"
-        )
+        images = logits[0].shape[0] if len(logits) else 0
+        raise ValueError(f"a slider shows one image at two stages or more, got {images} images, {len(logits)} stages")
     size = logits.size if isinstance(logits, StageLogits) else None
     with torch.inference_mode():
         confidence = [max_softmax(m)[0] for m in logits[:-1]]

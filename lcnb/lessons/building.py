@@ -56,7 +56,7 @@ def _slips(stages: Sequence[int], heads: Sequence[int]) -> list[tuple[float, str
             "a stage computes all cells that reach it, not only those that leave there",
         ),
         (_spent(stages, [0, 0, 0], EXITS), "that leaves out the classifiers; each is run on the cells that reach it"),
-        (float(sum(each)), "that is the dense network with its three classifiers: nobody leaves in it"),
+        (float(sum(each)), "that is the dense network with its three classifiers: no cell exits early in it"),
         (
             2 * _spent(stages, heads, EXITS),
             "that counts a multiply-add as two operations; a GMAC is 10^9 multiply-adds",
@@ -86,7 +86,7 @@ def _why_not(given: Tensor, right: Tensor, logits: Tensor, rho: float) -> str:
     if given.equal(logits.amax(1) > rho):
         return "logits are no probabilities: take the softmax over the classes first"
     if rho == 1:
-        return "at rho = 1 nobody leaves, not even a cell whose top score rounds to 1: the score must be *above* rho"
+        return "at rho = 1 no cell exits early, not even one whose top score rounds to 1: the score must be *above* rho"
     sent, sure = int(given.sum()), int(right.sum())
     return f"at rho = {rho:g} you send out {sent} of {given.numel()} cells; {sure} have a top score above it"
 

@@ -1,6 +1,6 @@
-"""Marks of a class, read from what `lcnb.check` printed into stored notebooks. Nobody's code is ever executed.
+"""Marks of a class, read from what `lcnb.check` printed into stored notebooks. No code of a notebook is ever executed.
 
-Whoever can edit a notebook can edit its outputs, so marks are feedback to a teacher, and no exam.
+Anyone who can edit a notebook can edit its outputs, so marks are feedback to a teacher, and no exam.
 """
 
 from __future__ import annotations

@@ -111,7 +111,7 @@ def _why_not_there(given: Tensor, right: Tensor, maps: Sequence[Tensor], rho: fl
     if given.equal(_stages(maps, rho, lambda logits: logits.amax(1))):
         return "logits are no probabilities: take the softmax over the classes first"
     if rho == 1:
-        return "at rho = 1 nobody leaves early, not even a cell whose score rounds to 1: the score must be *above* rho"
+        return "at rho = 1 no cell exits early, not even one whose score rounds to 1: the score must be *above* rho"
     wrong = int((given != right).sum())
     return f"at rho = {rho:g}, {wrong} of {right.numel()} cells leave at another stage than you say"
 

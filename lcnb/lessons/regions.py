@@ -22,7 +22,7 @@ MEASURED = ((1.0, 0.5, 0.25, 0.1), (1.3, 0.8, 0.5, 0.35))
 
 
 def row_of_the_table(answer: Any) -> str | None:
-    """The nine row numbers of the neighbour table of the middle cell, in a 3 x 3 picture of four active cells."""
+    """The nine row numbers of the neighbour table of the middle cell, in a 3 x 3 image of four active cells."""
     given = [int(v) for v in torch.as_tensor(answer).flatten().tolist()]
     if len(given) != 9:
         return f"a 3 x 3 kernel has nine positions; got {len(given)} numbers"
@@ -35,13 +35,13 @@ def row_of_the_table(answer: Any) -> str | None:
     slips = [
         (
             [v if ok else -1 for v, ok in zip(right, here, strict=True)],
-            f"where nobody is, write {number}, one past the end",
+            f"where no cell is active, write {number}, one past the end",
         ),
         (
             [v if ok else 9 for v, ok in zip(right, here, strict=True)],
             f"one past the end of the *list* of {number} rows",
         ),
-        ([i if ok else number for i, ok in enumerate(here)], "these are places in the picture; write rows of the list"),
+        ([i if ok else number for i, ok in enumerate(here)], "these are places in the image; write rows of the list"),
         ([v + ok for v, ok in zip(right, here, strict=True)], "rows count from 0"),
         (torch.tensor(right).view(3, 3).T.flatten().tolist(), "go through the kernel row by row, not column by column"),
         (right[::-1], "that is from the last position to the first; begin at the top left"),
@@ -56,7 +56,7 @@ def row_of_the_table(answer: Any) -> str | None:
 
 
 def _case() -> tuple[Tensor, Tensor, Tensor]:
-    """(C, h, w) picture, (h, w) mask with active cells at every edge, (O, C, 3, 3) weight."""
+    """(C, h, w) image, (h, w) mask with active cells at every edge, (O, C, 3, 3) weight."""
     generator = torch.Generator().manual_seed(0)
     mask = torch.rand(5, 6, generator=generator) > 0.4
     mask[0, 0] = mask[-1, -1] = True
@@ -64,12 +64,12 @@ def _case() -> tuple[Tensor, Tensor, Tensor]:
 
 
 def convolution_by_loops(answer: Any) -> str | None:
-    """A function ((C, h, w) picture, (h, w) mask, (O, C, 3, 3) weight) -> (N, O): region convolution, by loops."""
-    picture, mask, weight = _case()
-    given = answer(picture.clone(), mask.clone(), weight.clone())
+    """A function ((C, h, w) image, (h, w) mask, (O, C, 3, 3) weight) -> (N, O): region convolution, by loops."""
+    image, mask, weight = _case()
+    given = answer(image.clone(), mask.clone(), weight.clone())
     if not isinstance(given, Tensor):
         return f"the answer is a tensor with a row for each active cell; got a {type(given).__name__}"
-    right = _dense(picture * mask, weight)[:, mask].t()
+    right = _dense(image * mask, weight)[:, mask].t()
     if given.shape == (len(weight), *mask.shape):
         return "that is a whole map; give the active cells only, one row each, as `map[:, mask].t()` lists them"
     if given.shape != right.shape:
@@ -78,32 +78,31 @@ def convolution_by_loops(answer: Any) -> str | None:
     if _near(given, right):
         return None
     flipped = weight.flip(2, 3)
-    around = F.pad((picture * mask)[None], (1, 1, 1, 1), mode="circular")
+    around = F.pad((image * mask)[None], (1, 1, 1, 1), mode="circular")
     before = F.pad(around[..., :-1, :-1], (0, 1, 0, 1))  # an index of -1 wraps, one past the end is usually caught
     wraps = "at the border an index of -1 means the *last* row in Python; leave out what lies outside"
     slips = [
-        (_dense(picture, weight), "a neighbour that is not active counts as zero; yours still sees it"),
+        (_dense(image, weight), "a neighbour that is not active counts as zero; yours still sees it"),
         (F.conv2d(around, weight)[0], wraps),
         (F.conv2d(before, weight)[0], wraps),
         (
-            _dense(picture * mask, flipped),
+            _dense(image * mask, flipped),
             "the kernel is turned: position (0, 0) belongs to the neighbour above to the left",
         ),
-        (_dense(picture * mask, weight.transpose(2, 3)), "rows and columns of the kernel are swapped"),
-        (_dense((picture * mask)[:1], weight[:, :1]), "only the first channel is counted; add up all C of them"),
+        (_dense(image * mask, weight.transpose(2, 3)), "rows and columns of the kernel are swapped"),
+        (_dense((image * mask)[:1], weight[:, :1]), "only the first channel is counted; add up all C of them"),
     ]
     for value, sentence in slips:
         if _near(given, value[:, mask].t()):
             return sentence
     wrong = int((~torch.isclose(given.float(), right, atol=1e-4)).any(1).sum())
     return (
-        f"{wrong} of {len(right)} rows differ from the dense convolution of the masked "
-        "picture, kept at the active cells"
+        f"{wrong} of {len(right)} rows differ from the dense convolution of the masked image, kept at the active cells"
     )
 
 
-def _dense(picture: Tensor, weight: Tensor) -> Tensor:
-    return F.conv2d(picture[None], weight, padding=1)[0]
+def _dense(image: Tensor, weight: Tensor) -> Tensor:
+    return F.conv2d(image[None], weight, padding=1)[0]
 
 
 def _near(a: Tensor, b: Tensor) -> bool:
@@ -128,23 +127,21 @@ def max_pool(answer: Any) -> str | None:
             return None
         return "a value may be smaller than the number you chose for a missing neighbour; which number is below all?"
     if _near(given, _pooled(rows, table, 0.0)):
-        return (
-            "where all values are negative, a row of zeros wins; nobody must never win, so which number is below all?"
-        )
+        return "where all values are negative, a row of zeros wins; a cell that is not active must never win, so which number is below all?"
     if given.isinf().any():
         return "an infinity is left: is it +inf? Every cell is its own neighbour, so -inf never wins"
     if _near(given, _pooled(rows, table, -1.0)):
         return "a value may be below -1 too; which number is below all?"
     if _near(given, rows[torch.where(table < len(rows), table, 0)].amax(1)):
-        return "where nobody is, yours reads row 0, which belongs to somebody"
+        return "where no cell is active, yours reads row 0, which belongs to a cell"
     if _near(given, rows[torch.where(table < len(rows), table, len(rows) - 1)].amax(1)):
-        return "where nobody is, yours reads the last row, which belongs to somebody"
+        return "where no cell is active, yours reads the last row, which belongs to a cell"
     wrong = int((~torch.isclose(given, right)).sum())
     return f"{wrong} of {right.numel()} values are not the largest among a cell's active neighbours"
 
 
-def _pooled(rows: Tensor, table: Tensor, nobody: float) -> Tensor:
-    return torch.cat([rows, torch.full((1, rows.shape[1]), nobody)])[table].amax(1)
+def _pooled(rows: Tensor, table: Tensor, absent: float) -> Tensor:
+    return torch.cat([rows, torch.full((1, rows.shape[1]), absent)])[table].amax(1)
 
 
 def break_even(answer: Any) -> str | None:

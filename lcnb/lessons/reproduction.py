@@ -68,15 +68,15 @@ def dense_speed(answer: Any) -> str | None:
 
 
 def who_won(answer: Any) -> str | None:
-    """A function (difference, low, high) -> "ahead", "behind" or "nobody": the verdict on a difference of two mIoU."""
+    """A function (difference, low, high) -> "ahead", "behind" or "neither": the verdict on a difference of two mIoU."""
     for gap, low, high in INTERVALS:
-        given, right = answer(gap, low, high), "ahead" if low > 0 else "behind" if high < 0 else "nobody"
-        if given not in ("ahead", "behind", "nobody"):
-            return f'the answer is "ahead", "behind" or "nobody"; got {given!r}'
+        given, right = answer(gap, low, high), "ahead" if low > 0 else "behind" if high < 0 else "neither"
+        if given not in ("ahead", "behind", "neither"):
+            return f'the answer is "ahead", "behind" or "neither"; got {given!r}'
         if given != right:
             hint = (
                 "zero is inside it, so other frames of the same drive might have turned it round"
-                if right == "nobody"
+                if right == "neither"
                 else "the whole interval lies on one side of zero"
             )
             return f"a difference of {gap:+.3f} with the interval {low:+.3f} to {high:+.3f} is {right!r}: {hint}"

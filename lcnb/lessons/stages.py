@@ -22,7 +22,7 @@ RHO = 0.985
 
 
 def silent_second_stage(answer: Any) -> str | None:
-    """The two thresholds at which stage 2 lets no cell go, whatever the network and the picture."""
+    """The two thresholds at which no cell exits at stage 2, whatever the network and the image."""
     values = answer if isinstance(answer, list | tuple | set | frozenset) else [answer]
     given = {float(v) for v in values}
     for rho in sorted(given):
@@ -31,9 +31,9 @@ def silent_second_stage(answer: Any) -> str | None:
         if rho not in (0.0, 1.0):
             return f"at rho = {rho:g} some network would let a cell go at stage 2; asked is what holds for all networks"
     if given == {1.0}:
-        return "1 is one: nobody is surer than that. There is another, at which nobody *reaches* stage 2"
+        return "1 is one: no cell is surer than that. There is another, at which no cell *reaches* stage 2"
     if given == {0.0}:
-        return "0 is one: all leave at stage 1. There is another, at which all reach stage 2 and nobody is sure enough"
+        return "0 is one: all exit at stage 1. There is another, at which all reach stage 2 and no cell is sure enough"
     return None if given else "there are two such thresholds; give both"
 
 
@@ -95,7 +95,7 @@ def _why_another_ratio(given: float, right: float, truth: Tensor, stage: Tensor,
     known, mine, enters = truth != OPEN, truth == label, stage >= s
     among, overall = _share(mine, enters & known), _share(mine, known)
     slips = [
-        (among, "that is the share among those that enter; divide it by the share in the whole picture"),
+        (among, "that is the share among those that enter; divide it by the share in the whole image"),
         (
             _share(enters, mine),
             "that is how much of the class enters; asked is how much of what enters is of the class, over its share",
@@ -117,7 +117,7 @@ def _why_another_ratio(given: float, right: float, truth: Tensor, stage: Tensor,
     ]
     said = next((sentence for value, sentence in slips if abs(given - value) <= 1e-4), None)
     return (
-        said or f"class {label} enters stage {s + 1} at {right:.3f} times its share in the picture; you say {given:.3f}"
+        said or f"class {label} enters stage {s + 1} at {right:.3f} times its share in the image; you say {given:.3f}"
     )
 
 
@@ -149,16 +149,16 @@ def better_pair(answer: Any) -> str | None:
 
 @cache
 def _street() -> tuple[LayerCascade, Tensor, Tensor]:
-    """The shipped cascade, the first picture of the embedded data set, and its labels at rho = 1."""
+    """The shipped cascade, the first image of the embedded data set, and its labels at rho = 1."""
     cascade = load("streets-small")
-    picture = load_dataset("streets", "val")[0][0][None].float() / 255
+    image = load_dataset("streets", "val")[0][0][None].float() / 255
     with torch.inference_mode():
-        return cascade, picture, cascade(picture, 1.0).labels
+        return cascade, image, cascade(image, 1.0).labels
 
 
 def _on_the_street(first: float, second: float) -> tuple[float, float]:
     """(share of the cells that reach stage 3, share of the pixels labelled as at rho = 1), a true run."""
-    cascade, picture, full = _street()
+    cascade, image, full = _street()
     with torch.inference_mode():
-        out = cascade(picture, (first, second))
+        out = cascade(image, (first, second))
     return float(out.exits[0, 2]), float((out.labels == full).float().mean())

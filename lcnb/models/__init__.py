@@ -1,4 +1,4 @@
-"""Networks: IRNet, the cascade that any staged network becomes, and how to make one of somebody else's."""
+"""Networks: IRNet, the cascade that any staged network becomes, and how to make one of another network."""
 
 from lcnb.models.backbones import ADAPTIVE, adaptive_fcn_resnet50, adaptive_fcn_resnet101
 from lcnb.models.cascade import LayerCascade

@@ -83,7 +83,7 @@ class LayerCascade(CascadeRuns):
             grown = region.grow(halo)
             if isinstance(features, RegionTensor):
                 features = features.restrict(grown)
-            elif not grown.is_full:  # nobody has left: the dense form gives the same, sooner
+            elif not grown.is_full:  # no cell has exited: the dense form gives the same, faster
                 features = RegionTensor.from_dense(features, grown)
             features = stage(features)
             logits = head(features)
@@ -148,19 +148,19 @@ class LayerCascade(CascadeRuns):
         Args:
             dtype: of weights and features: float32, or bfloat16 where the processor has it.
             device: where it is to run; where these weights are if None.
-            compile: stage 1, which every picture runs whole, through `torch.compile`: True, False or "auto", which does
-                so on a GPU where triton is there. It compiles at the first picture, and at the first of another size.
+            compile: stage 1, which every image runs whole, through `torch.compile`: True, False or "auto", which does
+                so on a GPU where triton is there. It compiles at the first image, and at the first of another size.
             native: kernels of ours for a CPU, which the C compiler of this machine compiles at their first use
-                (`lcnb.regions.native`): "auto" where there is one and they are measured to be sooner, False never, True
+                (`lcnb.regions.native`): "auto" where there is one and they are measured to be faster, False never, True
                 everywhere.
-            measure: choose how each layer runs by what is sooner on this machine (`lcnb.regions.autotune`): the first
+            measure: choose how each layer runs by what is faster on this machine (`lcnb.regions.autotune`): the first
                 time that takes a moment, and is kept on disk (`LCNB_CACHE`). If False, by two fixed shares.
 
         Raises:
             FusionError: a stage holds a module that has no fused form, or the dtype is none of a network.
             ValueError: `compile` or `native` is something else.
             NativeError: `native` is True, and there are no such kernels here; the message says why.
-            CompileError: at the first picture, where `compile` is True and stage 1 cannot be compiled.
+            CompileError: at the first image, where `compile` is True and stage 1 cannot be compiled.
         """
         from lcnb.models import entry  # they need this class
         from lcnb.models.inference import FusedCascade

@@ -12,12 +12,12 @@ import torch
 from torch import Tensor
 
 SPARSE, BRIGHTEST = 16, 16.0
-"""A picture whose every 16th pixel is nowhere brighter than this is taken for one in [0, 1], noise and all; one in
+"""An image whose every 16th pixel is nowhere brighter than this is taken for one in [0, 1], noise and all; one in
 [0, 255] that passes is all but black."""
 
 
-def check_picture(x: Any, channels: int) -> None:
-    """Refuse what is no batch of pictures, floats in [0, 1].
+def check_image(x: Any, channels: int) -> None:
+    """Refuse what is no batch of images, floats in [0, 1].
 
     Args:
         x: should be (B, C, H, W).

@@ -2,8 +2,8 @@
 
 Shape letters: B images, C channels, K classes, h, w the 1/8 grid, H, W pixels.
 
-Every picture runs stage 1 on all its cells, in shapes that do not change from picture to picture: what `torch.compile`
-is good at. The later stages have another number of rows in each picture and stay as they are.
+Every image runs stage 1 on all its cells, in shapes that do not change from image to image: what `torch.compile`
+is good at. The later stages have another number of rows in each image and stay as they are.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def wanted(compile: bool | str, device: torch.device) -> bool:
 
     Args:
         compile: as told, or "auto": on a GPU where triton is there. On a CPU that takes seconds for every new size of
-            picture and needs a C++ compiler, so there it is done only when asked for.
+            image and needs a C++ compiler, so there it is done only when asked for.
         device: where it will run.
 
     Raises:
@@ -44,7 +44,7 @@ def wanted(compile: bool | str, device: torch.device) -> bool:
 
 
 class Dense(nn.Module):
-    """Stage 1 and its classifier on a whole picture, batch-norm folded.
+    """Stage 1 and its classifier on a whole image, batch-norm folded.
 
     Args:
         cascade: not changed.
@@ -64,7 +64,7 @@ class Dense(nn.Module):
 
 
 class Entry:
-    """`Dense`, compiled when it meets its first picture.
+    """`Dense`, compiled when it meets its first image.
 
     Args:
         dense: in evaluation mode.

@@ -180,7 +180,7 @@ class ExitLedger:
         return self.open
 
     def pass_on(self, shape: Sequence[int], device: torch.device) -> None:
-        """A stage whose threshold is 1 lets nobody go: its logits are not needed, and neither is its classifier.
+        """No cell exits at a stage whose threshold is 1: its logits are not needed, and neither is its classifier.
 
         Args:
             shape: (B, h, w).
@@ -214,5 +214,5 @@ class ExitLedger:
             stages = sorted({int(s) + 1 for s in self.stage[~finite].unique()})
             raise NotFiniteError(
                 f"the network says NaN or infinity at {int((~finite).sum())} of {finite.numel()} cells, which left at "
-                f"stage {' and '.join(map(str, stages))}: look at the picture, the weights and the criterion"
+                f"stage {' and '.join(map(str, stages))}: look at the image, the weights and the criterion"
             )

@@ -55,7 +55,7 @@ class _Tracer(fx.Tracer):
 def _can_be_followed(module: nn.Module) -> bool:
     try:
         _Tracer().trace(module)
-    except Exception:  # whatever a forward of somebody else's raises when it meets a proxy
+    except Exception:  # whatever a forward raises when it meets a proxy
         return False
     return True
 
@@ -89,7 +89,7 @@ def _drop(node: fx.Node) -> None:
 
 
 def _forget_places(graph: fx.GraphModule) -> None:
-    """What follows a call in place sees its result; as values are never shared, the place is nobody's concern."""
+    """What follows a call in place sees its result; as values are never shared, the place does not matter."""
     seen: dict[fx.Node, int] = {node: i for i, node in enumerate(graph.graph.nodes)}
     for node in graph.graph.nodes:
         module = _module(node)
@@ -439,7 +439,7 @@ class _Plan:
         return self._place(node, Slot(self.slots[join].buffer, start, self._channels(node)))
 
     def jobs(self, i: int, step: _Step) -> list[Job]:
-        """Those of step i; then what nobody reads any more is free."""
+        """Those of step i; then what no later step reads is free."""
         made = {"conv": self._convolution, "cat": self._cat, "pool": self._pool, "as is": self._as_is}[step.kind](
             i, step
         )

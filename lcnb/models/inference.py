@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from lcnb.models.cascade import LayerCascade
-from lcnb.models.checks import check_picture
+from lcnb.models.checks import check_image
 from lcnb.models.entry import Dense, Entry
 from lcnb.models.exits import ExitLedger
 from lcnb.models.fusing import Fused, FusionError
@@ -160,7 +160,7 @@ class FusedCascade(CascadeRuns):
     def _first(self, x: Tensor, classify: bool) -> tuple[Tensor, Region, Tensor | None]:
         """Stage 1: its rows, the region of all cells and, where wanted, its (B, K, h, w) logits."""
         if self.entry is not None:
-            check_picture(x, self.mean.shape[1])
+            check_image(x, self.mean.shape[1])
             features, maps = self.entry(x, classify)
             rows, region = self._rows_of(features, "stage 0 entry")
             return rows, region, maps

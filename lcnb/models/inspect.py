@@ -1,4 +1,4 @@
-"""What a cascade of somebody else's network could save, looked up module by module before any work.
+"""What a cascade made of another network could save, looked up module by module before any work.
 
 Shape letters: B images, H, W pixels, S stages.
 """
@@ -89,7 +89,7 @@ def inspect(model: nn.Module, example: Any, exits: Sequence[float] = EXITS) -> I
 
     Args:
         model: any network, or a `LayerCascade`; nothing in it is changed.
-        example: what it takes, for most (B, 3, H, W); a small picture is enough (64x64), on the model's device.
+        example: what it takes, for most (B, 3, H, W); a small image is enough (64x64), on the model's device.
         exits: (S,) share of the cells that leave at each stage, S >= 2, for the speed-up; they add up to 1.
 
     Raises:

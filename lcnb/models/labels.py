@@ -4,7 +4,7 @@ Shape letters: B images, K classes, h, w cells, H, W pixels, k pixels to a cell'
 
 A label is the argmax of logits that are interpolated between four cells. Where these four have the same winner, so has
 every point between them (no other class can get ahead in a mean of theirs), and nothing has to be interpolated: that is
-so at most pixels of most pictures, and a CPU is through sooner.
+so at most pixels of most images, and a CPU is faster.
 """
 
 from __future__ import annotations

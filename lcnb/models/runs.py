@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lcnb.models.checks import check_maps, check_picture
+from lcnb.models.checks import check_image, check_maps
 from lcnb.models.exits import CascadeOutput, Criterion, ExitLedger, max_softmax, thresholds
 
 RHO = 0.985
@@ -69,7 +69,7 @@ class CascadeRuns(nn.Module):
             ValueError: `x` is not (B, 3, H, W) with at least one pixel, or goes up to 255 (looked for on a CPU only:
                 to look at a GPU's pixels is to wait for it).
         """
-        check_picture(x, self.mean.shape[1])
+        check_image(x, self.mean.shape[1])
         normal = (x - self.mean) / self.std
         return normal.to(self.mean.dtype).contiguous(memory_format=torch.channels_last)
 

@@ -63,7 +63,7 @@ def work_curves(
         axis.plot(*zip(*values, strict=True), color=colour, marker=mark, markersize=size, linewidth=1.5, label=name)
     for (name, (x, y)), colour in zip((points or {}).items(), LINES[len(curves) :], strict=False):
         axis.plot([x], [y], color=colour, marker="*", markersize=13, linestyle="none", label=name)
-    axis.set(xlabel="multiply-adds of a picture (GMAC), mean", ylabel="mIoU (axis does not start at 0)")
+    axis.set(xlabel="multiply-adds per image (GMAC), mean", ylabel="mIoU (axis does not start at 0)")
     axis.set_title(note, loc="left", fontsize=9.5)
     axis.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), fontsize=9)
     return fig
@@ -127,7 +127,7 @@ def halo_work(rows: Sequence[tuple[int, float, float]], cached: float) -> Figure
     for place, (_, _, gmacs) in enumerate(rows):
         right.annotate(f"{gmacs:.2f}", (place, gmacs), (0, 3), textcoords="offset points", ha="center", fontsize=9)
     right.set_title("what does it take?", loc="left")
-    right.set(ylabel="GMAC of a picture", ylim=(0, 1.15 * max(g for _, _, g in rows)))
+    right.set(ylabel="GMAC per image", ylim=(0, 1.15 * max(g for _, _, g in rows)))
     for axis in (left, right):
         axis.set_xticks(places, [str(h) for h, _, _ in rows])
         axis.set_xlabel("halo (cells)")

@@ -50,6 +50,6 @@ def cost_plane(first: Sequence[float], rows: Sequence[tuple[str, Sequence[float]
     lines = ("#4b9cd3", hexadecimal(STAGES[1]), hexadecimal(STAGES[2]))
     for (name, values), colour, style in zip(rows, lines, ("-", "--", "-."), strict=False):
         axis.plot(first, values, color=colour, linestyle=style, linewidth=2, label=name)
-    axis.set(xlim=(0, 1), ylim=(0, None), xlabel="share of the cells that leaves at stage 1", ylabel="GMAC a picture")
+    axis.set(xlim=(0, 1), ylim=(0, None), xlabel="fraction of the cells that exit at stage 1", ylabel="GMAC per image")
     axis.legend(loc="lower left", fontsize=9)
     return fig

@@ -42,7 +42,7 @@ def to_array(image: Tensor) -> np.ndarray:
 
 
 def stage_overlay(image: np.ndarray, out: CascadeOutput, alpha: float = 0.6) -> np.ndarray:
-    """The picture with the stage each pixel left at laid over it: (H, W, 3) uint8."""
+    """The image with the stage each pixel left at laid over it: (H, W, 3) uint8."""
     colours = stage_colours(out.exits.shape[1])
     return blend(image, colourise(out.pixel_stage()[0].cpu().numpy(), colours), alpha)
 
@@ -59,9 +59,9 @@ def used_classes(classes: Sequence[str], *maps: Tensor) -> dict[str, Colour]:
 
 
 def three_regions(image: Tensor, out: CascadeOutput, classes: Sequence[str]) -> Figure:
-    """The picture, its regions by stage, and the labels that result."""
-    picture = to_array(image)
-    row = [picture, stage_overlay(picture, out), label_map(out.labels[0], classes)]
+    """The image, its regions by stage, and the labels that result."""
+    photo = to_array(image)
+    row = [photo, stage_overlay(photo, out), label_map(out.labels[0], classes)]
     shares = out.exits[0].tolist()
     colours = stage_colours(len(shares))
     legend = {f"stage {s + 1}: {share:.0%} of the cells": colours[s] for s, share in enumerate(shares)}

@@ -22,7 +22,7 @@ PAPER_BOUNDARY = (0.067, 0.190, 0.680)
 
 
 def difficulty_overlay(image: np.ndarray, grade: Tensor, alpha: float = 0.62) -> np.ndarray:
-    """(H, W, 3) uint8: the picture with easy, moderate and hard laid over it; unlabelled pixels are left bare."""
+    """(H, W, 3) uint8: the image with easy, moderate and hard laid over it; unlabelled pixels are left bare."""
     values = grade.cpu().numpy()
     painted = blend(image, colourise(values, list(DIFFICULTY.values()), IGNORED), alpha)
     return np.where((values == UNGRADED)[:, :, None], blend(image, np.full_like(image, 255), 0.5), painted)
@@ -30,8 +30,8 @@ def difficulty_overlay(image: np.ndarray, grade: Tensor, alpha: float = 0.62) ->
 
 def difficulty_map(image: Tensor, mask: Tensor, grade: Tensor, classes: Sequence[str]) -> Figure:
     """Figure 1, top: image, ground truth, easy / moderate / hard."""
-    picture = to_array(image)
-    row = [picture, label_map(mask, classes), difficulty_overlay(picture, grade)]
+    photo = to_array(image)
+    row = [photo, label_map(mask, classes), difficulty_overlay(photo, grade)]
     return panels([row], ["input", "ground truth", "difficulty"], legend=DIFFICULTY)
 
 

@@ -87,7 +87,7 @@ def gaps(found: Mapping[str, Any], printed: Mapping[str, float]) -> Figure:
 
 
 def stage_times(rows: Sequence[tuple[str, Sequence[float]]]) -> Figure:
-    """Figure 7b: where the time of a picture goes, as parts of the first row of each kind.
+    """Figure 7b: where the time of an image goes, as parts of the first row of each kind.
 
     Args:
         rows: (name, times of stages 1, 2, 3 over the whole of what they are compared with), from top to bottom.

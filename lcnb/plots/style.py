@@ -47,12 +47,12 @@ def encode(fig: Figure, photo: bool) -> bytes:
     buffer = io.BytesIO()
     with mpl.rc_context(RC):
         fig.savefig(buffer, format="png", dpi=DPI, bbox_inches="tight", pad_inches=0.08)
-    picture = Pillow.open(buffer).convert("RGB")
+    image = Pillow.open(buffer).convert("RGB")
     out = io.BytesIO()
     if photo:
-        picture.save(out, "JPEG", quality=88, optimize=True)
+        image.save(out, "JPEG", quality=88, optimize=True)
     else:
-        picture.quantize(256, dither=Pillow.Dither.NONE).save(out, "PNG", optimize=True)
+        image.quantize(256, dither=Pillow.Dither.NONE).save(out, "PNG", optimize=True)
     return out.getvalue()
 
 
@@ -74,37 +74,37 @@ def show(fig: Figure, alt: str, photo: bool = False) -> None:
 
 
 def legend_strip(fig: Figure, entries: Mapping[str, Colour], columns: int | None = None) -> None:
-    """A row of named colours above the pictures, as in the paper's figure 4."""
+    """A row of named colours above the images, as in the paper's figure 4."""
     handles = [Patch(facecolor=hexadecimal(c), edgecolor="#9ca3af", label=name) for name, c in entries.items()]
     count = columns or min(len(handles), 6)
     fig.legend(handles=handles, loc="outside upper center", ncols=count, fontsize=9, handlelength=1.2, frameon=False)
 
 
 def panels(
-    pictures: Sequence[Sequence[np.ndarray]],
+    images: Sequence[Sequence[np.ndarray]],
     titles: Sequence[str] = (),
     *,
     legend: Mapping[str, Colour] | None = None,
     row_titles: Sequence[str] = (),
     width: float = 9.6,
 ) -> Figure:
-    """A grid of pictures.
+    """A grid of images.
 
     Args:
-        pictures: rows of (H, W, 3) uint8 arrays.
+        images: rows of (H, W, 3) uint8 arrays.
         titles: above the columns.
         legend: names and colours, above all.
         row_titles: left of the rows.
         width: inches.
     """
-    rows, columns = len(pictures), len(pictures[0])
-    ratio = pictures[0][0].shape[0] / pictures[0][0].shape[1]
+    rows, columns = len(images), len(images[0])
+    ratio = images[0][0].shape[0] / images[0][0].shape[1]
     strip = 0.26 * -(-len(legend) // 6) if legend else 0
     fig, axes = figure(width, rows * width / columns * ratio + 0.3 * bool(titles) + strip, rows, columns)
-    for r, row in enumerate(pictures):
-        for c, picture in enumerate(row):
+    for r, row in enumerate(images):
+        for c, image in enumerate(row):
             axis = axes[r, c]
-            axis.imshow(picture, interpolation="antialiased")
+            axis.imshow(image, interpolation="antialiased")
             axis.set(xticks=[], yticks=[])
             axis.grid(False)
             for spine in axis.spines.values():

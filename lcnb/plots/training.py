@@ -38,7 +38,7 @@ def training_curves(rows: Sequence[Mapping[str, Any]]) -> Figure:
         values = [r["miou_true"] for r in scored]
         right.plot(at, values, color=TRUE, marker="s", markersize=4, linestyle="--", label="cascade, true run")
         right.legend(loc="lower right", fontsize=9)
-    right.set(xlabel="step", title="mIoU on validation pictures", ylim=(0, None))
+    right.set(xlabel="step", title="mIoU on validation images", ylim=(0, None))
     for before, after in itertools.pairwise(rows):
         if before["phase"] != after["phase"]:
             for axis in (left, right):

@@ -96,7 +96,7 @@ def _declared(built: ctypes.CDLL) -> Kernels:
 class Program:
     """Layers to run one after the other.
 
-    Nothing has happened to the results of a layer before `run`. Whoever writes one down sees to it that its tensors'
+    Nothing has happened to the results of a layer before `run`. Who writes one down sees to it that its tensors'
     memory stays until then; the buffers of a workspace do.
 
     Args:

@@ -60,7 +60,7 @@ def _library() -> ctypes.CDLL:
     kept = cache_root() / f"native-{digest(source, command)}.so"
     if (found := load_kept(kept)) is not None:
         return found
-    with tempfile.TemporaryDirectory(prefix="lcnb-native-") as folder:  # nobody else may write here
+    with tempfile.TemporaryDirectory(prefix="lcnb-native-") as folder:  # no other user may write here
         (Path(folder) / "native.c").write_bytes(source)
         built = Path(folder) / "native.so"
         _compile([*command, *FLAGS, *_processor(), "-o", str(built), str(Path(folder) / "native.c")])
@@ -93,7 +93,7 @@ def digest(source: bytes, command: list[str]) -> str:
 
 
 def load_kept(path: Path) -> ctypes.CDLL | None:
-    """What was kept, if it is whole and nobody but this user (or root) can have written it; else None.
+    """What was kept, if it is whole and only this user (or root) can have written it; else None.
 
     On Linux what is loaded is the open file that was looked at: where others may write to the folder, its name may be
     another file's by then.
@@ -117,7 +117,7 @@ def load_kept(path: Path) -> ctypes.CDLL | None:
 
 
 def is_ours(found: os.stat_result) -> bool:
-    """Whether that is a file which nobody but this user (or root) can write."""
+    """Whether that is a file which only this user (or root) can write."""
     return stat.S_ISREG(found.st_mode) and found.st_uid in (0, os.getuid()) and not found.st_mode & 0o022
 
 

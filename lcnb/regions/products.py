@@ -2,8 +2,8 @@
 
 Shape letters: n rows, C channels, O outputs.
 
-A region has another number of cells in every picture. On a CPU oneDNN multiplies the 16-bit types: it compiles a
-product for every shape that it has not met and keeps it, which costs time and memory again in every picture. So
+A region has another number of cells in every image. On a CPU oneDNN multiplies the 16-bit types: it compiles a
+product for every shape that it has not met and keeps it, which costs time and memory again in every image. So
 there ragged rows are multiplied in blocks of a few fixed lengths. MKL, which multiplies float32, does not care; but on
 processors that are not Intel's it may run at half of oneDNN's rate, so which of them multiplies is measured.
 """
@@ -35,7 +35,7 @@ LONG = 1 << 23
 
 
 def better_convolved(rows: Tensor) -> bool:
-    """Whether a long product of these rows is sooner as a 1x1 convolution, which oneDNN multiplies."""
+    """Whether a long product of these rows is faster as a 1x1 convolution, which oneDNN multiplies."""
     allowed = rows.device.type == "cpu" and rows.dtype == torch.float32 and bool(torch.backends.mkldnn.enabled)
     return allowed and _narrow_blas()
 

@@ -34,6 +34,6 @@ class TritonBackend(GatherBackend):
         if not (features.is_cuda or INTERPRETED):
             return super().conv2d(features, region, weight, bias, dilation, groups)
         kernel = (weight.shape[2], weight.shape[3])
-        if kernel == (1, 1):  # a plain product: nobody does it better than cuBLAS
+        if kernel == (1, 1):  # a plain product: nothing does it better than cuBLAS
             return F.linear(features, weight[:, :, 0, 0], bias)
         return region_conv(features, weight, region.neighbours(kernel, dilation), bias, None, False)

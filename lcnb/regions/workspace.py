@@ -21,7 +21,7 @@ LARGE = 31 << 20
 
 
 def teach_allocator(device: torch.device) -> None:
-    """Let the C library keep the memory of feature maps between two pictures.
+    """Let the C library keep the memory of feature maps between two images.
 
     What is larger than a threshold glibc gives back to the system when it is freed, and gets again page by page, each a
     fault (a test counts them). The threshold is the largest block that was freed so far. So one is taken and freed,
@@ -106,7 +106,7 @@ class Workspace:
     def rows(self, name: str, channels: int) -> tuple[Tensor, Tensor]:
         """(N + 1, channels), the last row zero, and its first N rows, not initialised, which are there to be written.
 
-        Nobody writes to the last row, and rows of another width are other memory: it stays zero.
+        The last row is never written to, and rows of another width are other memory: it stays zero.
         """
         return self.kept(("rows", name, channels), lambda: self._rows(f"{name} {channels}", channels))
 

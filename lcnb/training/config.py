@@ -67,7 +67,7 @@ class TrainConfig:
         class_weight: c of the weights 1 / log(c + share of the class) (Paszke et al., ENet); None for none.
         jaccard: factor of a soft Jaccard loss beside each stage's softmax loss (`losses.soft_jaccard`).
         teacher: weights, a name or a path, whose last stage every stage imitates where it is trained; it runs dense,
-            so a stage that runs on regions learns to do without the neighbours that it does not see. None: nobody.
+            so a stage that runs on regions learns to do without the neighbours that it does not see. None: no teacher.
         imitate: factor of that loss (`losses.imitation`).
         rho: threshold of the second step (paper: .985 throughout).
         halo: cells by which regions are grown in the second step and when scored.

@@ -19,7 +19,7 @@ def progress(items: Iterable[Item], total: int | None, what: str) -> Iterator[It
 
     Args:
         items: anything, lazily.
-        total: how many there will be, or None where nobody knows.
+        total: how many there will be, or None where that is not known.
         what: they are, in the plural: "frames".
     """
     bar = ipw.IntProgress(min=0, max=total or 1, layout=ipw.Layout(width="320px"))

@@ -3,7 +3,7 @@
 Shape letters: H, W pixels, S stages, G thresholds of a grid.
 
 It is the threshold slider turned round. The thresholds of a budget come from a `ThresholdTable`, made beforehand from
-other pictures; the picture on show may take more or less than the average that the budget speaks of, and the read-out
+other images; the image on show may take more or less than the average that the budget speaks of, and the read-out
 says both.
 """
 
@@ -25,7 +25,7 @@ SHARES = tuple(np.round(np.arange(0.15, 1.001, 0.05), 2).tolist())
 
 
 class BudgetExplorer(ThresholdExplorer):
-    """A slider for a share of the dense multiply-adds, a read-out and a picture.
+    """A slider for a share of the dense multiply-adds, a read-out and an image.
 
     Args:
         cascade: in eval mode.

@@ -87,10 +87,10 @@ def _javascript(code: str) -> dict:
     return {"output_type": "display_data", "data": {"application/javascript": code}, "metadata": {}}
 
 
-def picture() -> ipw.Image:
-    """An empty picture, CSS class `lcnb-picture`."""
+def image_view() -> ipw.Image:
+    """An empty image, CSS class `lcnb-image`."""
     image = ipw.Image(format="jpeg", layout=ipw.Layout(width="100%", max_width="980px"))
-    image.add_class("lcnb-picture")
+    image.add_class("lcnb-image")
     return image
 
 

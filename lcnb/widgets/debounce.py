@@ -1,4 +1,4 @@
-"""Run something slow once the reader's hand is still, and drop answers nobody waits for any more.
+"""Run something slow once the reader's hand is still, and drop answers that are no longer wanted.
 
 ipywidgets has no "slider released" event, so the slow work starts a moment after the last change, in one
 thread that all widgets share: the kernel stays free to answer the next drag, and two runs never fight for the cores.

@@ -4,8 +4,8 @@ Shape letters: H, W pixels, S stages.
 
 Every move re-thresholds cached stage outputs at once; when the slider has rested for 300 ms the cascade
 really runs on regions, and the read-out says which of the two is shown. CSS classes for tests and style:
-`lcnb-slider`, `lcnb-readout`, `lcnb-picture`. Where there is no kernel (a stored notebook, a page), the same place
-shows the first picture with the slider of `lcnb.export`.
+`lcnb-slider`, `lcnb-readout`, `lcnb-image`. Where there is no kernel (a stored notebook, a page), the same place
+shows the first image with the slider of `lcnb.export`.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from lcnb.export import RHOS, canvas_slider
 from lcnb.models import CascadeOutput, CascadeRuns, FusionError, LayerCascade, cascade_cost
 from lcnb.palettes import UNKNOWN, class_colours, colourise, hexadecimal, stage_colours
 from lcnb.plots.cascade import label_map, stage_overlay, to_array
-from lcnb.widgets.controls import NumberSlider, picture, readout, swatch
+from lcnb.widgets.controls import NumberSlider, image_view, readout, swatch
 from lcnb.widgets.debounce import Debounced
-from lcnb.widgets.pictures import beside, jpeg
+from lcnb.widgets.images import beside, jpeg
 
 
 class ThresholdExplorer(ipw.VBox):
-    """A slider, a typed number, a read-out and a picture.
+    """A slider, a typed number, a read-out and an image.
 
     Args:
         cascade: in eval mode.
@@ -71,13 +71,13 @@ class ThresholdExplorer(ipw.VBox):
 
     def _build(self, rho: float, sliders: int, names: Sequence[str]) -> None:
         self.controls = self._sliders(rho, sliders)
-        self.picture, self.readout = picture(), readout()
-        titles = list(names) or [f"picture {i + 1}" for i in range(len(self.images))]
-        self.menu = ipw.Dropdown(options=[(t, i) for i, t in enumerate(titles)], description="picture")
+        self.image_view, self.readout = image_view(), readout()
+        titles = list(names) or [f"image {i + 1}" for i in range(len(self.images))]
+        self.menu = ipw.Dropdown(options=[(t, i) for i, t in enumerate(titles)], description="image")
         self.menu.style.description_width = "86px"
         self.menu.observe(lambda change: self._choose(change["new"]), "value")
         first = [self.menu] if len(self.images) > 1 else []
-        super().__init__([*first, *self.controls, self.readout, self.picture])
+        super().__init__([*first, *self.controls, self.readout, self.image_view])
 
     def _sliders(self, rho: float, sliders: int) -> list[NumberSlider]:
         titles = ["threshold ρ"] if sliders == 1 else [f"ρ of exit {s + 1}" for s in range(sliders)]
@@ -95,7 +95,7 @@ class ThresholdExplorer(ipw.VBox):
         return bundle if len(self.controls) > 1 else {**bundle, "text/html": self.page()}
 
     def page(self) -> str:
-        """The first picture in a slider that needs no kernel: HTML of `lcnb.export.canvas_slider`."""
+        """The first image in a slider that needs no kernel: HTML of `lcnb.export.canvas_slider`."""
         image = self.images[0]
         x = image[None].to(self.device).float() / 255
         with torch.inference_mode():
@@ -140,7 +140,7 @@ class ThresholdExplorer(ipw.VBox):
 
     def _show(self, out: CascadeOutput, seconds: float | None) -> None:
         self.output = out
-        self.picture.value = jpeg(self._paint(out))
+        self.image_view.value = jpeg(self._paint(out))
         self.readout.value = self._read(out, seconds)
 
     def _paint(self, out: CascadeOutput) -> np.ndarray:
@@ -166,7 +166,7 @@ class ThresholdExplorer(ipw.VBox):
         if seconds is not None:
             parts.append(f"{seconds * 1e3:.0f} ms")
         if (score := self._miou(out)) is not None:
-            parts.append(f"mIoU of this picture: {score:.3f}")
+            parts.append(f"mIoU of this image: {score:.3f}")
         data: dict[str, Any] = {"mode": out.mode, "rho": self.rho[0], "exits": " ".join(f"{v:.4f}" for v in exits)}
         attributes = " ".join(f'data-{k}="{v}"' for k, v in data.items())
         return f'<div role="status" {attributes}>{stages}<br>{" · ".join(parts)}</div>'

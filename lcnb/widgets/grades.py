@@ -13,8 +13,8 @@ from lcnb.difficulty import BOUNDARY_WIDTH, NAMES, THRESHOLD, DifficultyCounts, 
 from lcnb.palettes import DIFFICULTY, hexadecimal
 from lcnb.plots.cascade import to_array
 from lcnb.plots.difficulty import difficulty_overlay
-from lcnb.widgets.controls import NumberSlider, picture, readout, swatch
-from lcnb.widgets.pictures import beside, jpeg
+from lcnb.widgets.controls import NumberSlider, image_view, readout, swatch
+from lcnb.widgets.images import beside, jpeg
 
 STEPS = (
     *np.round(np.arange(0.3, 0.9, 0.05), 2).tolist(),
@@ -42,8 +42,8 @@ class DifficultyExplorer(ipw.VBox):
         self.array, self.labels, self.confidence, self.target = to_array(image), labels, confidence, target
         self.ignore_index, self.classes = ignore_index, classes
         self.control = NumberSlider("sure above", STEPS, THRESHOLD, self._update)
-        self.picture, self.readout = picture(), readout()
-        super().__init__([self.control, self.readout, self.picture])
+        self.image_view, self.readout = image_view(), readout()
+        super().__init__([self.control, self.readout, self.image_view])
         self._update()
 
     def _update(self) -> None:
@@ -51,7 +51,7 @@ class DifficultyExplorer(ipw.VBox):
         counts = DifficultyCounts(self.classes, self.ignore_index, BOUNDARY_WIDTH)
         counts.update(grade, self.target)
         shares, edges = counts.shares.tolist(), counts.boundary_shares.tolist()
-        self.picture.value = jpeg(beside(self.array, difficulty_overlay(self.array, grade)))
+        self.image_view.value = jpeg(beside(self.array, difficulty_overlay(self.array, grade)))
         cells = "".join(
             f"<tr><td>{swatch(hexadecimal(DIFFICULTY[name]))} {name} &nbsp;</td>"
             f"<td><b>{share:.1%}</b> of the pixels &nbsp;</td><td>{_percent(edge)} of them near a boundary</td></tr>"

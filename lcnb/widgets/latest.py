@@ -1,6 +1,6 @@
 """Always work on the newest: what a camera's frames need when the network is slower than the camera.
 
-`Debounced` drops an answer that nobody waits for any more. A player that did so would never show a picture: the next
+`Debounced` drops an answer that is no longer wanted. A player that did so would never show an image: the next
 frame is due before this one is done. Here the running work is always finished and shown, and what was asked for
 meanwhile is skipped, except the last.
 """

@@ -1,7 +1,7 @@
 """A player that truly runs the networks: the film goes on, and frames that come while they work are missed.
 
 That is what "real time" means in front of a camera. The counters are medians of times just taken. CSS classes for
-tests and style: `lcnb-player`, `lcnb-readout`, `lcnb-picture`.
+tests and style: `lcnb-player`, `lcnb-readout`, `lcnb-image`.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ import ipywidgets as ipw
 from torch import Tensor
 
 from lcnb.video import Compared, Duel, Painter
-from lcnb.widgets.controls import picture, readout
+from lcnb.widgets.controls import image_view, readout
+from lcnb.widgets.images import jpeg
 from lcnb.widgets.latest import Latest
-from lcnb.widgets.pictures import jpeg
 
 CHOICES = {"both, in turns": ("dense", "cascade"), "cascade alone": ("cascade",), "dense alone": ("dense",)}
 
 
 class LivePlayer(ipw.VBox):
-    """A play button, a choice of networks, a read-out and the picture.
+    """A play button, a choice of networks, a read-out and the image.
 
     Args:
         duel: the two networks.
@@ -48,10 +48,10 @@ class LivePlayer(ipw.VBox):
         self.place = ipw.IntSlider(min=0, max=count - 1, description="frame", layout=ipw.Layout(width="420px"))
         ipw.jslink((self.play, "value"), (self.place, "value"))
         self.choice = ipw.Dropdown(options=list(CHOICES), description="run", layout=ipw.Layout(width="260px"))
-        self.picture, self.readout = picture(), readout()
+        self.image_view, self.readout = image_view(), readout()
         self.play.observe(lambda change: self._run(change["new"]), "value")
         self.choice.observe(lambda change: self._again(), "value")
-        super().__init__([ipw.HBox([self.play, self.place, self.choice]), self.readout, self.picture])
+        super().__init__([ipw.HBox([self.play, self.place, self.choice]), self.readout, self.image_view])
         self.add_class("lcnb-player")
         self._run(0)
 
@@ -83,7 +83,7 @@ class LivePlayer(ipw.VBox):
         if compared.number > self._last >= 0:
             self.missed += compared.number - self._last - 1
         self.seen, self._last = self.seen + 1, compared.number
-        self.picture.value = data
+        self.image_view.value = data
         self.readout.value = self._read(compared)
 
     def _read(self, compared: Compared) -> str:

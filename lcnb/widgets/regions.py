@@ -17,9 +17,9 @@ from torch import Tensor
 
 from lcnb.plots.cascade import to_array
 from lcnb.regions import Region
-from lcnb.widgets.controls import NumberSlider, picture, readout
+from lcnb.widgets.controls import NumberSlider, image_view, readout
 from lcnb.widgets.debounce import Debounced
-from lcnb.widgets.pictures import jpeg
+from lcnb.widgets.images import jpeg
 
 SHARES = (0.0, 0.01, 0.02, *np.round(np.arange(0.05, 1.0001, 0.05), 2).tolist())
 REPEATS = 5
@@ -54,10 +54,10 @@ class RegionExplorer(ipw.VBox):
         self.menu = ipw.Dropdown(options=list(scores), description="mask")
         self.menu.style.description_width = "86px"
         self.menu.observe(lambda _: self._update(), "value")
-        self.picture, self.readout = picture(), readout()
-        self.picture.layout.max_width = "640px"
+        self.image_view, self.readout = image_view(), readout()
+        self.image_view.layout.max_width = "640px"
         self._measure_later = Debounced(self._measure, self._show_times, self._show_error)
-        super().__init__([self.menu, self.control, self.readout, self.picture])
+        super().__init__([self.menu, self.control, self.readout, self.image_view])
         self._update()
 
     @property
@@ -70,7 +70,7 @@ class RegionExplorer(ipw.VBox):
 
     def _update(self) -> None:
         region = self.region
-        self.picture.value = jpeg(self._paint(region))
+        self.image_view.value = jpeg(self._paint(region))
         self._read(region, "counted", "rest a moment to see it measured")
         self._measure_later(region)
 

@@ -69,7 +69,7 @@ class Slider:
         self.handle = page.locator(".lcnb-slider .noUi-handle").nth(number)
         self.label = page.locator(".lcnb-slider .widget-label").nth(number)
         self.field = page.locator(".lcnb-number input").nth(number)
-        self.picture = page.locator("img.lcnb-picture").nth(explorer)
+        self.picture = page.locator("img.lcnb-image").nth(explorer)
         self.readout = page.locator(".lcnb-readout").nth(explorer)
         self.picture.scroll_into_view_if_needed()
         self.rest(60)

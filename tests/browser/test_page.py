@@ -114,7 +114,7 @@ def test_keyboard_mouse_labels_and_read_out(opened):
     status = page.root().get_by_role("status")
     before = status.inner_text()
     assert "cached" in before
-    assert "mIoU of this picture" in before
+    assert "mIoU of this image" in before
     assert page.root().get_by_text("Cached view:").is_visible()
     page.slider().focus()
     page.page.keyboard.press("ArrowLeft")

@@ -69,9 +69,9 @@ def test_stages(open_notebook, record_property, tmp_path):
 
     # A photograph of the reader's own: a bad file gets a sentence, a good one an explorer.
     bad, good = tmp_path / "street.jpg", tmp_path / "street.png"
-    bad.write_text("not a picture")
+    bad.write_text("not an image")
     Image.effect_noise((160, 120), 60).convert("RGB").save(good)
-    for file, answer in ((bad, "not a picture that can be read"), (good, "shown at 160x120 pixels")):
+    for file, answer in ((bad, "not an image that can be read"), (good, "shown at 160x120 pixels")):
         with page.expect_file_chooser() as chooser:
             page.get_by_role("button", name="choose a photograph").click()
         chooser.value.set_files(file)

@@ -28,7 +28,7 @@ def test_film_and_live_player(open_notebook, record_property):
     # The player: its counters come from runs, so they change; frames that it misses are counted.
     player = page.locator(".lcnb-player").first
     player.scroll_into_view_if_needed()
-    picture, readout = player.locator(".lcnb-picture").first, player.locator(".lcnb-readout").first
+    picture, readout = player.locator(".lcnb-image").first, player.locator(".lcnb-readout").first
 
     def told(name):
         found = re.search(rf'data-{name}="([\d.]+)"', readout.inner_html())

@@ -41,9 +41,9 @@ def test_weights_that_do_not_know_their_classes_have_numbers(lcnb, data, photo, 
 def test_says_what_is_wrong(lcnb, data, photo, home):
     (home / "text.jpg").write_text("no picture")
     code, _, err = lcnb("slider", home / "text.jpg", "--weights", "tiny")
-    assert (code, err) == (1, "lcnb: error: text.jpg is not a picture that can be read here; save it as JPEG or PNG\n")
+    assert (code, err) == (1, "lcnb: error: text.jpg is not an image that can be read here; save it as JPEG or PNG\n")
     code, _, err = lcnb("slider", home / "none.jpg", "--weights", "tiny")
     assert code == 1
-    assert "none.jpg does not exist; name a picture" in err
+    assert "none.jpg does not exist; name an image" in err
     assert lcnb("slider", photo, "--weights", "tiny", "--rho", "2")[0] == 2
     assert not list(home.glob("*.html"))

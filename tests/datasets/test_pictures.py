@@ -146,13 +146,13 @@ def truncated(path):
 
 BAD_FILES = {
     "missing": (lambda path: None, "does not exist"),
-    "folder": (lambda path: path.mkdir(), "is a folder, not a picture"),
+    "folder": (lambda path: path.mkdir(), "is a folder, not an image"),
     "empty": (lambda path: path.touch(), "is empty"),
-    "text": (lambda path: path.write_text("not a picture\n"), "is no picture"),
-    "postscript": (lambda path: path.write_text("%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n"), "is no picture"),
+    "text": (lambda path: path.write_text("not a picture\n"), "is no image"),
+    "postscript": (lambda path: path.write_text("%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n"), "is no image"),
     "cut off": (truncated, "is damaged or cut off"),
     "bomb": (lambda path: png_claiming(50_000, 50_000, path), "claims more than 89,478,485 pixels"),
-    "no pixels": (lambda path: png_claiming(0, 9, path), "is no picture"),
+    "no pixels": (lambda path: png_claiming(0, 9, path), "is no image"),
 }
 
 

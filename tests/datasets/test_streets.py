@@ -107,7 +107,7 @@ def test_a_file_with_sound_only(folder):
         frame.rate = 8000
         video.mux(stream.encode(frame))
         video.mux(stream.encode())
-    with pytest.raises(DataError, match=r"drive\.mp4 has no pictures"):
+    with pytest.raises(DataError, match=r"drive\.mp4 has no images"):
         list(streets.drive(folder))
 
 

@@ -93,13 +93,13 @@ def test_two_stages_and_five_are_possible(picture, logits, cost):
 def test_what_does_not_fit_is_refused(picture, logits, cost):
     with pytest.raises(ValueError, match="rho is a probability"):
         cached_view(logits, [0.5, 1.5])
-    with pytest.raises(ValueError, match="one picture at two stages or more, got 2 pictures"):
+    with pytest.raises(ValueError, match="one image at two stages or more, got 2 images"):
         cached_view([torch.cat([m, m]) for m in logits])
     with pytest.raises(ValueError, match="1 to 255 stops, got 0"):
         cached_view(logits, [])
     with pytest.raises(ValueError, match="4 classes, but 1 names"):
         canvas_slider(picture, logits, ["one"], cost)
-    with pytest.raises(ValueError, match="the picture has shape"):
+    with pytest.raises(ValueError, match="the image has shape"):
         canvas_slider(picture[:, 1:], logits, CLASSES, cost)
 
 

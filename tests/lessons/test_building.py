@@ -36,7 +36,7 @@ def test_right(name, answer):
 @pytest.mark.parametrize(
     ("name", "answer", "text"),
     [
-        ("03-cost", sum(EACH), "nobody leaves in it"),
+        ("03-cost", sum(EACH), "no cell exits early in it"),
         ("03-cost", 0.5 * EACH[0] + 0.3 * EACH[1] + 0.2 * EACH[2], "all cells that reach it"),
         ("03-cost", (COST.stages[0] + 0.5 * COST.stages[1] + 0.2 * COST.stages[2]) / 1e9, "leaves out the classifiers"),
         ("03-cost", 2 * SPENT, "two operations"),
@@ -44,7 +44,7 @@ def test_right(name, answer):
         ("03-cost", 1.0, "is not what these exits cost"),
         ("03-leaves", lambda x, rho: ~leaving(x, rho), "who stays"),
         ("03-leaves", lambda x, rho: x.amax(1) > rho, "softmax"),
-        ("03-leaves", lambda x, rho: x.softmax(1).amax(1) >= rho, "at rho = 1 nobody leaves"),
+        ("03-leaves", lambda x, rho: x.softmax(1).amax(1) >= rho, "at rho = 1 no cell exits"),
         ("03-leaves", lambda x, rho: leaving(x, rho).float(), "a bool tensor"),
         ("03-leaves", lambda x, rho: leaving(x, rho)[:, None], "shape (2, 5, 6)"),
         ("03-leaves", lambda x, rho: x.softmax(1)[:, 0] > rho, "at rho = 0.3 you send out"),

@@ -64,7 +64,7 @@ def test_right(name, answer):
         ("00-stages", lambda m, r: left(m, r).clamp(max=1), "three answers"),
         ("00-stages", lambda m, r: left(m, r).where(left(m, r) < 2, 5), "stage 3 takes all that are left"),
         ("00-stages", lambda m, r: left(m, r, lambda x: x.amax(1)), "softmax"),
-        ("00-stages", lambda m, r: left(m, r, above=torch.ge), "at rho = 1 nobody leaves early"),
+        ("00-stages", lambda m, r: left(m, r, above=torch.ge), "at rho = 1 no cell exits early"),
         ("00-stages", lambda m, r: left(m, r).float(), "got torch.float32"),
         ("00-stages", lambda m, r: left(m, r)[0], "got (6, 7)"),
         ("00-stages", lambda m, r: torch.zeros(2, 6, 7).long(), "leave at another stage"),

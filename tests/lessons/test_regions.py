@@ -79,7 +79,7 @@ def test_right(name, answer):
         ("02-table", [0, 1, 2], "got 3 numbers"),
         ("02-table", [0, 1, -1, -1, 2, -1, -1, -1, 3], "write 4, one past the end"),
         ("02-table", [0, 1, 9, 9, 2, 9, 9, 9, 3], "of 4 rows"),
-        ("02-table", [0, 1, 4, 4, 4, 4, 4, 4, 8], "places in the picture"),
+        ("02-table", [0, 1, 4, 4, 4, 4, 4, 4, 8], "places in the image"),
         ("02-table", [1, 2, 4, 4, 3, 4, 4, 4, 4], "rows count from 0"),
         ("02-table", [0, 4, 4, 1, 2, 4, 4, 4, 3], "not column by column"),
         ("02-table", TABLE[::-1], "begin at the top left"),

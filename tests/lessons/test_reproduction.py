@@ -32,13 +32,13 @@ def test_slips(name, answer, sentence):
 
 
 def referee(gap, low, high):
-    return "ahead" if low > 0 else "behind" if high < 0 else "nobody"
+    return "ahead" if low > 0 else "behind" if high < 0 else "neither"
 
 
 def test_the_referee():
     assert grade("06-referee", referee).right
     by_sign = grade("06-referee", lambda gap, low, high: "ahead" if gap > 0 else "behind")
     assert "zero is inside it" in by_sign.message
-    never = grade("06-referee", lambda gap, low, high: "nobody")
+    never = grade("06-referee", lambda gap, low, high: "neither")
     assert "one side of zero" in never.message
     assert "the answer is" in grade("06-referee", lambda gap, low, high: None).message

@@ -40,7 +40,7 @@ def test_right(name, answer):
 @pytest.mark.parametrize(
     ("name", "answer", "text"),
     [
-        ("05-silent", 1.0, "nobody *reaches* stage 2"),
+        ("05-silent", 1.0, "no cell *reaches* stage 2"),
         ("05-silent", [0], "all reach stage 2"),
         ("05-silent", (0.999, 1), "at rho = 0.999 some network"),
         ("05-silent", (0, 2), "got 2"),

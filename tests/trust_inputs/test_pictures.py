@@ -14,7 +14,7 @@ from lcnb.widgets import PhotoExplorer
 from tests.trust_inputs.files import BOMBS, DAMAGED, JPEG, NO_COLOURS, NO_PICTURES, POSTSCRIPT, RGB, encoded
 
 SENTENCE = {
-    **dict.fromkeys(NO_PICTURES, "is not a picture that can be read here"),
+    **dict.fromkeys(NO_PICTURES, "is not an image that can be read here"),
     **dict.fromkeys(DAMAGED, "is damaged or cut off"),
     **dict.fromkeys(BOMBS, "claims more than 89,478,485 pixels; shrink it"),
     **dict.fromkeys(NO_COLOURS, "convert it to 8-bit RGB"),
@@ -49,7 +49,7 @@ def test_postscript_starts_no_program(tmp_path, monkeypatch):
     (tmp_path / "gs").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setattr("PIL.EpsImagePlugin.gs_binary", None)
-    with pytest.raises(DataError, match="not a picture"):
+    with pytest.raises(DataError, match="not an image"):
         decode_photo(POSTSCRIPT)
     assert not called.exists()
 
@@ -58,11 +58,11 @@ def test_postscript_starts_no_program(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        pytest.param(lambda p: None, "does not exist; name a picture", id="no such file"),
-        pytest.param(lambda p: p.mkdir(), "is no file; name a picture", id="a folder"),
-        pytest.param(os.mkfifo, "is no file; name a picture", id="a pipe that nobody writes to"),
-        pytest.param(lambda p: p.symlink_to("/dev/zero"), "is no file; name a picture", id="a device without end"),
-        pytest.param(lambda p: p.symlink_to(p), "does not exist; name a picture", id="a link to itself"),
+        pytest.param(lambda p: None, "does not exist; name an image", id="no such file"),
+        pytest.param(lambda p: p.mkdir(), "is no file; name an image", id="a folder"),
+        pytest.param(os.mkfifo, "is no file; name an image", id="a pipe that nobody writes to"),
+        pytest.param(lambda p: p.symlink_to("/dev/zero"), "is no file; name an image", id="a device without end"),
+        pytest.param(lambda p: p.symlink_to(p), "does not exist; name an image", id="a link to itself"),
         pytest.param(lambda p: (p.touch(), os.truncate(p, 10**9)), "has 1000 MB; scale", id="a gigabyte"),
     ],
 )
@@ -139,7 +139,7 @@ MASKS = {
     "transparency": (np.zeros((48, 64, 4), np.uint8), "a mask is an 8-bit greyscale or palette picture"),
     "labels above 255": (np.full((48, 64), 300, np.uint16), "holds the label 300"),
     "an empty file": (b"", "is empty"),
-    "an HTML page": (NO_PICTURES["an HTML page"], "is no picture"),
+    "an HTML page": (NO_PICTURES["an HTML page"], "is no image"),
     "half a file": (DAMAGED["a PNG that ends early"], "is damaged or cut off"),
     "a bomb": (BOMBS["one that claims 100 million"], "claims more than"),
 }

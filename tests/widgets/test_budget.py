@@ -40,10 +40,10 @@ def test_the_thresholds_are_the_tables_best(widget, table, small_cascade, pictur
 
 
 def test_moving_the_slider_changes_the_picture(widget):
-    before = widget.picture.value
+    before = widget.image_view.value
     widget.controls[0].slider.value = 0.2
     assert widget.controls[0].value == 0.2
-    assert widget.picture.value != before
+    assert widget.image_view.value != before
 
 
 def test_a_budget_below_the_least_says_so_and_shows_the_cheapest(widget):

@@ -38,17 +38,17 @@ def player(small_cascade, opened):
 def test_shows_the_first_frame_at_once(player):
     assert told(player, "frame") == "0"
     assert min(float(told(player, side)) for side in ("dense", "cascade")) > 0
-    assert Image.open(io.BytesIO(player.picture.value)).width > 900
+    assert Image.open(io.BytesIO(player.image_view.value)).width > 900
     assert (player.play.max, player.play.interval) == (9, 100)
 
 
 def test_goes_on_and_counts_what_passed_by(player, opened):
-    before = player.picture.value
+    before = player.image_view.value
     for number in (1, 4, 5):
         player.play.value = number
     assert (told(player, "frame"), told(player, "missed")) == ("5", "2")
     assert player.seen == 4
-    assert player.picture.value != before
+    assert player.image_view.value != before
     assert opened == [1]  # read on, never from the start
     player.play.value = 2  # back: the film starts anew, and nothing is missed by that
     assert (told(player, "frame"), told(player, "missed"), opened) == ("2", "2", [1, 1])

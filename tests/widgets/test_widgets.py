@@ -80,11 +80,11 @@ def test_explorer_shows_the_true_run_of_the_threshold(small_cascade, picture, tr
     assert data(widget, "mode") == "true"  # no event loop here: it runs at once
     assert data(widget, "exits") == " ".join(f"{v:.4f}" for v in expected.exits[0].tolist())
     assert "mIoU" in widget.readout.value
-    before = widget.picture.value
+    before = widget.image_view.value
     widget.controls[0].number.value = 0.0
     assert data(widget, "exits") == "1.0000 0.0000 0.0000"
-    assert widget.picture.value != before
-    assert Image.open(io.BytesIO(widget.picture.value)).size == (2 * 64 + 8, 48)
+    assert widget.image_view.value != before
+    assert Image.open(io.BytesIO(widget.image_view.value)).size == (2 * 64 + 8, 48)
 
 
 def test_explorer_with_a_threshold_for_each_exit_and_a_menu(small_cascade, picture):
@@ -93,9 +93,9 @@ def test_explorer_with_a_threshold_for_each_exit_and_a_menu(small_cascade, pictu
     widget.controls[0].number.value, widget.controls[1].number.value = 1.0, 0.0
     assert widget.rho == (1.0, 0.0)
     assert data(widget, "exits") == "0.0000 1.0000 0.0000"
-    before = widget.picture.value
+    before = widget.image_view.value
     widget.menu.value = 1
-    assert widget.picture.value != before
+    assert widget.image_view.value != before
     assert "mIoU" not in widget.readout.value
 
 
@@ -189,7 +189,7 @@ def test_photo_is_turned_and_scaled_down():
 
 @pytest.mark.parametrize(
     ("content", "text"),
-    [(b"", "not a picture"), (b"hello", "not a picture"), (jpeg_bytes((200, 200))[:900], "damaged or cut off")],
+    [(b"", "not an image"), (b"hello", "not an image"), (jpeg_bytes((200, 200))[:900], "damaged or cut off")],
 )
 def test_bad_photos_get_a_sentence(content, text):
     with pytest.raises(DataError, match=f"cat.jpg .*{text}"):
@@ -199,7 +199,7 @@ def test_bad_photos_get_a_sentence(content, text):
 def test_photo_explorer(small_cascade):
     widget = PhotoExplorer(small_cascade, CLASSES, 0.6)
     widget.take([{"name": "a<b>.txt", "content": memoryview(b"text")}])
-    assert "a&lt;b&gt;.txt is not a picture" in widget.message.value
+    assert "a&lt;b&gt;.txt is not an image" in widget.message.value
     assert len(widget.children) == 2
     widget.take([{"name": "street.jpg", "content": memoryview(jpeg_bytes((40, 24)))}])
     assert isinstance(widget.children[2], ThresholdExplorer)
@@ -231,10 +231,10 @@ def test_region_explorer_counts_and_measures(picture):
     regions = [r for r in ran if r is not None]
     assert len(regions) == len(ran) - len(regions) == 6  # taking turns, one round to warm up
     assert regions[0].mask[0].flatten().nonzero()[:, 0].tolist() == list(range(36, 48))
-    before = widget.picture.value
+    before = widget.image_view.value
     widget.control.number.value = 0.0
     assert data(widget, "share") == "0.0000"
-    assert widget.picture.value != before
+    assert widget.image_view.value != before
     assert len(ran[-2]) == 0
 
 
@@ -250,12 +250,12 @@ def test_region_explorer_says_why_a_measurement_failed(picture):
 def test_training_curve_draws_each_row_it_is_given():
     widget = TrainingCurve()
     widget.add({"step": 20, "phase": "deep", "loss": 3.0, "images_per_s": 9.0})
-    before = widget.picture.value
+    before = widget.image_view.value
     widget.add({"step": 40, "phase": "deep", "loss": 2.0, "images_per_s": 9.0, "miou_true": 0.3})
     assert data(widget, "step") == "40"
     assert "mIoU 0.300" in widget.readout.value
-    assert widget.picture.value != before
-    assert Image.open(io.BytesIO(widget.picture.value)).width > 600
+    assert widget.image_view.value != before
+    assert Image.open(io.BytesIO(widget.image_view.value)).width > 600
 
 
 def test_explorer_leaves_a_page_where_there_is_no_kernel(small_cascade, picture):

@@ -3,9 +3,9 @@
 Shape letters: B images, K classes, H, W pixels.
 
 VGG-16 with fc6 and fc7 as convolutions, and skips from pool4 and pool3. As the authors released it (voc-fcn8s in
-their repository): the picture is padded by 100 pixels in the first convolution, fc6 is 7x7 without padding, poolings
+their repository): the image is padded by 100 pixels in the first convolution, fc6 is 7x7 without padding, poolings
 round up, transposed convolutions of 4x4 / 2 twice and 16x16 / 8 once, and each sum is cropped to the smaller map. That
-padding nearly doubles the work on a 512 x 512 picture; `padding=1` is the economical variant many people run instead.
+padding nearly doubles the work on a 512 x 512 image; `padding=1` is the economical variant many people run instead.
 """
 
 from __future__ import annotations

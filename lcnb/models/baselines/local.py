@@ -1,9 +1,9 @@
-"""A locally connected layer whose filters come from the picture: DPN's layer b12 as one custom operator.
+"""A locally connected layer whose filters come from the image: DPN's layer b12 as one custom operator.
 
 Shape letters: B images, K classes, H, W pixels, R the window's side.
 
 Every pixel has a filter of its own, R x R weights shared by all classes, which say how alike the neighbours' colours
-are. The weights of a whole picture would take gigabytes, so tiles of pixels are done one after the other: a tile's
+are. The weights of a whole image would take gigabytes, so tiles of pixels are done one after the other: a tile's
 weights against the window around it are one matrix, zero outside each pixel's own R x R. That matrix is larger than
 what the layer means (1.7 times at R = 50), so the operator tells `FlopCounterMode` what the layer means: R * R
 multiply-adds for each pixel and class. What the weights themselves cost is not counted, as for any activation.
@@ -29,14 +29,14 @@ FAR = -1e4
 
 # The schema is spelled out: torch 2.4 does not read it off annotations that are strings.
 @torch.library.custom_op(
-    "lcnb::local_product", mutates_args=(), schema="(Tensor scores, Tensor picture, SymInt window) -> Tensor"
+    "lcnb::local_product", mutates_args=(), schema="(Tensor scores, Tensor image, SymInt window) -> Tensor"
 )
-def local_product(scores: Tensor, picture: Tensor, window: int) -> Tensor:
+def local_product(scores: Tensor, image: Tensor, window: int) -> Tensor:
     """Average of the scores around each pixel, weighted by likeness of colour.
 
     Args:
         scores: (B, K, H, W).
-        picture: (B, 3, H, W) in [0, 1], of the same dtype.
+        image: (B, 3, H, W) in [0, 1], of the same dtype.
         window: R; pixel y sees y - R // 2 ... y - R // 2 + R - 1.
 
     Returns:
@@ -45,7 +45,7 @@ def local_product(scores: Tensor, picture: Tensor, window: int) -> Tensor:
     height, width = scores.shape[2:]
     before, after = window // 2, window - 1 - window // 2
     margins = (before, after + -width % TILE, before, after + -height % TILE)
-    scores_around, picture_around = F.pad(scores, margins), F.pad(picture, margins)
+    scores_around, image_around = F.pad(scores, margins), F.pad(image, margins)
     window_only = _window_only(window, scores)
     out = scores.new_empty(scores.shape)
     for top in range(0, height, TILE):
@@ -56,7 +56,7 @@ def local_product(scores: Tensor, picture: Tensor, window: int) -> Tensor:
                 slice(top, top + TILE + window - 1),
                 slice(left, left + TILE + window - 1),
             )
-            tile = _tile(scores_around[reach], picture_around[reach], window_only, window)
+            tile = _tile(scores_around[reach], image_around[reach], window_only, window)
             target = out[:, :, top : top + TILE, left : left + TILE]
             target.copy_(tile[:, :, : target.shape[2], : target.shape[3]])
     return out
@@ -70,11 +70,11 @@ def _window_only(window: int, like: Tensor) -> Tensor:
     return torch.where(both.reshape(TILE * TILE, -1), 0.0, FAR).to(like.dtype)
 
 
-def _tile(scores: Tensor, picture: Tensor, window_only: Tensor, window: int) -> Tensor:
+def _tile(scores: Tensor, image: Tensor, window_only: Tensor, window: int) -> Tensor:
     """(B, K, side, side) surroundings -> (B, K, TILE, TILE)."""
     before = window // 2
-    own = picture[:, :, before : before + TILE, before : before + TILE].flatten(2).transpose(1, 2)
-    around = picture.flatten(2)
+    own = image[:, :, before : before + TILE, before : before + TILE].flatten(2).transpose(1, 2)
+    around = image.flatten(2)
     # 1 - FALL_OFF * |own - around|^2 as one product of five columns and five rows.
     ones = own.new_ones(own.shape[0], own.shape[1], 1)
     left = torch.cat([2 * FALL_OFF * own, -FALL_OFF * own.square().sum(2, keepdim=True), ones], dim=2)
@@ -85,12 +85,12 @@ def _tile(scores: Tensor, picture: Tensor, window_only: Tensor, window: int) -> 
 
 
 @local_product.register_fake
-def _(scores: Tensor, picture: Tensor, window: int) -> Tensor:
+def _(scores: Tensor, image: Tensor, window: int) -> Tensor:
     return torch.empty_like(scores, memory_format=torch.contiguous_format)
 
 
 @counts_as(torch.ops.lcnb.local_product)
-def _flops(scores_shape: Any, picture_shape: Any, window: int, *_: Any, out_shape: Any = None, **__: Any) -> int:
+def _flops(scores_shape: Any, image_shape: Any, window: int, *_: Any, out_shape: Any = None, **__: Any) -> int:
     """Twice the multiply-adds, as the counter wants it."""
     batch, classes, height, width = scores_shape
     return 2 * batch * classes * height * width * window * window

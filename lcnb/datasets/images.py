@@ -1,4 +1,4 @@
-"""Picture files: an image as RGB, a mask as label numbers, and one clear sentence for every file that is neither.
+"""Image files: an image as RGB, a mask as label numbers, and one clear sentence for every file that is neither.
 
 Shape letters: H, W pixels.
 """
@@ -24,14 +24,14 @@ LABEL_MODES = ("1", "L", "P", "I")
 
 
 def open_image(path: Path) -> Image.Image:
-    """Open and fully decode a picture file; of an animation, its first frame.
+    """Open and fully decode an image file; of an animation, its first frame.
 
     Raises:
-        DataError: the file is missing, unreadable, empty, no picture, damaged, cut off, or absurdly large.
+        DataError: the file is missing, unreadable, empty, no image, damaged, cut off, or absurdly large.
     """
     path = Path(path)
     if path.is_dir():
-        raise DataError(f"{path} is a folder, not a picture file")
+        raise DataError(f"{path} is a folder, not an image file")
     try:
         with quiet(), Image.open(path, formats=FORMATS) as image:
             check_pixels(image, str(path))
@@ -44,7 +44,7 @@ def open_image(path: Path) -> Image.Image:
     except PermissionError:
         raise DataError(f"{path} may not be read; change its permissions") from None
     except UnidentifiedImageError:
-        fault = "is empty" if path.stat().st_size == 0 else f"is no picture ({', '.join(FORMATS)})"
+        fault = "is empty" if path.stat().st_size == 0 else f"is no image ({', '.join(FORMATS)})"
         raise DataError(f"{path} {fault}; fetch it again or convert it") from None
     except Image.DecompressionBombError:
         raise DataError(too_large(str(path))) from None
@@ -54,29 +54,29 @@ def open_image(path: Path) -> Image.Image:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Without Pillow's warnings about damaged tags and large pictures: what matters of them is an error here."""
+    """Without Pillow's warnings about damaged tags and large images: what matters of them is an error here."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
 
 
 def check_pixels(image: Image.Image, name: str) -> None:
-    """Refuse a picture by its header, before memory is taken for it: a file of a few bytes can claim any size.
+    """Refuse an image by its header, before memory is taken for it: a file of a few bytes can claim any size.
 
     Raises:
-        DataError: it claims more than `Image.MAX_IMAGE_PIXELS` (89 million unless somebody has set it).
+        DataError: it claims more than `Image.MAX_IMAGE_PIXELS` (89 million unless it was set).
     """
     if image.width * image.height > (Image.MAX_IMAGE_PIXELS or float("inf")):
         raise DataError(too_large(name))
 
 
 def too_large(name: str) -> str:
-    """The sentence about such a picture."""
+    """The sentence about such an image."""
     return f"{name} claims more than {Image.MAX_IMAGE_PIXELS or 0:,} pixels; shrink it"
 
 
 def read_image(path: Path) -> tv_tensors.Image:
-    """(3, H, W) uint8 RGB. Greyscale, palette, CMYK and 16-bit pictures are converted, transparency is dropped.
+    """(3, H, W) uint8 RGB. Greyscale, palette, CMYK and 16-bit images are converted, transparency is dropped.
 
     Raises:
         DataError: as `open_image`, or pixels that have no meaning as RGB (floating point, CIELAB, 32-bit).
@@ -86,7 +86,7 @@ def read_image(path: Path) -> tv_tensors.Image:
 
 
 def as_rgb(image: Image.Image, name: str) -> Image.Image:
-    """A picture of any mode in 8-bit RGB.
+    """An image of any mode in 8-bit RGB.
 
     Raises:
         DataError: its pixels have no meaning as RGB.
@@ -101,7 +101,7 @@ def as_rgb(image: Image.Image, name: str) -> Image.Image:
 
 
 def _eight_bit(image: Image.Image, name: str) -> Image.Image:
-    """The high byte of a 16-bit greyscale picture."""
+    """The high byte of a 16-bit greyscale image."""
     values = np.array(image).astype(np.int64)
     if values.min() < 0 or values.max() > 0xFFFF:
         raise DataError(f"{name} holds 32-bit values (mode {image.mode!r}); convert it to 8-bit RGB")
@@ -109,16 +109,16 @@ def _eight_bit(image: Image.Image, name: str) -> Image.Image:
 
 
 def read_mask(path: Path) -> torch.Tensor:
-    """(H, W) uint8 of raw label values: those of a greyscale picture, or the palette's indices.
+    """(H, W) uint8 of raw label values: those of a greyscale image, or the palette's indices.
 
     Raises:
-        DataError: as `open_image`, or the picture holds colours, fractions or values above 255.
+        DataError: as `open_image`, or the image holds colours, fractions or values above 255.
     """
     image = open_image(path)
     if image.mode.split(";")[0] not in LABEL_MODES:
         raise DataError(
             f"{path} has pixels of mode {image.mode!r} where class numbers belong; a mask is an 8-bit greyscale or "
-            "palette picture"
+            "palette image"
         )
     array = np.array(image).astype(np.int64)
     wrong = array[(array < 0) | (array > 255)]
