@@ -42,7 +42,7 @@ def frames_a_second(answer: Any) -> str | None:
 
 
 def share_for_the_talk(answer: Any) -> str | None:
-    """Fraction that has to exit at stage 1 for 17 / 4 by multiply-adds, over one-head IRNet, if none exits at stage 2."""
+    """Fraction that has to exit at stage 1 for 17 / 4 by multiply-adds, over one-head IRNet, if none exits at 2."""
     cost = cascade_cost(irnet_lc(21), 512, 512)
     first, *later = (s + h for s, h in zip(cost.stages, cost.heads, strict=True))
     rest, budget = sum(later), cost.single_head / RATIO
