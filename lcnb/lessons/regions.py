@@ -127,7 +127,7 @@ def max_pool(answer: Any) -> str | None:
             return None
         return "a value may be smaller than the number you chose for a missing neighbour; which number is below all?"
     if _near(given, _pooled(rows, table, 0.0)):
-        return "where all values are negative, zeros win; what is not active must never win, so which number is below all?"
+        return "where all values are negative, zeros win; an absent cell must never win: which number is below all?"
     if given.isinf().any():
         return "an infinity is left: is it +inf? Every cell is its own neighbour, so -inf never wins"
     if _near(given, _pooled(rows, table, -1.0)):

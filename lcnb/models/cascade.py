@@ -13,10 +13,9 @@ Two words, everywhere in this project: a **true** run really runs the later stag
 
 from __future__ import annotations
 
-import copy
 import itertools
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -141,7 +140,7 @@ class LayerCascade(CascadeRuns):
         native: bool | str = "auto",
         measure: bool = True,
     ) -> CascadeRuns:
-        """The same network prepared for inference: folded, fused, on packed rows (`lcnb.models.fused`).
+        """The same network prepared for inference: folded, fused, on packed rows (`lcnb.models.inference`).
 
         It gives the same answers up to rounding, and does not follow later changes of these weights.
 
@@ -162,12 +161,7 @@ class LayerCascade(CascadeRuns):
             NativeError: `native` is True, and there are no such kernels here; the message says why.
             CompileError: at the first image, where `compile` is True and stage 1 cannot be compiled.
         """
-        from lcnb.models import entry  # they need this class
-        from lcnb.models.inference import FusedCascade
-        from lcnb.regions import autotune
+        return self.preparation(self, dtype, device, compile, native, measure)
 
-        where = self.mean.device if device is None else torch.device(device)
-        source = self if where == self.mean.device else copy.deepcopy(self).to(where)
-        tune = autotune.chooser(native, measure)
-        wanted = entry.wanted(compile, where)
-        return FusedCascade(source, dtype, tune, compile=wanted, required=compile is True).eval()
+    preparation: ClassVar[Callable[..., CascadeRuns]]
+    """Makes the prepared form; `lcnb.models.inference`, which needs this class, sets it."""

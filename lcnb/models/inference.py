@@ -14,7 +14,7 @@ from torch import Tensor
 
 from lcnb.models.cascade import LayerCascade
 from lcnb.models.checks import check_image
-from lcnb.models.entry import Dense, Entry
+from lcnb.models.entry import Dense, Entry, wanted
 from lcnb.models.exits import ExitLedger
 from lcnb.models.fusing import Fused, FusionError
 from lcnb.models.runs import CascadeRuns, StageLogits
@@ -227,3 +227,17 @@ def _to_map(rows: Tensor, region: Region) -> Tensor:
     else:
         cells = rows.new_zeros(region.mask.numel(), rows.shape[1]).index_copy_(0, region.index, rows)
     return cells.view(batch, height, width, -1).permute(0, 3, 1, 2)
+
+
+def _prepared(
+    cascade: LayerCascade, dtype: torch.dtype, device: torch.device | str | None, compile: bool | str,
+    native: bool | str, measure: bool,
+) -> CascadeRuns:  # fmt: skip
+    """What `LayerCascade.for_inference` does."""
+    where = cascade.mean.device if device is None else torch.device(device)
+    source = cascade if where == cascade.mean.device else copy.deepcopy(cascade).to(where)
+    tune = autotune.chooser(native, measure)
+    return FusedCascade(source, dtype, tune, compile=wanted(compile, where), required=compile is True).eval()
+
+
+LayerCascade.preparation = staticmethod(_prepared)

@@ -7,19 +7,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 from torch import nn
 
 from lcnb.errors import LcnbError
 from lcnb.models.cascade import LayerCascade
-from lcnb.models.chain import costliest_chain, reached, remaining, suggested_ends
+from lcnb.models.chain import costliest_chain, inside, is_covered, macs_of, reached, remaining, suggested_ends
 from lcnb.models.cut import cut
 from lcnb.models.probe import Call, probe
-from lcnb.models.report import markdown, text
 
 EXITS = (0.23, 0.29, 0.48)
 """The paper's shares of cells that leave at stages 1, 2 and 3 (section 4, rho = .985)."""
+
+HEAD = ("module", "class", "share", "left", "on a region")
+RIGHT = (2, 3)
+"""Columns of numbers."""
+LARGE = 0.05
+"""A module with this share of the multiply-adds has a row of its own."""
 
 
 @dataclass(frozen=True)
@@ -75,10 +81,10 @@ class Inspection:
         return self.macs / max(1.0, self.macs - saved)
 
     def __str__(self) -> str:
-        return text(self)
+        return _text(self)
 
     def _repr_markdown_(self) -> str:
-        return markdown(self)
+        return _markdown(self)
 
 
 def inspect(model: nn.Module, example: Any, exits: Sequence[float] = EXITS) -> Inspection:
@@ -143,3 +149,69 @@ def _unused(model: nn.Module, calls: Sequence[Call]) -> tuple[str, ...]:
 def _around(name: str) -> list[str]:
     parts = name.split(".")
     return [".".join(parts[:i]) for i in range(1, len(parts))]
+
+
+def _text(found: Inspection) -> str:
+    """A table aligned with blanks, and what it comes to."""
+    table = [HEAD, *_rows(found)]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    table.insert(1, tuple("-" * w for w in widths))
+    lines = ["  ".join(f"{c:{'>' if i in RIGHT else '<'}{widths[i]}}" for i, c in enumerate(row)) for row in table]
+    return "\n".join([*(line.rstrip() for line in lines), "", *_summary(found)])
+
+
+def _markdown(found: Inspection) -> str:
+    """The same for a notebook."""
+    rule = ["--:" if i in RIGHT else "---" for i in range(len(HEAD))]
+    lines = [f"| {' | '.join(row)} |" for row in [HEAD, rule, *_rows(found)]]
+    return "\n".join([*lines, "", *(f"{line}  " for line in _summary(found))])
+
+
+def _rows(found: Inspection) -> list[tuple[str, ...]]:
+    """One for each module as large as one answer holds for it; small neighbours that can run share one."""
+
+    def together(call: Call) -> str:
+        alone = call.refusal is not None or call.macs >= LARGE * found.macs
+        return call.name if alone else f"{call.name.rpartition('.')[0]}."
+
+    left = remaining(found.calls, found.shares)
+    lines: list[tuple[str, ...]] = []
+    shown = [c for c in found.calls if _is_shown(c, found.calls)]
+    for _, group in groupby(shown, key=together):
+        calls = list(group)
+        macs = sum(_own(c, found.calls) for c in calls)
+        kept = sum(left[c.name] if c.refusal is None else _own(c, found.calls) for c in calls)
+        last = "" if len(calls) == 1 else f" .. {calls[-1].name.rpartition('.')[2]}"
+        lines.append(
+            (
+                calls[0].name + last,
+                " ".join(dict.fromkeys(c.kind for c in calls)),
+                f"{macs / max(1, found.macs):.1%}",
+                f"{kept / macs:.0%}" if macs else "",
+                f"no: {calls[0].refusal}" if calls[0].refusal else "yes",
+            )
+        )
+    return lines
+
+
+def _is_shown(call: Call, calls: Sequence[Call]) -> bool:
+    """Not if the module around it runs, nor if it is refused only for a module in it."""
+    blamed = any(c.refusal is not None for c in inside(call, calls))
+    return not is_covered(call, calls) and (call.refusal is None or not blamed)
+
+
+def _own(call: Call, calls: Sequence[Call]) -> int:
+    """Its multiply-adds, without the modules in it that have rows of their own."""
+    return call.macs if call.refusal is None else call.macs - macs_of(inside(call, calls))
+
+
+def _summary(found: Inspection) -> list[str]:
+    """What can be in later stages, where to cut, and what that gives."""
+    exits = " / ".join(f"{e:.0%}" for e in found.exits)
+    lines = [f"{found.macs / 1e9:.2f} GMAC in all; left: the share of the work at exits of {exits}"]
+    if found.obstacle is not None:
+        return [*lines, f"no cascade of it: {found.obstacle}"]
+    if found.ends:
+        names = ", ".join(f'"{name}"' for name in found.ends)
+        lines.append(f"cut it with lcnb.split(model, [{names}], ...), whose classifiers are not counted here")
+    return [*lines, f"speed-up to expect at these exits, by multiply-adds: {found.speedup:.2f}"]

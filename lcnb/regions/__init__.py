@@ -4,6 +4,7 @@
 modules, and a backend does the arithmetic. Nothing here knows about networks or data sets.
 """
 
+from lcnb.regions import ops  # noqa: F401  it gives functions their meaning
 from lcnb.regions.backends import Backend, backends, register, unavailable, use_backend
 from lcnb.regions.region import Region
 from lcnb.regions.tensor import RegionOpError, RegionTensor

@@ -239,3 +239,5 @@ _SPECIAL: dict[str, Callable] = {
 
 SUPPORTED = frozenset(POINTWISE | (_SPECIAL.keys() - {"max_pool2d_with_indices"}))
 """Names of all functions that take a RegionTensor."""
+
+RegionTensor.meaning = staticmethod(run)

@@ -12,7 +12,7 @@ on a region (stride, resizing, reductions over space) raises `RegionOpError`, wh
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -138,11 +138,12 @@ class RegionTensor:
 
     # The protocol.
 
+    meaning: ClassVar[Callable[[Callable, tuple, dict[str, Any]], Any]]
+    """(function, args, kwargs) -> its result; `lcnb.regions.ops`, which needs this class, sets it."""
+
     @classmethod
     def __torch_function__(cls, func: Callable, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
-        from lcnb.regions.ops import run  # ops needs this class
-
-        return run(func, args, kwargs or {})
+        return cls.meaning(func, args, kwargs or {})
 
     def __getattr__(self, name: str) -> Any:
         """`x.relu()`, `x.mul(2)`, ...: tensor methods go through the same table as functions."""
