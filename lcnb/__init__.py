@@ -4,7 +4,7 @@
     cascade = lcnb.load("streets-small")          # a three-stage IRNet
     image, mask = lcnb.load_dataset("streets", "val")[0]
     out = cascade(image[None] / 255, rho=0.985)   # stages 2 and 3 run on the open cells only
-    print(out.exits)                              # share of cells that left at each stage
+    print(out.exits)                              # fraction of cells that exited at each stage
 
 Reproduces X. Li, Z. Liu, P. Luo, C. C. Loy, X. Tang, "Not All Pixels Are Equal", CVPR 2017.
 

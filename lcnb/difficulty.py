@@ -95,7 +95,7 @@ class DifficultyCounts:
 
     @property
     def shares(self) -> Tensor:
-        """(3,) float64: share of all pixels that is easy, moderate, hard."""
+        """(3,) float64: fraction of all pixels that is easy, moderate, hard."""
         return self.counts.sum(0).double() / self.counts.sum().clamp(min=1)
 
     @property
@@ -106,6 +106,6 @@ class DifficultyCounts:
 
     @property
     def boundary_shares(self) -> Tensor:
-        """(3,) float64: share of each grade's pixels near a boundary (paper: .067, .190, .680); NaN for none."""
+        """(3,) float64: fraction of each grade's pixels near a boundary (paper: .067, .190, .680); NaN for none."""
         total = self.counts.sum(0).double()
         return self.on_boundary / torch.where(total > 0, total, torch.nan)

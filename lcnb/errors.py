@@ -6,7 +6,7 @@ from pathlib import Path
 
 REASONS = {
     errno.ENOSPC: "the disk is full; free some space, then run it again",
-    errno.EDQUOT: "your share of the disk is used up; free some space, then run it again",
+    errno.EDQUOT: "your disk quota is used up; free some space, then run it again",
     errno.EFBIG: "it would be larger than files may be here; name another place",
     errno.EROFS: "that place is read-only; name another one",
     errno.EACCES: "that place is not yours to write to; name another one",

@@ -12,7 +12,7 @@ from lcnb.datasets.base import SegmentationDataset
 
 
 def class_shares(dataset: SegmentationDataset) -> Tensor:
-    """(K,) float64: each class's share of the labelled pixels, 0 everywhere if none is labelled.
+    """(K,) float64: each class's fraction of the labelled pixels, 0 everywhere if none is labelled.
 
     Reads every mask of the split and no image.
 

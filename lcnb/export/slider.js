@@ -18,7 +18,7 @@
     await photo.decode();
   }
 
-  // The stage each cell leaves at: the first exit at which it leaves at this stop, else the last stage.
+  // The stage each cell exits at: the first exit that it takes at this stop, else the last stage.
   function stagesAt(stop) {
     const stage = new Uint8Array(h * w).fill(S - 1);
     for (let exit = S - 2; exit >= 0; exit--)

@@ -89,7 +89,7 @@ def canvas_slider(
         "present": np.unique(view.labels).tolist(),
         "unknown": UNKNOWN,
         "cost": shares(cost),
-        "panels": after if cumulative else [["the stage at which each cell leaves", "stages"], ["labels", "labels"]],
+        "panels": after if cumulative else [["the stage at which each cell exits", "stages"], ["labels", "labels"]],
         "scores": None if mask is None else _scores(view, mask, ignore_index, len(classes)),
         "packed": base64.b64encode(view.packed()).decode(),
     }
@@ -118,7 +118,7 @@ def standalone(fragment: str, title: str, below: str = "", about: str = "") -> s
 
 
 def shares(cost: CascadeCost) -> list[float]:
-    """(S,) each stage's share of the dense multiply-adds, its classifier included."""
+    """(S,) each stage's fraction of the dense multiply-adds, its classifier included."""
     return [(stage + head) / cost.dense for stage, head in zip(cost.stages, cost.heads, strict=True)]
 
 

@@ -3,7 +3,7 @@
 Shape letters: K classes, H, W pixels, h, w cells, S stages, R stops of the slider.
 
 A page that moves its slider over R stops needs no confidence finer than those stops. So a cell's confidence at an exit
-is kept as the number of stops at which it leaves there, one byte: stops rise, and a cell leaves where it is strictly
+is kept as the number of stops at which it exits there, one byte: stops rise, and a cell exits where it is strictly
 above the stop, so these are always the first n stops. Decisions at every stop are then those of `rethreshold` to the
 letter, rho = 0 (all leave) and rho = 1 (none does) included. Labels are kept for every stop as `rethreshold` gives
 them, each map as its difference from the one before; most pixels never change, so all deflate to some 20 kB.
@@ -36,7 +36,7 @@ class CachedView:
 
     Attributes:
         stops: (R,) thresholds, rising.
-        counts: (S - 1, h, w) uint8, the number of stops at which a cell leaves at each exit, if it gets there.
+        counts: (S - 1, h, w) uint8, the number of stops at which a cell exits at each exit, if it gets there.
         labels: (R, H, W) uint8.
     """
 
@@ -45,7 +45,7 @@ class CachedView:
     labels: np.ndarray
 
     def stage(self, stop: int) -> np.ndarray:
-        """(h, w) int64: the stage each cell leaves at, at that stop."""
+        """(h, w) int64: the stage each cell exits at, at that stop."""
         stage = np.full(self.counts.shape[1:], len(self.counts), dtype=np.int64)
         for exit_ in reversed(range(len(self.counts))):
             stage[stop < self.counts[exit_]] = exit_
@@ -56,7 +56,7 @@ class CachedView:
         return to_pixels(torch.from_numpy(self.stage(stop))[None], self.labels.shape[1:])[0].numpy()
 
     def exits(self, stop: int) -> list[float]:
-        """(S,) share of the cells that leave at each stage."""
+        """(S,) fraction of the cells that exit at each stage."""
         stages = len(self.counts) + 1
         return (np.bincount(self.stage(stop).ravel(), minlength=stages) / max(1, self.counts[0].size)).tolist()
 

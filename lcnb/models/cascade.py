@@ -1,4 +1,4 @@
-"""LayerCascade: one network in stages, each pixel leaves at the first stage that is sure of it.
+"""LayerCascade: one network in stages, each pixel exits at the first stage that is sure of it.
 
 Shape letters: B images, K classes, H, W pixels, h, w the 1/8 grid, S stages, N open cells.
 
@@ -8,7 +8,7 @@ included, run on those cells only (paper, section 3.2 and figure 2).
 
 Two words, everywhere in this project: a **true** run really runs the later stages on regions
 (`cascade(x, rho)`); a **cached** one re-thresholds dense stage outputs (`cascade.all_stages(x)`, then
-`cascade.rethreshold`). They differ: a cell of a true run no longer sees neighbours that have left.
+`cascade.rethreshold`). They differ: a cell of a true run no longer sees exited neighbours.
 """
 
 from __future__ import annotations

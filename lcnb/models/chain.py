@@ -82,12 +82,12 @@ def _outermost(call: Call, calls: Sequence[Call]) -> str:
 def reached(
     chain: Sequence[Call], calls: Sequence[Call], ends: Sequence[str], exits: Sequence[float]
 ) -> dict[str, float]:
-    """The share of the cells that reach each module of the chain, in [0, 1].
+    """The fraction of the cells that reach each module of the chain, in [0, 1].
 
     Args:
         chain, calls: as above.
         ends: as suggested.
-        exits: (S,) share of the cells that leave at each stage.
+        exits: (S,) fraction of the cells that exit at each stage.
     """
     found: dict[str, float] = {}
     lasts = [_outermost(call, calls) in ends for call in chain]
@@ -99,7 +99,7 @@ def reached(
 
 
 def remaining(calls: Sequence[Call], shares: Mapping[str, float]) -> dict[str, float]:
-    """Multiply-adds of each module that are left when these modules see these shares of the cells."""
+    """Multiply-adds of each module that are left when these modules see these fractions of the cells."""
     found: dict[str, float] = {}
     for call in reversed(calls):  # what is in a module comes behind it
         inner = inside(call, calls)

@@ -39,10 +39,10 @@ class CascadeCost:
         return sum(self.stages) + self.heads[-1]
 
     def of(self, work: Tensor) -> Tensor:
-        """Multiply-accumulates of a run that computed these shares of the cells.
+        """Multiply-accumulates of a run that computed these fractions of the cells.
 
         Args:
-            work: (B, S) share of cells each stage computed, `CascadeOutput.work`.
+            work: (B, S) fraction of cells each stage computed, `CascadeOutput.work`.
 
         Returns:
             (B,) float64; in main memory where the device knows no float64 (MPS).

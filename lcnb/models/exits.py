@@ -1,8 +1,8 @@
-"""Who leaves where: confidence, thresholds and the ledger that every kind of run shares.
+"""Exit decisions: confidence, thresholds and the ledger that every kind of run shares.
 
 Shape letters: B images, K classes, h, w the 1/8 grid, S stages, H, W pixels.
 
-A criterion turns logits into a confidence in [0, 1]; a cell leaves when its confidence is strictly above
+A criterion turns logits into a confidence in [0, 1]; a cell exits when its confidence is strictly above
 rho (paper, section 3.2). The same `ExitLedger` serves true runs, cached re-thresholding and the masks of
 cascade training, so that the three cannot disagree.
 """
@@ -91,7 +91,7 @@ class PlannedExits:
         self.still_open = iter(still_open)
 
     def __call__(self, logits: Tensor) -> Tensor:
-        """(B, K, h, w) -> (B, h, w) float32: 0 where a cell stays, 1 where it leaves."""
+        """(B, K, h, w) -> (B, h, w) float32: 0 where a cell continues, 1 where it exits."""
         confidence = max_softmax(logits)
         keep = next(self.still_open, None)
         return confidence if keep is None else torch.where(keep, 0.0, 1.0)
@@ -110,8 +110,8 @@ class CascadeOutput:
         logits: (B, K, h, w), at each cell those of the stage it left at.
         stage: (B, h, w) int64 in 0 .. S-1, the stage each cell left at.
         confidence: (B, h, w) float32, the criterion's value there.
-        exits: (B, S) float32, share of the cells that left at each stage; rows sum to 1.
-        work: (B, S) float32, share of the cells that each stage computed (more than what reached it if halo > 0).
+        exits: (B, S) float32, fraction of the cells that exited at each stage; rows sum to 1.
+        work: (B, S) float32, fraction of the cells that each stage computed (more than what reached it if halo > 0).
         mode: "true" (the later stages ran on regions) or "cached" (dense stage outputs re-thresholded).
     """
 
@@ -129,7 +129,7 @@ class CascadeOutput:
 
 
 class ExitLedger:
-    """Notes, stage by stage, which cells leave and with what.
+    """Notes, stage by stage, which cells exit and with what.
 
     Args:
         rho: one threshold per exit, S - 1 of them.

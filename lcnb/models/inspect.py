@@ -19,13 +19,13 @@ from lcnb.models.cut import cut
 from lcnb.models.probe import Call, probe
 
 EXITS = (0.23, 0.29, 0.48)
-"""The paper's shares of cells that leave at stages 1, 2 and 3 (section 4, rho = .985)."""
+"""The paper's fractions of cells that exit at stages 1, 2 and 3 (section 4, rho = .985)."""
 
 HEAD = ("module", "class", "share", "left", "on a region")
 RIGHT = (2, 3)
 """Columns of numbers."""
 LARGE = 0.05
-"""A module with this share of the multiply-adds has a row of its own."""
+"""A module with this fraction of the multiply-adds has a row of its own."""
 
 
 @dataclass(frozen=True)
@@ -36,10 +36,10 @@ class Inspection:
         calls: every module that ran, in the order of its first call, with name, kind, macs and refusal (why it cannot
             run on a region and the way out; None if it can).
         macs: multiply-accumulates of the whole network on the example.
-        exits: (S,) share of the cells that leave at each stage.
+        exits: (S,) fraction of the cells that exit at each stage.
         ends: names to give to `lcnb.split`, the last module of each stage; empty where there is nothing to cut.
         obstacle: why `split` would refuse them, or None.
-        shares: by name, the share of the cells that reach a module of a later stage at these exits.
+        shares: by name, the fraction of the cells that reach a module of a later stage at these exits.
         unused: names of the modules that did not run.
     """
 
@@ -67,7 +67,7 @@ class Inspection:
         return self[name].refusal is None
 
     def share(self, name: str) -> float:
-        """The module's share of the multiply-adds, in [0, 1]."""
+        """The module's fraction of the multiply-adds, in [0, 1]."""
         return self[name].macs / max(1, self.macs)
 
     @property
@@ -96,7 +96,7 @@ def inspect(model: nn.Module, example: Any, exits: Sequence[float] = EXITS) -> I
     Args:
         model: any network, or a `LayerCascade`; nothing in it is changed.
         example: what it takes, for most (B, 3, H, W); a small image is enough (64x64), on the model's device.
-        exits: (S,) share of the cells that leave at each stage, S >= 2, for the speed-up; they add up to 1.
+        exits: (S,) fraction of the cells that exit at each stage, S >= 2, for the speed-up; they add up to 1.
 
     Raises:
         ValueError: `exits` are not at least two shares that add up to 1, or not one for each stage of a cascade.
@@ -111,7 +111,7 @@ def inspect(model: nn.Module, example: Any, exits: Sequence[float] = EXITS) -> I
     if not isinstance(model, nn.Module):
         raise TypeError(f"inspect takes a network (torch.nn.Module), got {type(model).__name__}")
     if len(shares) < 2 or not min(shares) >= 0 or not abs(sum(shares) - 1) <= 1e-3:  # so that NaN is none
-        raise ValueError(f"exits are the shares of cells that leave at each of two or more stages, sum 1; got {exits}")
+        raise ValueError(f"exits are the fractions of cells that exit at each stage, two or more, sum 1; got {exits}")
     if isinstance(model, LayerCascade):
         return _of_cascade(model, example, shares)
     calls, macs = probe(model, example)
@@ -208,7 +208,7 @@ def _own(call: Call, calls: Sequence[Call]) -> int:
 def _summary(found: Inspection) -> list[str]:
     """What can be in later stages, where to cut, and what that gives."""
     exits = " / ".join(f"{e:.0%}" for e in found.exits)
-    lines = [f"{found.macs / 1e9:.2f} GMAC in all; left: the share of the work at exits of {exits}"]
+    lines = [f"{found.macs / 1e9:.2f} GMAC in all; left: the fraction of the work at exits of {exits}"]
     if found.obstacle is not None:
         return [*lines, f"no cascade of it: {found.obstacle}"]
     if found.ends:

@@ -54,7 +54,7 @@ class CascadeRuns(nn.Module):
         return self
 
     def _walk(self, x: Tensor, ledger: ExitLedger, halo: int) -> Iterator[Tensor]:
-        """Run stage after stage on what is still open; yields the (B,) share of the cells that each computed."""
+        """Run stage after stage on what is still open; yields the (B,) fraction of the cells that each computed."""
         raise NotImplementedError
 
     def all_stages(self, x: Tensor) -> StageLogits:

@@ -19,7 +19,7 @@ from lcnb.models.flow import leaves, map_tensors, tensors
 from lcnb.regions import Region, RegionOpError, RegionTensor
 
 TOLERANCE = {torch.float64: 1e-6, torch.float32: 1e-3}
-"""Largest difference between dense and region, as a share of the largest value; .05 for shorter numbers."""
+"""Largest difference between dense and region, as a fraction of the largest value; .05 for shorter numbers."""
 
 
 @contextmanager

@@ -35,7 +35,7 @@ def reliability(accuracy: np.ndarray, confidence: np.ndarray, counts: np.ndarray
     edges = (np.arange(bins) + 0.5) / bins
     for s, axis in enumerate(axes[0]):
         share = counts[s] / max(1, counts[s].sum())
-        axis.bar(edges, share, width=0.9 / bins, color="#d1d5db", label="share of the pixels")
+        axis.bar(edges, share, width=0.9 / bins, color="#d1d5db", label="fraction of the pixels")
         axis.plot([0, 1], [0, 1], color=MUTED, linewidth=1.2, linestyle=":", label="as right as it says")
         colour = STAGE_LINES[s % len(STAGE_LINES)]
         axis.plot(confidence[s], accuracy[s], color=colour, marker="o", markersize=4.5, label="measured")

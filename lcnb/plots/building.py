@@ -36,10 +36,10 @@ def where_it_sits(
 
 
 def cost_plane(first: Sequence[float], rows: Sequence[tuple[str, Sequence[float]]], dense: float) -> Figure:
-    """Multiply-adds left, against the share of cells that leaves at stage 1.
+    """Multiply-adds left, against the fraction of cells that exits at stage 1.
 
     Args:
-        first: shares that leave at stage 1.
+        first: shares that exit at stage 1.
         rows: (name, GMAC at each share), from expensive to cheap.
         dense: GMAC of the plain network.
     """

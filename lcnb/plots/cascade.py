@@ -42,7 +42,7 @@ def to_array(image: Tensor) -> np.ndarray:
 
 
 def stage_overlay(image: np.ndarray, out: CascadeOutput, alpha: float = 0.6) -> np.ndarray:
-    """The image with the stage each pixel left at laid over it: (H, W, 3) uint8."""
+    """The image with the stage at which each pixel exited laid over it: (H, W, 3) uint8."""
     colours = stage_colours(out.exits.shape[1])
     return blend(image, colourise(out.pixel_stage()[0].cpu().numpy(), colours), alpha)
 
@@ -65,7 +65,7 @@ def three_regions(image: Tensor, out: CascadeOutput, classes: Sequence[str]) -> 
     shares = out.exits[0].tolist()
     colours = stage_colours(len(shares))
     legend = {f"stage {s + 1}: {share:.0%} of the cells": colours[s] for s, share in enumerate(shares)}
-    return panels([row], ["input", "where each cell leaves", "labels"], legend=legend)
+    return panels([row], ["input", "where each cell exits", "labels"], legend=legend)
 
 
 def cumulative_stages(
@@ -95,7 +95,7 @@ def cumulative_stages(
 
 
 def exits_over_rho(rhos: Sequence[float], exits: np.ndarray, rho: float | None = None) -> Figure:
-    """Share of cells that leave at each stage as the threshold rises: (R,) rhos, (R, S) shares."""
+    """Fraction of cells that exit at each stage as the threshold rises: (R,) rhos, (R, S) shares."""
     fig, axes = figure(6.4, 3.0)
     axis = axes[0, 0]
     positions = np.arange(len(rhos))
@@ -103,7 +103,7 @@ def exits_over_rho(rhos: Sequence[float], exits: np.ndarray, rho: float | None =
     colours = [hexadecimal(c) for c in legend.values()]
     axis.stackplot(positions, exits.T, colors=colours, labels=list(legend), linewidth=0)
     axis.set_xticks(positions, [f"{r:g}" for r in rhos])
-    axis.set(xlim=(0, len(rhos) - 1), ylim=(0, 1), xlabel="threshold ρ", ylabel="share of cells")
+    axis.set(xlim=(0, len(rhos) - 1), ylim=(0, 1), xlabel="threshold ρ", ylabel="fraction of cells")
     axis.yaxis.set_major_formatter(lambda v, _: f"{v:.0%}")
     if rho in list(rhos):
         axis.axvline(list(rhos).index(rho), color=ACCENT, linewidth=1.5)  # type: ignore[arg-type]
@@ -128,7 +128,7 @@ def class_exits(by_class: np.ndarray, entering: np.ndarray, classes: Sequence[st
         left.barh(range(len(order)), by_class[order, s], left=start, color=hexadecimal(colour), label=name)
         start += by_class[order, s]
     left.set_yticks(range(len(order)), [classes[k] for k in order])
-    left.set_title("where the pixels of a class leave", loc="left")
+    left.set_title("where the pixels of a class exit", loc="left")
     left.set(xlim=(0, 1))
     left.xaxis.set_major_formatter(lambda v, _: f"{v:.0%}")
     left.grid(axis="y", visible=False)

@@ -18,7 +18,7 @@ from lcnb.plots.cascade import label_map, to_array
 from lcnb.plots.style import figure, panels
 
 PAPER_BOUNDARY = (0.067, 0.190, 0.680)
-"""Share of easy, moderate and hard pixels that lie on boundaries (paper, figure 1)."""
+"""Fraction of easy, moderate and hard pixels that lie on boundaries (paper, figure 1)."""
 
 
 def difficulty_overlay(image: np.ndarray, grade: Tensor, alpha: float = 0.62) -> np.ndarray:
@@ -66,7 +66,7 @@ def confidence_histogram(confidence: Tensor, right: Tensor, threshold: float = T
 
 
 def shares_by_class(counts: np.ndarray, classes: Sequence[str]) -> Figure:
-    """Figure 1, bottom: each class's share of the pixels, and how it splits into easy, moderate and hard.
+    """Figure 1, bottom: each class's fraction of the pixels, and how it splits into easy, moderate and hard.
 
     Args:
         counts: (K, 3) pixels.
@@ -80,7 +80,7 @@ def shares_by_class(counts: np.ndarray, classes: Sequence[str]) -> Figure:
     for y, value in enumerate(share):
         left.text(value, y, f" {value:.1%}", va="center", fontsize=8, color=MUTED)
     left.set_yticks(range(len(order)), [classes[k] for k in order])
-    left.set_title("share of all pixels", loc="left")
+    left.set_title("fraction of all pixels", loc="left")
     left.set(xlim=(0, share.max() * 1.18))
     start = np.zeros(len(order))
     for g, name in enumerate(NAMES):
@@ -96,7 +96,7 @@ def shares_by_class(counts: np.ndarray, classes: Sequence[str]) -> Figure:
 
 
 def boundary_shares(measured: Sequence[float], paper: Sequence[float] = PAPER_BOUNDARY) -> Figure:
-    """Share of easy, moderate and hard pixels that lie near a boundary, beside the paper's."""
+    """Fraction of easy, moderate and hard pixels that lie near a boundary, beside the paper's."""
     fig, axes = figure(6.4, 3.0)
     axis, places = axes[0, 0], np.arange(3)
     for offset, values, colour, name in (
@@ -114,12 +114,12 @@ def boundary_shares(measured: Sequence[float], paper: Sequence[float] = PAPER_BO
 
 
 def class_shares(shares: np.ndarray, edge_shares: np.ndarray, classes: Sequence[str]) -> Figure:
-    """What a data set's masks alone tell: each class's share of the pixels, and how much of it lies near a boundary."""
+    """What the masks alone tell: each class's fraction of the pixels, and how much of it lies near a boundary."""
     order = [k for k in np.argsort(shares) if shares[k] > 0]
     fig, axes = figure(9.6, 0.6 + 0.27 * len(order), 1, 2, sharey=True)
     colours = [hexadecimal(class_colours(list(classes))[k]) for k in order]
     for axis, values, title in (
-        (axes[0, 0], shares, "share of all labelled pixels"),
+        (axes[0, 0], shares, "fraction of all labelled pixels"),
         (axes[0, 1], edge_shares, "of these, near a boundary"),
     ):
         axis.barh(range(len(order)), values[order], color=colours, edgecolor="#9ca3af", linewidth=0.5)

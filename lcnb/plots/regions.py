@@ -50,7 +50,7 @@ def _rgb(colour: str) -> np.ndarray:
 
 
 def break_even(shares: Sequence[float], ratios: Mapping[str, Sequence[float]]) -> Figure:
-    """Time over the dense time against the share of active cells; below 1 the region run wins.
+    """Time over the dense time against the fraction of active cells; below 1 the region run wins.
 
     Args:
         shares: in [0, 1].
@@ -65,6 +65,6 @@ def break_even(shares: Sequence[float], ratios: Mapping[str, Sequence[float]]) -
     axis.plot([0, 1], [0, 1], color=LINES[0], linewidth=1, linestyle=":", label="work falls, time falls alike")
     for (name, values), colour, mark in zip(ratios.items(), LINES[1:], MARKS[1:], strict=False):
         axis.plot(shares, values, color=colour, marker=mark, markersize=5, label=name)
-    axis.set(xlim=(0, 1.02), ylim=(0, top), xlabel="share of cells that are active", ylabel="time / dense time")
+    axis.set(xlim=(0, 1.02), ylim=(0, top), xlabel="fraction of cells that are active", ylabel="time / dense time")
     axis.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=1 + len(ratios), frameon=False, fontsize=9)
     return fig

@@ -16,7 +16,7 @@ BLUE, ORANGE, BLACK = "#0072b2", "#d55e00", "#111827"
 
 
 def thresholds(found: Mapping[str, Any], printed: Mapping[str, Any]) -> Figure:
-    """Table 1: who leaves, and what it costs, by threshold.
+    """Table 1: what exits, and what it costs, by threshold.
 
     Args:
         found: as `lcnb reproduce T1` writes it.

@@ -16,7 +16,7 @@ MARKS = ("o", "s", "^", "D", "v", "P", "X")
 
 
 def blocks_on_regions(found: Sequence[Mapping[str, Any]], titles: Sequence[str], path: str = "rows") -> Figure:
-    """Time over the dense time, against the share of active cells, a line a block.
+    """Time over the dense time, against the fraction of active cells, a line a block.
 
     Args:
         found: results of `lcnb bench ops`, a panel each.
@@ -33,7 +33,7 @@ def blocks_on_regions(found: Sequence[Mapping[str, Any]], titles: Sequence[str],
         for (name, points), colour, mark in zip(panel.items(), LINES, MARKS, strict=False):
             axis.plot(*zip(*points, strict=True), color=colour, marker=mark, markersize=4.5, linewidth=1.3, label=name)
         axis.text(0.01, 1.02, "dense is faster above this line", fontsize=8.5, color="#4b5563")
-        axis.set(xlim=(0, 1.03), ylim=(0, top), xlabel="share of cells that are active", title=title)
+        axis.set(xlim=(0, 1.03), ylim=(0, top), xlabel="fraction of cells that are active", title=title)
     axes[0, 0].set_ylabel("time / time of the dense block")
     axes[0, -1].legend(loc="lower right", fontsize=8)
     return fig

@@ -46,7 +46,7 @@ def frame_times(milliseconds: Mapping[str, Sequence[float]]) -> Figure:
 
 
 def exits_over_frames(exits: Sequence[Sequence[float]]) -> Figure:
-    """Share of the cells that left at each stage, stacked, frame by frame.
+    """Fraction of the cells that exited at each stage, stacked, frame by frame.
 
     Args:
         exits: (T, S), rows sum to 1.
@@ -68,7 +68,7 @@ def shares_over_frames(shares: Mapping[str, Sequence[float]], ylabel: str) -> Fi
 
     Args:
         shares: T values in [0, 1] each, by name.
-        ylabel: what they are shares of.
+        ylabel: what they are fractions of.
     """
     fig, axes = figure(9.6, 2.9)
     axis = axes[0, 0]

@@ -64,7 +64,7 @@ class TrainConfig:
         freeze: modules at the start of stage 1 (the stem, then blocks) that keep their weights.
         warmup: steps of the warm-up; in the second step at most a tenth of it.
         stage_weights: of the S losses (the paper's are equal).
-        class_weight: c of the weights 1 / log(c + share of the class) (Paszke et al., ENet); None for none.
+        class_weight: c of the weights 1 / log(c + fraction of the class) (Paszke et al., ENet); None for none.
         jaccard: factor of a soft Jaccard loss beside each stage's softmax loss (`losses.soft_jaccard`).
         teacher: weights, a name or a path, whose last stage every stage imitates where it is trained; it runs dense,
             so a stage that runs on regions learns to do without the neighbours that it does not see. None: no teacher.

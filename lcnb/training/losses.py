@@ -17,7 +17,7 @@ from lcnb.models.labels import to_pixels, upsampled
 
 
 def class_weights(dataset: SegmentationDataset, c: float) -> Tensor:
-    """(K,) float32: 1 / log(c + share of the class), scaled to a mean of 1 (Paszke et al., ENet).
+    """(K,) float32: 1 / log(c + fraction of the class), scaled to a mean of 1 (Paszke et al., ENet).
 
     Args:
         dataset: whose masks are counted, every one.

@@ -25,7 +25,7 @@ SHARES = tuple(np.round(np.arange(0.15, 1.001, 0.05), 2).tolist())
 
 
 class BudgetExplorer(ThresholdExplorer):
-    """A slider for a share of the dense multiply-adds, a read-out and an image.
+    """A slider for a fraction of the dense multiply-adds, a read-out and an image.
 
     Args:
         cascade: in eval mode.
@@ -52,7 +52,7 @@ class BudgetExplorer(ThresholdExplorer):
         super().__init__(cascade, images, classes, share, **others)
 
     def _sliders(self, rho: float, sliders: int) -> list[NumberSlider]:
-        return [NumberSlider("work", SHARES, rho, self._update, "share of the dense multiply-adds, from 0 to 1")]
+        return [NumberSlider("work", SHARES, rho, self._update, "fraction of the dense multiply-adds, from 0 to 1")]
 
     @property
     def choice(self) -> Choice:

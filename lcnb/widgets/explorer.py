@@ -1,4 +1,4 @@
-"""The threshold slider: drag rho and see who leaves where.
+"""The threshold slider: drag rho and see which cells exit where.
 
 Shape letters: H, W pixels, S stages.
 

@@ -28,7 +28,7 @@ DIMMED = 0.25
 
 
 class RegionExplorer(ipw.VBox):
-    """A slider over the share of active cells, a menu of masks, and the measured time of a layer or stage on them.
+    """A slider over the fraction of active cells, a menu of masks, and the measured time of a layer or stage on them.
 
     While the slider moves, the work is counted; after 300 ms of rest the layer really runs, in turns with the dense
     one, and the read-out shows both medians.

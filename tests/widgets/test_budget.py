@@ -54,4 +54,4 @@ def test_a_budget_below_the_least_says_so_and_shows_the_cheapest(widget):
 
 
 def test_the_number_field_says_what_it_takes(widget):
-    assert widget.controls[0].number.tooltip.startswith("share of the dense multiply-adds")
+    assert widget.controls[0].number.tooltip.startswith("fraction of the dense multiply-adds")
