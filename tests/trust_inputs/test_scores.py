@@ -146,5 +146,5 @@ def test_what_is_no_network():
         with pytest.raises(TypeError, match="inspect takes a network"):
             lcnb.inspect(what, torch.rand(1, 3, 16, 16))
     for shares in ((NAN, 1), (1,), (-1, 2), (0.5, 0.6)):
-        with pytest.raises(ValueError, match="exits are the shares"):
+        with pytest.raises(ValueError, match="exits are the fractions"):
             lcnb.inspect(NET, torch.rand(1, 3, 16, 16), exits=shares)
