@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from lcnb.evaluation import ConfusionMatrix, bootstrap_miou, evaluate
-from lcnb.evaluation.bootstrap import bootstrap_share, miou, multiplicities, times_drawn
+from lcnb.evaluation.bootstrap import bootstrap_share, multiplicities, times_drawn
+from lcnb.evaluation.metrics import miou
 
 RIGHT, WRONG = torch.tensor([[4, 0], [0, 4]]), torch.tensor([[0, 4], [4, 0]])
 
