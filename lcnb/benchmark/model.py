@@ -79,19 +79,16 @@ class _Runs:
         """Of one run."""
         return PlannedExits(self.masks) if self.masks else max_softmax
 
-    def once(self, turn: int) -> Any:
+    def once(self, turn: int, mark: Callable[[], object] | None = None) -> Any:
         """A true run on the round's images."""
-        return self._run(turn)
+        x, criterion = self.inputs[turn], self.criterion()
+        return self.cascade(x, self.rho, criterion=criterion, halo=self.settings.halo, mark=mark)
 
     def stages(self, turn: int) -> list[float]:
         """Seconds of each of the S stages and of the labels."""
-        self._run(turn, mark=self.watch.mark)
+        self.once(turn, self.watch.mark)
         *stages, labels = self.watch.laps()
         return [*stages, *[0.0] * (self.cascade.stage_count - len(stages)), labels]
-
-    def _run(self, turn: int, **options: Any) -> Any:
-        x = self.inputs[turn]
-        return self.cascade(x, self.rho, criterion=self.criterion(), halo=self.settings.halo, **options)
 
 
 def bench_model(
