@@ -48,7 +48,7 @@ SOLUTIONS = NOTEBOOKS / "solutions"
 TIMEOUT = 300
 SHOWS = (
     "lcnb.plots", "lcnb.widgets", "lcnb.export", "lcnb.palettes", "lcnb.video.drawing", "lcnb.reproduction.ledger",
-    "lcnb.reproduction.judges", "lcnb.reproduction.paper",
+    "lcnb.reproduction.paper",
 )  # fmt: skip
 """What draws, and what says what is printed."""
 BY_NAME = ("lcnb.plots", "lcnb.widgets", "lcnb.video")

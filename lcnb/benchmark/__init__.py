@@ -6,7 +6,8 @@ open; `ops.py`, `model.py`, `systems.py` and `training.py` are the benchmarks, `
 
 from lcnb.benchmark.document import SCHEMA, document
 from lcnb.benchmark.load import BusyError, Load, LoadWatch
-from lcnb.benchmark.protocol import Opponent, Protocol, Stopwatch, Times, measure, stopwatch_for
+from lcnb.benchmark.protocol import Opponent, Protocol, Times, measure
+from lcnb.clock import Stopwatch, stopwatch_for
 
 __all__ = [
     "SCHEMA",

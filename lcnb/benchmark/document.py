@@ -8,7 +8,8 @@ from typing import Any
 import torch
 
 from lcnb.benchmark.load import Load, busy_sentence
-from lcnb.benchmark.protocol import Protocol, stopwatch_for
+from lcnb.benchmark.protocol import Protocol
+from lcnb.clock import stopwatch_for
 from lcnb.machine import command, machine, versions
 
 SCHEMA = "lcnb-bench-1"

@@ -1,11 +1,12 @@
-"""The pictures of a benchmark, on the host or already on the device.
+"""The images of a benchmark, on the host or already on the device.
 
 Shape letters: B images, H, W pixels.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -25,7 +26,7 @@ class Inputs:
 
     def __init__(self, batches: Sequence[Tensor], device: str, resident: bool = False) -> None:
         if not batches:
-            raise ValueError("a benchmark needs at least one picture")
+            raise ValueError("a benchmark needs at least one image")
         self.device = torch.device(device)
         self.copies = self.device.type == "cuda" and not resident
         kept = [b.pin_memory() if self.copies else b.to(self.device) for b in batches]
@@ -44,27 +45,31 @@ class Inputs:
         batch = self.batches[turn % len(self.batches)]
         return batch.to(self.device, non_blocking=True) if self.copies else batch
 
+    def fed(self, form: Callable[[Tensor], Any]) -> Callable[[int], Any]:
+        """A call that takes the number of a round and gives `form` that round's batch."""
+        return lambda turn: form(self[turn])
+
 
 def timed(cuda: bool, resident: bool) -> dict[str, list[str]]:
     """What the times of a whole network include and what not.
 
     Args:
         cuda: a CUDA device is among those measured.
-        resident: pictures lie on it already.
+        resident: images lie on it already.
     """
     inside = ["normalisation", "all stages", "exits, masks, neighbour tables", "upsampling and argmax to labels"]
-    outside = ["reading and decoding the picture"]
+    outside = ["reading and decoding the image"]
     if cuda:
-        (outside if resident else inside).append("host-to-device copy of float32 pictures (CUDA)")
+        (outside if resident else inside).append("host-to-device copy of float32 images (CUDA)")
     return {"inside": inside, "outside": outside}
 
 
 def noise(batch: int, height: int, width: int, seed: int = 0) -> Tensor:
-    """(B, 3, H, W) float32 of uniform noise: what a picture shows has no part in the time of a planned run."""
+    """(B, 3, H, W) float32 of uniform noise: what an image shows has no part in the time of a planned run."""
     return torch.rand(batch, 3, height, width, generator=torch.Generator().manual_seed(seed))
 
 
-def pictures(images: Sequence[Tensor], batch: int) -> list[Tensor]:
+def batched(images: Sequence[Tensor], batch: int) -> list[Tensor]:
     """Batches of images in their order; images that do not fill a batch are left out.
 
     Args:

@@ -1,6 +1,6 @@
-"""Is anybody else computing here? A time taken on a busy machine means nothing.
+"""Is this machine quiet? A time taken on a busy one means nothing.
 
-Three signs: how idle the processors are before we begin, what share of them others use while we measure, and how far
+Three signs: how idle the processors are before we begin, what fraction of them others use while we measure, and how far
 the repeats of the same work lie apart. The first two need psutil (extra `notebooks`); without it they are unknown.
 """
 
@@ -112,7 +112,7 @@ class LoadWatch:
         first = usage()
         time.sleep((LOOK if look is None else look) if first is not None else 0)
         self._start = usage()
-        self.idle = idle_share(first, self._start)
+        self.idle, _ = used(first, self._start)
         if self.idle is not None and self.idle < IDLE_NEEDED and not even_if_busy:
             raise BusyError(
                 f"this machine is busy: its processors are idle for {self.idle:.0%} of the time and "
@@ -125,26 +125,19 @@ class LoadWatch:
         Args:
             times: all that were taken; only steady ones of more than a moment are looked at.
         """
-        others = others_share(self._start, usage())
+        _, others = used(self._start, usage())
         apart = [t.spread for t in times if t.steady and t.p50 >= SPREAD_FROM and len(t.seconds) > 3]
         spread = Times(tuple(apart)).quantile(MOST) if apart else 0.0
         return Load(self.idle, others, spread, reasons(self.idle, others, spread))
 
 
-def idle_share(before: Usage | None, after: Usage | None) -> float | None:
-    """Of the processors' time between two moments; None where it is not known."""
+def used(before: Usage | None, after: Usage | None) -> tuple[float | None, float | None]:
+    """Fractions of the processors' time between two moments that were idle, and used by other processes; None where
+    they are not known."""
     if before is None or after is None or after.total <= before.total:
-        return None
-    return min(1.0, max(0.0, (after.idle - before.idle) / (after.total - before.total)))
-
-
-def others_share(before: Usage | None, after: Usage | None) -> float | None:
-    """What processes other than this one used, of the processors' time; None where it is not known."""
-    if before is None or after is None or after.total <= before.total:
-        return None
-    span = after.total - before.total
-    busy = span - (after.idle - before.idle)
-    return min(1.0, max(0.0, (busy - (after.own - before.own)) / span))
+        return None, None
+    span, idle, own = after.total - before.total, after.idle - before.idle, after.own - before.own
+    return min(1.0, max(0.0, idle / span)), min(1.0, max(0.0, (span - idle - own) / span))
 
 
 def reasons(idle: float | None, others: float | None, spread: float) -> list[str]:

@@ -40,7 +40,7 @@ def _boundaries(batch: int, height: int, width: int, generator: Generator) -> Te
 
 
 def _random(batch: int, height: int, width: int, generator: Generator) -> Tensor:
-    """Single cells anywhere: the worst case, and no picture."""
+    """Single cells anywhere: the worst case, and like no image."""
     return torch.rand(batch, height, width, generator=generator)
 
 

@@ -2,9 +2,9 @@
 
 Shape letters: B images, S stages.
 
-Opponents, in turns on the same pictures: the cascade at its exits; plain one-head IRNet (batch-norm folded,
+Opponents, in turns on the same images: the cascade at its exits; plain one-head IRNet (batch-norm folded,
 channels-last, eager: oneDNN's or cuDNN's own convolutions), perhaps compiled; the prepared cascade at rho = 1, where
-nobody leaves; and all stages with their heads. Where the plain form is compiled, so is stage 1 of the prepared ones.
+no cell exits; and all stages with their heads. Where the plain form is compiled, so is stage 1 of the prepared ones.
 Where there are kernels of ours for the CPU, the cascade takes part once more without them.
 The speed-up is over the fastest dense form; the one over the plain form stands apart. Time by stage (paper,
 figure 7b) and by kind of work come from rounds of their own.
@@ -22,8 +22,9 @@ from torch import Tensor
 
 from lcnb.benchmark.inputs import Inputs
 from lcnb.benchmark.parts import time_parts
-from lcnb.benchmark.protocol import Opponent, Protocol, Stopwatch, Times, measure, stopwatch_for
+from lcnb.benchmark.protocol import Opponent, Protocol, Times, measure
 from lcnb.benchmark.runners import compiled, labels_of, plain, prepared
+from lcnb.clock import Stopwatch, stopwatch_for
 from lcnb.models import Criterion, FusedCascade, LayerCascade, cascade_cost, max_softmax
 from lcnb.models.entry import CompileError
 from lcnb.models.exits import PLANNED_RHO, PlannedExits
@@ -78,19 +79,16 @@ class _Runs:
         """Of one run."""
         return PlannedExits(self.masks) if self.masks else max_softmax
 
-    def once(self, turn: int) -> Any:
-        """A true run on the round's pictures."""
-        return self._run(turn)
+    def once(self, turn: int, mark: Callable[[], object] | None = None) -> Any:
+        """A true run on the round's images."""
+        x, criterion = self.inputs[turn], self.criterion()
+        return self.cascade(x, self.rho, criterion=criterion, halo=self.settings.halo, mark=mark)
 
     def stages(self, turn: int) -> list[float]:
         """Seconds of each of the S stages and of the labels."""
-        self._run(turn, mark=self.watch.mark)
+        self.once(turn, self.watch.mark)
         *stages, labels = self.watch.laps()
         return [*stages, *[0.0] * (self.cascade.stage_count - len(stages)), labels]
-
-    def _run(self, turn: int, **options: Any) -> Any:
-        x = self.inputs[turn]
-        return self.cascade(x, self.rho, criterion=self.criterion(), halo=self.settings.halo, **options)
 
 
 def bench_model(
@@ -104,7 +102,7 @@ def bench_model(
 
     Args:
         cascade: in eval mode, on the inputs' device.
-        inputs: the pictures; round n takes batch n.
+        inputs: the images; round n takes batch n.
         settings: how.
         protocol: rounds; see that there are as many as there are batches.
         progress: called with rounds done and rounds in all.
@@ -155,7 +153,7 @@ def _compiled_runs(cascade: LayerCascade, eager: _Runs, failed: dict[str, str]) 
 
 
 def _opponents(cascade: LayerCascade, runs: _Runs, failed: dict[str, str]) -> list[Opponent]:
-    """All who take part; who cannot is noted in `failed`, with the reason."""
+    """All that take part; those that cannot are noted in `failed`, with the reason."""
     inputs, settings, device = runs.inputs, runs.settings, str(runs.inputs.device)
     others: list[Opponent] = []
     fused = runs.cascade if settings.path == "fused" else prepared(cascade, settings.dtype, device)
@@ -170,8 +168,8 @@ def _opponents(cascade: LayerCascade, runs: _Runs, failed: dict[str, str]) -> li
         others = [Opponent(TORCHS, without.once, steady=len(inputs) == 1)]
     forms[RHO_ONE] = lambda x: fused(x, 1.0).labels
     forms[ALL] = labels_of(lambda x: fused.all_stages(x)[-1])
-    dense = [Opponent(name, _on(form, inputs), steady=inputs.one_size) for name, form in forms.items()]
-    # With true masks, pictures differ in their work.
+    dense = [Opponent(name, inputs.fed(form), steady=inputs.one_size) for name, form in forms.items()]
+    # With true masks, images differ in their work.
     return [Opponent(CASCADE, runs.once, steady=len(inputs) == 1), *others, *dense]
 
 
@@ -184,10 +182,6 @@ def _tried(form: Callable[[Tensor], Any], inputs: Inputs) -> Callable[[Tensor], 
     """The form, once it has run: it compiles here."""
     form(inputs[0])
     return form
-
-
-def _on(form: Callable[[Tensor], Any], inputs: Inputs) -> Callable[[int], Any]:
-    return lambda turn: form(inputs[turn])
 
 
 def _by_stage(runs: _Runs, protocol: Protocol) -> dict[str, Any]:

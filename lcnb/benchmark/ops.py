@@ -1,6 +1,6 @@
 """`lcnb bench ops`: IRNet's blocks and layers on regions, against dense times the share of active cells.
 
-Shape letters: B images, C channels, h, w the 1/8 grid, N active cells.
+Shape letters: B images, C channels in, h, w the 1/8 grid, N active cells.
 
 A region pays where its ratio to (dense time x share) is 1 or less. "rows" is the fused path of `for_inference`; the
 other names are region backends, on which the modules run as they are written, batch-norm folded. Neighbour tables are
@@ -14,14 +14,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from lcnb.benchmark.masks import nested_masks
-from lcnb.benchmark.protocol import Opponent, Protocol, Times, measure, stopwatch_for
-from lcnb.benchmark.shapes import Piece, blocks, kernels, layers, macs
+from lcnb.benchmark.protocol import Opponent, Protocol, Times, measure
+from lcnb.clock import stopwatch_for
 from lcnb.models import IRNetConfig
+from lcnb.models.cost import count_macs
 from lcnb.models.folding import folded
 from lcnb.models.fusing import Fused
+from lcnb.models.irnet import ConvNorm, block_a, block_b, block_c, head, initialise, reduction_a, reduction_b
 from lcnb.regions import Region, RegionTensor, autotune, use_backend
 from lcnb.regions.rows import pack
 from lcnb.regions.workspace import Memory, Workspace
@@ -39,7 +41,7 @@ class OpsSettings:
     """What to measure.
 
     Attributes:
-        size: (H, W) of the picture in pixels; the grid has an eighth of both, rounded up.
+        size: (H, W) of the image in pixels; the grid has an eighth of both, rounded up.
         width: of IRNet.
         levels: "blocks", "layers" or both.
         shares: of active cells.
@@ -63,6 +65,89 @@ class OpsSettings:
     def grid(self) -> tuple[int, int, int]:
         """(B, h, w)."""
         return self.batch, -(-self.size[0] // 8), -(-self.size[1] // 8)
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A part of IRNet that runs on a region.
+
+    Attributes:
+        name: "B", or "B 1x7 128>160" for a layer.
+        level: "blocks" or "layers".
+        channels: C.
+        module: in evaluation mode.
+        count: how often the network has it.
+    """
+
+    name: str
+    level: str
+    channels: int
+    module: nn.Module
+    count: int
+
+
+def blocks(config: IRNetConfig) -> list[Piece]:
+    """A, Reduction-A, B, Reduction-B, C and the heads, randomly initialised."""
+    c = config.channels
+    first = c(192) + 2 * c(96)
+    after_a, second = reduction_a(first, config)
+    after_b, third = reduction_b(second, config)
+    a, b, tail = config.blocks
+    made = [
+        ("A", first, block_a(first, config), a),
+        ("Reduction-A", first, after_a, 1),
+        ("B", second, block_b(second, config), b),
+        ("Reduction-B", second, after_b, 1),
+        ("C", third, block_c(third, config), tail),
+        ("head 1", second, head(second, config), 1),
+        ("head 2, 3", third, head(third, config), 2),
+    ]
+    pieces = [Piece(name, "blocks", channels, module.eval(), count) for name, channels, module, count in made]
+    for piece in pieces:
+        initialise(piece.module)
+    return pieces
+
+
+def layers(config: IRNetConfig) -> list[Piece]:
+    """Each shape of convolution in those blocks, once a block, with its batch-norm and ReLU where it has them."""
+    found: dict[str, Piece] = {}
+    for block in blocks(config):
+        for module, conv in _convolutions(block.module):
+            kernel = f"{conv.kernel_size[0]}x{conv.kernel_size[1]}"
+            name = f"{block.name} {kernel} {conv.in_channels}>{conv.out_channels}"
+            before = found[name].count if name in found else 0
+            found[name] = Piece(name, "layers", conv.in_channels, module, before + block.count)
+    return list(found.values())
+
+
+def _convolutions(module: nn.Module) -> Iterator[tuple[nn.Module, nn.Conv2d]]:
+    """(the layer, its convolution), in order."""
+    for child in module.children():
+        if isinstance(child, ConvNorm):
+            conv = child[0]
+            assert isinstance(conv, nn.Conv2d)
+            yield child, conv
+        elif isinstance(child, nn.Conv2d):
+            yield child, child
+        else:
+            yield from _convolutions(child)
+
+
+def kernels(module: nn.Module) -> list[tuple[tuple[int, int], tuple[int, int]]]:
+    """(kernel, dilation) of every neighbour table that a module needs, once each."""
+    found: dict[tuple[tuple[int, int], tuple[int, int]], None] = {}
+    for part in module.modules():
+        if isinstance(part, nn.Conv2d) and part.kernel_size != (1, 1):
+            found[(part.kernel_size[0], part.kernel_size[1]), (part.dilation[0], part.dilation[1])] = None
+        elif isinstance(part, nn.MaxPool2d):
+            side, dilation = int(part.kernel_size), int(part.dilation)  # type: ignore[arg-type]
+            found[(side, side), (dilation, dilation)] = None
+    return list(found)
+
+
+def macs(piece: Piece, height: int, width: int) -> int:
+    """Multiply-accumulates of the piece on all cells of a grid, counted by PyTorch."""
+    return count_macs(piece.module, torch.empty(1, piece.channels, height, width, device="meta"))
 
 
 def pieces(settings: OpsSettings) -> list[Piece]:
@@ -194,12 +279,12 @@ class _Bench:
 
 
 def _rate(count: float, times: Times) -> float:
-    """10^9 multiply-accumulates a second."""
+    """10^9 multiply-accumulates per second."""
     return round(count / times.p50 / 1e9, 3)
 
 
 def rows_of_table(results: Sequence[dict[str, Any]]) -> list[tuple[object, ...]]:
-    """The results for people, one line a path; the first is the head."""
+    """The results for people, one line per path; the first is the head."""
     lines: list[tuple[object, ...]] = [
         ("device", "op", "mask", "share", "path", "ms", "dense ms", "/ (dense x share)", "GMAC/s")
     ]

@@ -15,14 +15,14 @@ from typing import Any
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from lcnb.benchmark.protocol import Stopwatch
+from lcnb.clock import Stopwatch
 from lcnb.models import CascadeRuns, FusedCascade
 from lcnb.models.exits import ExitLedger
 from lcnb.regions import Region
 from lcnb.regions.native import Program
 
 PARTS = ("stem", "mask", "table", "gather", "product", "scatter", "head", "labels", "other")
-"""stem: the strided, dense beginning. mask: confidence, who leaves, the regions' indices. table: neighbour tables.
+"""stem: the strided, dense beginning. mask: confidence, exit decisions, the regions' indices. table: neighbour tables.
 gather: rows picked for a product or a pool. product: convolutions and matrix products of blocks, and all that our own
 kernels do, which gather and pool while they are at it. scatter: rows put back into maps. head: all of the classifiers.
 labels: upsampling and argmax. other: pooling, joining, adding, ReLU."""

@@ -1,18 +1,18 @@
 """How times are taken: warm-up, then rounds in which the opponents take turns, and medians.
 
 A slow minute of the machine then falls on all opponents alike, so the ratio of two medians survives it. The order
-moves on by one each round, so that nobody always follows the same neighbour (and finds its leftovers in the cache).
+moves on by one each round, so that no opponent always follows the same one (and finds its leftovers in the cache).
 """
 
 from __future__ import annotations
 
-import itertools
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
+
+from lcnb.clock import Stopwatch
 
 
 @dataclass(frozen=True)
@@ -94,49 +94,7 @@ class Times:
         }
 
 
-class Stopwatch:
-    """Wall-clock time between marks."""
-
-    name = "time.perf_counter"
-
-    def __init__(self) -> None:
-        self._marks: list[Any] = []
-
-    def mark(self) -> None:
-        """Note the moment."""
-        self._marks.append(time.perf_counter())
-
-    def laps(self) -> list[float]:
-        """Seconds between the marks since the last call."""
-        marks, self._marks = self._marks, []
-        return [b - a for a, b in itertools.pairwise(marks)]
-
-
-class CudaStopwatch(Stopwatch):
-    """Time between CUDA events, all work before the first one done."""
-
-    name = "CUDA events, synchronised before and after"
-
-    def mark(self) -> None:
-        """Note the moment at which the device gets here."""
-        if not self._marks:
-            torch.cuda.synchronize()
-        event = torch.cuda.Event(enable_timing=True)
-        event.record()  # type: ignore[no-untyped-call]
-        self._marks.append(event)
-
-    def laps(self) -> list[float]:
-        """Seconds between the marks since the last call, once the device has reached them."""
-        torch.cuda.synchronize()
-        events, self._marks = self._marks, []
-        return [a.elapsed_time(b) / 1e3 for a, b in itertools.pairwise(events)]
-
-
-def stopwatch_for(device: torch.device | str) -> Stopwatch:
-    """The one that measures this device."""
-    return CudaStopwatch() if torch.device(device).type == "cuda" else Stopwatch()
-
-
+@torch.inference_mode()
 def measure(
     opponents: Sequence[Opponent],
     protocol: Protocol,
@@ -155,7 +113,7 @@ def measure(
         The times by name, in the order given.
 
     Raises:
-        ValueError: there is nobody to time, or two have one name.
+        ValueError: there is nothing to time, or two have one name.
     """
     names = [o.name for o in opponents]
     if not names or len(set(names)) < len(names):
@@ -165,18 +123,10 @@ def measure(
     for turn in range(rounds):
         first = turn % len(opponents)
         for opponent in (*opponents[first:], *opponents[:first]):
-            taken = _time(opponent, turn, watch)
+            opponent.prepare(turn)
+            seconds_taken = watch.timed(opponent.run, turn)[1]
             if turn >= protocol.warmup:
-                seconds[opponent.name].append(taken)
+                seconds[opponent.name].append(seconds_taken)
         if progress is not None:
             progress(turn + 1, rounds)
     return {o.name: Times(tuple(seconds[o.name]), o.steady) for o in opponents}
-
-
-@torch.inference_mode()
-def _time(opponent: Opponent, turn: int, watch: Stopwatch) -> float:
-    opponent.prepare(turn)
-    watch.mark()
-    opponent.run(turn)
-    watch.mark()
-    return watch.laps()[0]

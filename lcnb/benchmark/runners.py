@@ -1,4 +1,4 @@
-"""The networks that take part, each as one call from pictures to labels.
+"""The networks that take part, each as one call from images to labels.
 
 Shape letters: B images, K classes, h, w the 1/8 grid, H, W pixels, S stages.
 """

@@ -2,7 +2,7 @@
 
 Shape letters: B images, H, W pixels.
 
-All have random weights and the same pictures; all give labels at full size. The baselines and IRNet run dense and
+All have random weights and the same images; all give labels at full size. The baselines and IRNet run dense and
 eager (batch-norm folded, channels-last); LC is the fused cascade with the exits of the paper's table 1, in blobs.
 Printed figures stand beside ours and are called printed: they come from other hardware and software.
 """
@@ -18,19 +18,20 @@ from torch import Tensor
 
 from lcnb.benchmark.inputs import Inputs
 from lcnb.benchmark.masks import open_after
-from lcnb.benchmark.printed import printed_of
-from lcnb.benchmark.protocol import Opponent, Protocol, Times, measure, stopwatch_for
+from lcnb.benchmark.protocol import Opponent, Protocol, Times, measure
 from lcnb.benchmark.runners import Normalised, labels_of, plain
+from lcnb.clock import stopwatch_for
 from lcnb.models import CascadeCost, LayerCascade, cascade_cost, irnet_lc
 from lcnb.models.baselines import BASELINES, DPN, baseline
 from lcnb.models.cost import count_macs
 from lcnb.models.exits import PLANNED_RHO, PlannedExits
 from lcnb.models.folding import folded
+from lcnb.reproduction.paper import SPEEDS, T3, exits_printed
 
 REFERENCE = "deeplab-v2"
 DPN_UNARY = "dpn-unary"
-LC_EXITS = {"lc": (0.23, 0.29), "lc-fast": (0.56, 0.29)}
-"""Share of all cells that leaves at the first two exits: T1 at rho = .985 and .8."""
+LC_EXITS = {"lc": exits_printed(0.985), "lc-fast": exits_printed(0.8)}
+"""Fraction of all cells that exits at stages 1 and 2."""
 TITLES = {
     "fcn-8s": "FCN-8s",
     "segnet": "SegNet",
@@ -43,6 +44,8 @@ TITLES = {
     "lc-fast": "LC (fast)",
     "lc-exits": "LC at the exits given",
 }
+REFERENCE_FPS = dict.fromkeys(("deck", "T3", "computed"), T3["DeepLab-v2"]["fps"])
+"""Of DeepLab-v2, by source; T6 has it with three scales and a CRF only, to which nothing is compared."""
 SYSTEMS = tuple(name for name in TITLES if name != "lc-exits")
 
 
@@ -95,12 +98,12 @@ def bench_systems(
 
     Args:
         settings: what.
-        inputs: pictures of that size and batch.
+        inputs: images of that size and batch.
         protocol: how.
         progress: called with rounds done and rounds in all.
 
     Returns:
-        One result a system as JSON takes it, and all times.
+        One result per system as JSON takes it, and all times.
 
     Raises:
         ValueError: there is no such system, or its exits do not fit.
@@ -110,17 +113,13 @@ def bench_systems(
     cascade = irnet_lc(settings.num_classes, settings.width).eval()
     counts = {name: system_macs(name, settings, cascade) for name in names}
     forms = _Forms(settings, cascade, device)
-    opponents = [Opponent(name, _on(forms.build(name), inputs)) for name in names]
+    opponents = [Opponent(name, inputs.fed(forms.build(name))) for name in names]
     times = measure(opponents, protocol, stopwatch_for(device), progress)
     return [_result(name, settings, device, times, counts) for name in names], list(times.values())
 
 
-def _on(form: Callable[[Tensor], Any], inputs: Inputs) -> Callable[[int], Any]:
-    return lambda turn: form(inputs[turn])
-
-
 class _Forms:
-    """Builds each system as one call from pictures to labels."""
+    """Builds each system as one call from images to labels."""
 
     def __init__(self, settings: SystemsSettings, cascade: LayerCascade, device: str) -> None:
         self.settings, self.cascade, self.device = settings, cascade.to(device), device
@@ -151,7 +150,7 @@ def _network(name: str, settings: SystemsSettings) -> torch.nn.Module:
 
 
 def exits_of(name: str, settings: SystemsSettings) -> Sequence[float]:
-    """Share of all cells that leaves at each exit of this system."""
+    """Fraction of all cells that exits at each exit of this system."""
     return settings.exits or () if name == "lc-exits" else LC_EXITS[name]
 
 
@@ -188,6 +187,16 @@ def _result(
         "multiply_adds_below_deeplab_v2": round(counts[REFERENCE] / counts[name], 4),
         "printed": printed_of(name),
     }
+
+
+def printed_of(system: str) -> list[dict[str, Any]]:
+    """The printed entries of a system, each with its speed over DeepLab-v2's where both are printed."""
+    entries = []
+    for entry in SPEEDS.get(system, []):
+        reference = REFERENCE_FPS.get(entry["source"])
+        known = "fps" in entry and reference is not None
+        entries.append(entry | ({"speed_over_deeplab_v2": round(entry["fps"] / reference, 2)} if known else {}))
+    return entries
 
 
 def rows_of_table(results: Sequence[dict[str, Any]]) -> list[tuple[object, ...]]:

@@ -14,7 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lcnb.benchmark.protocol import Opponent, Protocol, Times, measure, stopwatch_for
+from lcnb.benchmark.protocol import Opponent, Protocol, Times, measure
+from lcnb.clock import stopwatch_for
 from lcnb.models import LayerCascade
 from lcnb.training import TrainConfig
 from lcnb.training.objective import Objective
@@ -27,7 +28,7 @@ KINDS = {
 }
 TIMED = {
     "inside": ["forward and backward pass", "exits, masks, neighbour tables", "losses at full size"],
-    "outside": ["reading and augmenting pictures", "the optimiser's step"],
+    "outside": ["reading and augmenting images", "the optimiser's step"],
 }
 
 
@@ -42,7 +43,7 @@ def bench_training(
     """Measure a step of each kind in turns.
 
     Args:
-        cascade: trained, or nobody leaves; on the device to measure. Its batch-norm is frozen, as in step two.
+        cascade: trained, or no cell exits; on the device to measure. Its batch-norm is frozen, as in step two.
         batches: of (B, 3, H, W) RGB in [0, 1] and (B, H, W) int64 classes, on that device.
         config: rho, halo, amp and stage weights.
         ignore_index: class that counts for nothing.
@@ -87,7 +88,7 @@ def bench_training(
 
 @torch.no_grad()
 def reached(cascade: LayerCascade, batches: Sequence[tuple[Tensor, Tensor]], config: TrainConfig) -> list[float]:
-    """Share of all cells that reach each of the S stages in a true run, as a mean over the batches."""
+    """Fraction of all cells that reach each of the S stages in a true run, as a mean over the batches."""
     found = torch.zeros(len(cascade.stages))
     for x, _ in batches:
         _, masks = cascade.stages_on_regions(x, config.rho, halo=config.halo)

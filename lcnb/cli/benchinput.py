@@ -69,12 +69,12 @@ def rho_of(arguments: argparse.Namespace, cascade: LayerCascade) -> Any:
 
 def inputs_of(arguments: argparse.Namespace, images: list[Tensor] | None, batch: int, device: str) -> Inputs:
     """Batches of images, or of noise where exits are planned."""
-    from lcnb.benchmark.inputs import Inputs, noise, pictures
+    from lcnb.benchmark.inputs import Inputs, batched, noise
 
     if images is None:
         return Inputs([noise(batch, arguments.size[0], arguments.size[1], arguments.seed)], device, arguments.resident)
     with blamed_on("--batch"):
-        return Inputs(pictures(images, batch), device, arguments.resident)
+        return Inputs(batched(images, batch), device, arguments.resident)
 
 
 def settings_of(arguments: argparse.Namespace, cascade: LayerCascade, batch: int, rho: Any) -> ModelSettings:

@@ -1,8 +1,8 @@
 """How sure is an mIoU? A moving-block bootstrap over the frames of a drive.
 
-Shape letters: N images in the order they were taken, K classes, R resamples, L frames a block.
+Shape letters: N images in the order they were taken, K classes, R resamples, L frames per block.
 
-Consecutive frames show the same things, so they are no N independent observations. The moving-block bootstrap (Künsch,
+Consecutive frames show the same things, so they are not N independent observations. The moving-block bootstrap (Künsch,
 Annals of Statistics 1989) draws runs of L consecutive frames with replacement until there are N again, which keeps what
 neighbours have in common, and takes the spread of the mIoU over many such draws. Two settings are compared on the same
 drawn frames, so what makes a frame hard for both cancels in the difference. It says nothing about another training run
@@ -12,13 +12,14 @@ with another seed, nor about another drive.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from lcnb.evaluation.metrics import iou
+from lcnb.evaluation.metrics import miou
 
 BLOCK, RESAMPLES, LEVEL = 10, 2000, 0.95
 
@@ -30,7 +31,7 @@ class Interval:
     Attributes:
         value: of all images as they are: an mIoU, or a difference of two.
         low, high: percentiles of the resamples, which leave (1 - level) / 2 out on either side.
-        level: share of the resamples between them.
+        level: fraction of the resamples between them.
         images, block, resamples, seed: how they were drawn.
     """
 
@@ -54,11 +55,6 @@ class Interval:
         return {k: None if isinstance(v, float) and math.isnan(v) else v for k, v in numbers.items()}
 
 
-def miou(counts: Tensor) -> Tensor:
-    """(..., K, K) counts, row = true class -> (...) float64: mean IoU of the classes that occur (`ConfusionMatrix`)."""
-    return iou(counts).nanmean(-1)
-
-
 def bootstrap_miou(
     counts: Tensor,
     other: Tensor | None = None,
@@ -76,26 +72,40 @@ def bootstrap_miou(
         other: another setting's on the same images: the interval is then that of mIoU(counts) - mIoU(other).
         block: L, consecutive frames that are drawn together; 1 where images are independent.
         resamples: R.
-        level: share of the resamples inside the interval.
+        level: fraction of the resamples inside the interval.
         seed: of the draws; the same seed gives the same interval.
 
     Raises:
         ValueError: shapes do not fit, there are fewer than two blocks to draw, or a number is out of range.
     """
-    _check(counts, other, block, resamples, level)
-    times = multiplicities(len(counts), block, resamples, torch.Generator().manual_seed(seed))
-    value, drawn = miou(counts.sum(0)), miou(_totals(times, counts))
-    if other is not None:
-        value, drawn = value - miou(other.sum(0)), drawn - miou(_totals(times, other))
-    ends = torch.tensor([(1 - level) / 2, (1 + level) / 2], dtype=torch.float64)
-    low, high = drawn.nanquantile(ends).tolist()
-    return Interval(float(value), low, high, level, len(counts), block, resamples, seed)
+    if counts.dim() != 3 or counts.shape[1] != counts.shape[2]:
+        raise ValueError(f"counts is (N, K, K), one matrix per image; got {tuple(counts.shape)}")
+    if other is not None and other.shape != counts.shape:
+        raise ValueError(
+            f"two settings are compared on the same images and classes; got {tuple(counts.shape)} and "
+            f"{tuple(other.shape)}"
+        )
+    if other is not None and not other.sum(2).equal(counts.sum(2)):
+        raise ValueError("the two settings were not scored on the same images: their true classes differ")
+
+    def score(counts: Tensor, times: Tensor) -> Tensor:  # exact, as pixel counts of a data set stay far below 2^53
+        return miou((times @ counts.double().flatten(1)).view(len(times), *counts.shape[1:]))
+
+    def gain(times: Tensor) -> Tensor:
+        return score(counts, times) if other is None else score(counts, times) - score(other, times)
+
+    return _interval(gain, len(counts), block, resamples, level, seed)
+
+
+def interval_of(counts: Tensor, other: Tensor | None, block: int) -> dict[str, Any] | None:
+    """`bootstrap_miou` as JSON takes it; None where there are fewer than two blocks to draw."""
+    return bootstrap_miou(counts, other, block=block).as_dict() if len(counts) >= 2 * block else None
 
 
 def bootstrap_share(
     part: Tensor, whole: Tensor, *, block: int = BLOCK, resamples: int = RESAMPLES, level: float = LEVEL, seed: int = 0
 ) -> Interval:
-    """Interval of a share of pixels: sum of `part` over sum of `whole`.
+    """Interval of a fraction of pixels: sum of `part` over sum of `whole`.
 
     Args:
         part, whole: (N,) whole numbers, pixels in each image in the order of the drive.
@@ -104,16 +114,30 @@ def bootstrap_share(
     Raises:
         ValueError: as there, or a part is larger than its whole.
     """
-    _check_draws(len(whole), block, resamples, level)
     if part.shape != whole.shape or part.dim() != 1 or bool((part > whole).any()):
         raise ValueError(
             f"part and whole are (N,) counts with part <= whole; got {tuple(part.shape)} and {tuple(whole.shape)}"
         )
-    times = multiplicities(len(whole), block, resamples, torch.Generator().manual_seed(seed)).double()
-    drawn = (times @ part.double()) / (times @ whole.double())
+
+    def ratio(times: Tensor) -> Tensor:
+        return (times @ part.double()) / (times @ whole.double())
+
+    return _interval(ratio, len(whole), block, resamples, level, seed)
+
+
+def _interval(
+    statistic: Callable[[Tensor], Tensor], images: int, block: int, resamples: int, level: float, seed: int
+) -> Interval:
+    """Of a statistic of (R, N) float64 multiplicities: its value with every image once, and its spread over draws."""
+    if block < 1 or images < 2 * block:
+        raise ValueError(f"a block is at least 1 image and at most half of them; got block {block} of {images} images")
+    if resamples < 1 or not 0 < level < 1:
+        raise ValueError(f"resamples is at least 1 and level between 0 and 1; got {resamples} and {level}")
+    times = multiplicities(images, block, resamples, torch.Generator().manual_seed(seed))
     ends = torch.tensor([(1 - level) / 2, (1 + level) / 2], dtype=torch.float64)
-    low, high = drawn.nanquantile(ends).tolist()
-    return Interval(float(part.sum().double() / whole.sum()), low, high, level, len(whole), block, resamples, seed)
+    low, high = statistic(times.double()).nanquantile(ends).tolist()
+    value = float(statistic(torch.ones(1, images, dtype=torch.float64)))
+    return Interval(value, low, high, level, images, block, resamples, seed)
 
 
 def multiplicities(images: int, block: int, resamples: int, generator: torch.Generator) -> Tensor:
@@ -127,28 +151,3 @@ def times_drawn(starts: Tensor, images: int, block: int) -> Tensor:
     """(R, blocks) first frames -> (R, N) int64."""
     drawn = (starts[..., None] + torch.arange(block)).flatten(1)[:, :images]
     return torch.zeros(len(starts), images, dtype=torch.int64).scatter_add_(1, drawn, torch.ones_like(drawn))
-
-
-def _totals(times: Tensor, counts: Tensor) -> Tensor:
-    """(R, N) and (N, K, K) -> (R, K, K) float64; exact, as pixel counts of a data set stay far below 2^53."""
-    return (times.double() @ counts.double().flatten(1)).view(len(times), *counts.shape[1:])
-
-
-def _check(counts: Tensor, other: Tensor | None, block: int, resamples: int, level: float) -> None:
-    if counts.dim() != 3 or counts.shape[1] != counts.shape[2]:
-        raise ValueError(f"counts is (N, K, K), one matrix an image; got {tuple(counts.shape)}")
-    if other is not None and other.shape != counts.shape:
-        raise ValueError(
-            f"two settings are compared on the same images and classes; got {tuple(counts.shape)} and "
-            f"{tuple(other.shape)}"
-        )
-    if other is not None and not other.sum(2).equal(counts.sum(2)):
-        raise ValueError("the two settings were not scored on the same images: their true classes differ")
-    _check_draws(len(counts), block, resamples, level)
-
-
-def _check_draws(images: int, block: int, resamples: int, level: float) -> None:
-    if block < 1 or images < 2 * block:
-        raise ValueError(f"a block is at least 1 image and at most half of them; got block {block} of {images} images")
-    if resamples < 1 or not 0 < level < 1:
-        raise ValueError(f"resamples is at least 1 and level between 0 and 1; got {resamples} and {level}")

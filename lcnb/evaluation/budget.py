@@ -2,15 +2,15 @@
 
 Shape letters: N images, K classes, h, w the 1/8 grid, H, W pixels, S stages, G thresholds of the grid.
 
-The paper takes one rho for both exits. With one rho each there are G x G pairs, and to cut every picture at every pair
+The paper takes one rho for both exits. With one rho each there are G x G pairs, and to cut every image at every pair
 would take G x G times as long. Instead a pixel is put once into a histogram over (true class, class that stage s says,
 how many of the grid's thresholds its cell's confidence exceeds at each exit). Running sums over that histogram are then
 the confusion counts of every pair.
 
-What is exact and what is not: shares of exits and multiply-adds are those of the cached view, to the cell. Labels are
-not quite: here a pixel has the label that its cell's stage gives it, whereas `.labels` blends logits of neighbouring
-cells of other stages. So a choice is made by the table and then checked with real runs, on other pictures: the table
-says what is best on the pictures it was made from, and the best of many is always a little lucky.
+Exact, to the cell: fractions of exits and multiply-adds, those of the cached view. Labels are not quite exact: here a
+pixel has the label that its cell's stage gives it, whereas `.labels` blends logits of neighbouring cells of other
+stages. So a choice is made by the table and then checked with real runs, on other images: the table says what is best
+on the images it was made from, and the best of many is always a little lucky.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ import torch
 from torch import Tensor
 
 from lcnb.errors import LcnbError
-from lcnb.evaluation.bootstrap import miou
+from lcnb.evaluation.metrics import miou, pixel_counts
 from lcnb.models import Criterion, StageLogits, max_softmax, to_labels
 from lcnb.models.exits import thresholds
 from lcnb.models.labels import to_pixels
@@ -49,8 +49,8 @@ class Choice:
     Attributes:
         rho: S - 1 thresholds.
         miou: by the table, labels by nearest cell.
-        macs: multiply-adds an image, mean.
-        exits: share of the cells that leave at each of the S stages.
+        macs: multiply-adds of an image, mean.
+        exits: fraction of the cells that exit at each of the S stages.
     """
 
     rho: tuple[float, ...]
@@ -89,7 +89,7 @@ class ThresholdTable:
             raise ValueError(f"{len(grid)} thresholds at {stages - 1} exits make {size} numbers; take fewer thresholds")
         self.stages, self.classes, self.ignore_index, self.criterion = stages, classes, ignore_index, criterion
         self.images = 0
-        self._pixels = torch.zeros(stages, classes, classes, *bins, dtype=torch.int64)
+        self._pixels = torch.zeros(stages, *bins, classes, classes, dtype=torch.int64)
         self._cells = torch.zeros(bins, dtype=torch.int64)
         self._macs = torch.zeros(stages, *bins, dtype=torch.float64)
 
@@ -102,7 +102,7 @@ class ThresholdTable:
             costs: multiply-adds of each stage, its classifier included, on all cells of one image.
 
         Raises:
-            ValueError: there is not one map and one cost a stage.
+            ValueError: there is not one map and one cost per stage.
         """
         if len(logits) != self.stages or len(costs) != self.stages:
             raise ValueError(f"{self.stages} stages: got {len(logits)} maps and {len(costs)} costs")
@@ -114,13 +114,11 @@ class ThresholdTable:
         self._cells += cells
         for s, cost in enumerate(costs):
             self._macs[s] += cells * (cost / place[0].numel())
-        known = target != self.ignore_index
-        wanted, where = target[known].long(), to_pixels(place, target.shape[1:]).to(target.device)[known]
+        where = to_pixels(place, target.shape[1:]).to(target.device)
         for s, maps in enumerate(logits):
-            said = to_labels(maps, target.shape[1:]).to(target.device)[known]
-            flat = (wanted * self.classes + said) * self._cells.numel() + where
-            counts = torch.bincount(flat, minlength=self._pixels[s].numel())
-            self._pixels[s] += counts.view(self._pixels[s].shape).cpu()
+            said = to_labels(maps, target.shape[1:]).to(target.device)
+            counts = pixel_counts(said, target, self.classes, self.ignore_index, where, cells.numel())
+            self._pixels[s] += counts.view(self._pixels[s].shape)
         self.images += len(target)
 
     def _passed(self, confidence: Tensor, limits: Tensor) -> Tensor:
@@ -128,23 +126,38 @@ class ThresholdTable:
         passed = torch.bucketize(confidence, limits)
         return passed.clamp(int(self.grid[0] == 0), len(self.grid) - int(self.grid[-1] == 1))
 
+    def _leaving(self, histogram: Tensor, stage: int) -> Tensor:
+        """(G + 1, ..., G + 1, ...) of thresholds exceeded -> (G, ..., G, ...) of those that exit at `stage`."""
+        return self._by_exit(histogram, ["stays"] * stage + ["leaves"])
+
+    def _reaching(self, histogram: Tensor, stage: int) -> Tensor:
+        """The same of those that reach it."""
+        return self._by_exit(histogram, ["stays"] * stage)
+
+    def _by_exit(self, histogram: Tensor, rules: Sequence[str]) -> Tensor:
+        """Turn each axis of counts into one of thresholds; an exit without a rule is never asked."""
+        for axis, rule in enumerate([*rules, *["any"] * self.stages][: self.stages - 1]):
+            stays = histogram.cumsum(axis).narrow(axis, 0, len(self.grid))  # exceeds at most j thresholds: not j's own
+            everyone = histogram.sum(axis, keepdim=True).expand_as(stays)
+            histogram = {"stays": stays, "leaves": everyone - stays, "any": everyone}[rule]
+        return histogram
+
     @property
     def exits(self) -> Tensor:
-        """(G, ..., G, S) float64: share of the cells that leave at each stage, an axis of G for each exit."""
-        cells = torch.stack([_leaving(self._cells, s) for s in range(self.stages)], dim=-1)
+        """(G, ..., G, S) float64: fraction of the cells that exit at each stage, an axis of G for each exit."""
+        cells = torch.stack([self._leaving(self._cells, s) for s in range(self.stages)], dim=-1)
         return cells.double() / max(1, int(self._cells.sum()))
 
     @property
     def macs(self) -> Tensor:
         """(G, ..., G) float64: multiply-adds of an image, mean."""
-        return sum((_reaching(self._macs[s], s) for s in range(self.stages)), torch.zeros(())) / max(1, self.images)
+        reached = (self._reaching(self._macs[s], s) for s in range(self.stages))
+        return sum(reached, torch.zeros(())) / max(1, self.images)
 
     @property
     def counts(self) -> Tensor:
         """(G, ..., G, K, K) int64: confusion counts, row = true class, labels by nearest cell."""
-        last = [d + 2 for d in range(self.stages - 1)]
-        parts = [_leaving(self._pixels[s], s, skip=2).permute(*last, 0, 1) for s in range(self.stages)]
-        return torch.stack(parts).sum(0)
+        return torch.stack([self._leaving(self._pixels[s], s) for s in range(self.stages)]).sum(0)
 
     @property
     def miou(self) -> Tensor:
@@ -152,15 +165,15 @@ class ThresholdTable:
         return miou(self.counts)
 
     def linear(self, each: Sequence[float], fixed: float = 0.0) -> Tensor:
-        """(G, ..., G) float64: fixed + the sum over the stages of each[s] times the share of the cells that reach it.
+        """(G, ..., G) float64: fixed + the sum over the stages of each[s] times the fraction of cells that reach it.
 
         For budgets other than multiply-adds, such as milliseconds (`stage_lines`).
         """
-        reached = torch.stack([_reaching(self._cells, s) for s in range(self.stages)], dim=-1).double()
+        reached = torch.stack([self._reaching(self._cells, s) for s in range(self.stages)], dim=-1).double()
         return reached @ torch.tensor(list(each), dtype=torch.float64) / max(1, int(self._cells.sum())) + fixed
 
     def choice(self, index: Sequence[int]) -> Choice:
-        """The combination at this place of the grid, one index an exit."""
+        """The combination at this place of the grid, one index per exit."""
         at = tuple(int(i) for i in index)
         rho = tuple(self.grid[i] for i in at)
         return Choice(rho, float(self.miou[at]), float(self.macs[at]), tuple(self.exits[at].tolist()))
@@ -201,10 +214,10 @@ class ThresholdTable:
 
 
 def stage_lines(shares: Tensor, ms: Tensor) -> tuple[tuple[float, ...], float]:
-    """Time as a straight line of the share of cells, stage by stage, by least squares.
+    """Time as a straight line of the fraction of cells, stage by stage, by least squares.
 
     Args:
-        shares: (N, S) share of the cells that each stage computed in N runs, `CascadeOutput.work`.
+        shares: (N, S) fraction of the cells that each stage computed in N runs, `CascadeOutput.work`.
         ms: (N, S) or (N, S + 1) its time, and what follows the stages (`by_image.stage_times`).
 
     Returns:
@@ -222,25 +235,3 @@ def stage_lines(shares: Tensor, ms: Tensor) -> tuple[tuple[float, ...], float]:
 def _cheapest(spent: Tensor, allowed: Tensor) -> tuple[int, ...]:
     place = int(torch.where(allowed, spent, torch.inf).argmin())
     return tuple(int(i) for i in torch.unravel_index(torch.tensor(place), spent.shape))
-
-
-def _leaving(histogram: Tensor, stage: int, skip: int = 0) -> Tensor:
-    """(..., G + 1, ..., G + 1) of thresholds exceeded -> (..., G, ..., G) of those that leave at `stage`."""
-    exits = histogram.dim() - skip
-    return _by_exit(histogram, skip, ["stays"] * min(stage, exits) + ["leaves"] * (stage < exits))
-
-
-def _reaching(histogram: Tensor, stage: int) -> Tensor:
-    """The same of those that reach it."""
-    return _by_exit(histogram, 0, ["stays"] * stage)
-
-
-def _by_exit(histogram: Tensor, skip: int, rules: Sequence[str]) -> Tensor:
-    """Turn each axis of counts into one of thresholds; an exit without a rule is never asked."""
-    for axis in range(skip, histogram.dim()):
-        size = histogram.shape[axis] - 1
-        rule = rules[axis - skip] if axis - skip < len(rules) else "any"
-        stays = histogram.cumsum(axis).narrow(axis, 0, size)  # exceeds at most j thresholds: not the one at place j
-        everyone = histogram.sum(axis, keepdim=True).expand_as(stays)
-        histogram = {"stays": stays, "leaves": everyone - stays, "any": everyone}[rule]
-    return histogram

@@ -13,6 +13,42 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
+def pixel_counts(
+    labels: Tensor, target: Tensor, classes: int, ignore_index: int, stage: Tensor | None = None, stages: int = 1
+) -> Tensor:
+    """Labelled pixels by exit stage, true class and predicted class.
+
+    Args:
+        labels: predicted classes, any shape, whole numbers in 0 .. K-1.
+        target: true classes or `ignore_index`, same shape.
+        classes, ignore_index: K, and the true value of pixels that count for nothing.
+        stage: where each pixel exits, same shape, in 0 .. S-1; stage 1 for all if None.
+        stages: S.
+
+    Returns:
+        (S, K, K) int64 on the CPU, row = true class, column = predicted class.
+
+    Raises:
+        ValueError: shapes differ, or a value is outside the classes.
+    """
+    if labels.shape != target.shape:
+        raise ValueError(f"labels {tuple(labels.shape)} and target {tuple(target.shape)} have different shapes")
+    if labels.is_floating_point() or target.is_floating_point():
+        raise ValueError(f"classes are whole numbers, got {labels.dtype} and {target.dtype}")
+    valid = target != ignore_index
+    true, predicted = target[valid].long(), labels[valid].long()
+    for name, values in (("target", true), ("labels", predicted)):
+        if values.numel() and not 0 <= int(values.min()) <= int(values.max()) < classes:
+            raise ValueError(
+                f"{name} holds values from {int(values.min())} to {int(values.max())}, but there are {classes} classes "
+                f"(0 to {classes - 1}) and {ignore_index} for ignored"
+            )
+    flat = true * classes + predicted
+    if stage is not None:
+        flat += stage[valid] * classes**2
+    return torch.bincount(flat, minlength=stages * classes**2).view(stages, classes, classes).cpu()
+
+
 class ConfusionMatrix:
     """Pixels by (true class, predicted class).
 
@@ -28,33 +64,9 @@ class ConfusionMatrix:
         self.classes, self.ignore_index = classes, ignore_index
         self.counts = torch.zeros(classes, classes, dtype=torch.int64)
 
-    def update(self, labels: Tensor, target: Tensor, where: Tensor | None = None) -> None:
-        """Add an image or a batch.
-
-        Args:
-            labels: predicted classes, any shape, whole numbers in 0 .. K-1.
-            target: true classes or `ignore_index`, same shape.
-            where: bool, same shape: pixels to count; all if None.
-
-        Raises:
-            ValueError: shapes differ, or a value is outside the classes.
-        """
-        if labels.shape != target.shape:
-            raise ValueError(f"labels {tuple(labels.shape)} and target {tuple(target.shape)} have different shapes")
-        if labels.is_floating_point() or target.is_floating_point():
-            raise ValueError(f"classes are whole numbers, got {labels.dtype} and {target.dtype}")
-        valid = target != self.ignore_index
-        if where is not None:
-            valid = valid & where
-        true, predicted = target[valid].long(), labels[valid].long()
-        for name, values in (("target", true), ("labels", predicted)):
-            if values.numel() and not 0 <= int(values.min()) <= int(values.max()) < self.classes:
-                raise ValueError(
-                    f"{name} holds values from {int(values.min())} to {int(values.max())}, but there are "
-                    f"{self.classes} classes (0 to {self.classes - 1}) and {self.ignore_index} for ignored"
-                )
-        flat = torch.bincount(true * self.classes + predicted, minlength=self.classes**2)
-        self.counts += flat.view(self.classes, self.classes).cpu()
+    def update(self, labels: Tensor, target: Tensor) -> None:
+        """Add an image or a batch; arguments and errors as for `pixel_counts`."""
+        self.counts += pixel_counts(labels, target, self.classes, self.ignore_index)[0]
 
     @property
     def iou(self) -> Tensor:
@@ -73,7 +85,7 @@ class ConfusionMatrix:
 
     @property
     def pixel_accuracy(self) -> float:
-        """Share of counted pixels with the right label; NaN if none was counted."""
+        """Fraction of counted pixels with the right label; NaN if none was counted."""
         total = int(self.counts.sum())
         return int(self.counts.diagonal().sum()) / total if total else float("nan")
 
@@ -84,6 +96,11 @@ def iou(counts: Tensor) -> Tensor:
     inside = counts.diagonal(dim1=-2, dim2=-1)
     union = counts.sum(-1) + counts.sum(-2) - inside
     return inside / torch.where(union > 0, union, torch.nan)
+
+
+def miou(counts: Tensor) -> Tensor:
+    """(..., K, K) counts, row = true class -> (...) float64: mean IoU of the classes that occur (`ConfusionMatrix`)."""
+    return iou(counts).nanmean(-1)
 
 
 def boundaries(labels: Tensor, ignore: Tensor | None = None) -> Tensor:
@@ -117,7 +134,7 @@ def near(mask: Tensor, tolerance: int) -> Tensor:
 class BoundaryF:
     """Boundary F-score: do the outlines lie where they should?
 
-    For each class, precision is the share of its predicted outline that lies within `tolerance` pixels (a
+    For each class, precision is the fraction of its predicted outline that lies within `tolerance` pixels (a
     square) of its true outline, recall the converse, both over all images; F is their harmonic mean, and
     `score` the mean over the classes that have an outline (Csurka et al., BMVC 2013, with counts pooled
     over the data set). Pixels that are ignored in the truth have no outline in either map.
@@ -154,40 +171,38 @@ class BoundaryF:
 
 
 class ExitCounts:
-    """Which pixels leave at which stage, by true class (paper, figure 5).
+    """Which pixels exit at which stage, by true class (paper, figure 5).
 
     Attributes:
-        counts: (K, S) int64, pixels of each true class that left at each stage.
-        cells: (S,) int64, cells that left at each stage, whatever their class.
+        counts: (K, S) int64, pixels of each true class that exit at each stage.
+        cells: (S,) int64, cells that exit at each stage, whatever their class.
     """
 
     def __init__(self, classes: int, ignore_index: int, stages: int) -> None:
-        self.classes, self.ignore_index = classes, ignore_index
+        self.ignore_index = ignore_index
         self.counts = torch.zeros(classes, stages, dtype=torch.int64)
         self.cells = torch.zeros(stages, dtype=torch.int64)
 
     def update(self, pixel_stage: Tensor, cell_stage: Tensor, target: Tensor) -> None:
         """Add (H, W) stages of pixels, (h, w) stages of cells and (H, W) true classes."""
-        stages = self.cells.numel()
-        valid = target != self.ignore_index
-        flat = target[valid].long() * stages + pixel_stage[valid]
-        self.counts += torch.bincount(flat, minlength=self.counts.numel()).view(self.counts.shape).cpu()
+        classes, stages = self.counts.shape
+        self.counts += pixel_counts(target, target, classes, self.ignore_index, pixel_stage, stages).sum(2).T
         self.cells += torch.bincount(cell_stage.flatten(), minlength=stages).cpu()
 
     @property
     def exits(self) -> Tensor:
-        """(S,) float64: share of all cells that left at each stage."""
+        """(S,) float64: fraction of all cells that exit at each stage."""
         return self.cells.double() / self.cells.sum().clamp(min=1)
 
     @property
     def by_class(self) -> Tensor:
-        """(K, S) float64: share of a class's pixels that left at each stage; NaN for an absent class."""
+        """(K, S) float64: fraction of a class's pixels that exit at each stage; NaN for an absent class."""
         total = self.counts.sum(1, keepdim=True).double()
         return self.counts / torch.where(total > 0, total, torch.nan)
 
     @property
     def entering_ratio(self) -> Tensor:
-        """(K, S) float64: a class's share among the pixels that enter a stage over its share in the image.
+        """(K, S) float64: a class's fraction of the pixels that enter a stage over its fraction of the image.
 
         Above 1 where a class is harder than most (figure 5: chair and table rise to about 1.9 at stage 3).
         """

@@ -1,10 +1,10 @@
-"""Who else could decide? A coin and a prophet, as bounds for any criterion at the same work.
+"""Other exit decisions: a coin and a prophet, as bounds for any criterion at the same work.
 
 Shape letters: B images, K classes, h, w the 1/8 grid, H, W pixels, S stages.
 
-A policy is a map of stages: where each cell leaves. The threshold makes one from confidence. The **random** policy
-shuffles that map within its picture: as many cells leave at each stage, at the same multiply-adds, and nobody has
-looked. The **oracle** has seen the truth: with the same numbers, it sends on those cells that gain most by it. Any
+A policy is a map of stages: where each cell exits. The threshold makes one from confidence. The **random** policy
+shuffles that map within its image: as many cells exit at each stage, at the same multiply-adds, and no confidence is
+looked at. The **oracle** has seen the truth: with the same numbers, it sends on those cells that gain most by it. Any
 criterion should lie between the two, and the distance to the oracle is what a better criterion could win. Neither is in
 the paper.
 
@@ -15,7 +15,6 @@ The oracle looks at one cell at a time and counts right pixels, so it is greedy:
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -26,7 +25,7 @@ from lcnb.models.labels import to_pixels
 from lcnb.models.runs import CascadeRuns
 
 TINY = torch.finfo(torch.float32).tiny
-"""A threshold that is not 0, which would send out everyone."""
+"""A threshold that is not 0, at which every cell exits."""
 
 
 def assigned(logits: StageLogits, stage: Tensor) -> CascadeOutput:
@@ -34,23 +33,21 @@ def assigned(logits: StageLogits, stage: Tensor) -> CascadeOutput:
 
     Args:
         logits: S maps (B, K, h, w), as `all_stages` gives them.
-        stage: (B, h, w) int64 in 0 .. S-1, where each cell is to leave.
+        stage: (B, h, w) int64 in 0 .. S-1, where each cell is to exit.
 
     Returns:
         As `rethreshold` gives it; its confidence means nothing.
     """
-    _check(stage, len(logits))
     return rethreshold(logits, PLANNED_RHO, criterion=_planned(stage, len(logits)))
 
 
 def assigned_run(runs: CascadeRuns, x: Tensor, stage: Tensor, *, halo: int | None = None) -> CascadeOutput:
-    """A true run in which the cells leave where they are told to; arguments as for a true run and for `assigned`."""
-    _check(stage, runs.stage_count)
+    """A true run in which the cells exit where they are told to; arguments as for a true run and for `assigned`."""
     return runs(x, PLANNED_RHO, criterion=_planned(stage, runs.stage_count), halo=halo)
 
 
 def random_stages(stage: Tensor, generator: torch.Generator) -> Tensor:
-    """The (B, h, w) map of stages with the cells of each picture shuffled."""
+    """The (B, h, w) map of stages with the cells of each image shuffled."""
     flat = stage.flatten(1)
     order = torch.rand(flat.shape, generator=generator).argsort(1).to(flat.device)
     return flat.gather(1, order).view(stage.shape)
@@ -79,17 +76,17 @@ def right_pixels(logits: StageLogits, target: Tensor, ignore_index: int) -> Tens
 def earliest_right(right: Tensor) -> Tensor:
     """(S, B, h, w) right pixels -> (B, h, w): the first stage that no later one beats.
 
-    A cell that nobody gets right, or that is not labelled, leaves at stage 1, for the lowest cost.
+    A cell that no stage gets right, or that is not labelled, exits at stage 1, for the lowest cost.
     """
     return right.argmax(0)  # the first of equal ones
 
 
 def oracle_stages(right: Tensor, stage: Tensor) -> Tensor:
-    """As many cells leave at each stage as in `stage`, but those that gain least by going on.
+    """As many cells exit at each stage as in `stage`, but those that gain least by going on.
 
     Args:
         right: (S, B, h, w) of `right_pixels`.
-        stage: (B, h, w) the map whose numbers are kept, picture by picture; it also decides between equal gains.
+        stage: (B, h, w) the map whose numbers are kept, image by image; it also decides between equal gains.
     """
     _check(stage, len(right))
     stages, flat, wanted = len(right), right.flatten(2).cpu(), stage.flatten(1).cpu()
@@ -108,20 +105,20 @@ def oracle_stages(right: Tensor, stage: Tensor) -> Tensor:
 def matched_thresholds(
     maps: Iterable[Sequence[Tensor]], exits: Sequence[float], criterion: Criterion = max_softmax
 ) -> tuple[float, ...]:
-    """Thresholds at which these shares of all cells leave: criteria are compared at equal work, not at equal rho.
+    """Thresholds at which these fractions of all cells exit: criteria are compared at equal work, not at equal rho.
 
-    No labels are looked at. It keeps 4 (S - 1) bytes a cell.
+    No labels are looked at. It keeps 4 (S - 1) bytes per cell.
 
     Args:
         maps: for each image the S maps (B, K, h, w) of `all_stages`.
-        exits: S shares that sum to 1, or the first S - 1 of them.
+        exits: S fractions that sum to 1, or the first S - 1 of them.
         criterion: whose thresholds are wanted.
 
     Returns:
-        S - 1 thresholds. Where cells tie at a threshold, or are as sure as a float can be, fewer leave.
+        S - 1 thresholds. Where cells tie at a threshold, or are as sure as a float can be, fewer exit.
 
     Raises:
-        ValueError: there are no images, or the shares are not of this kind.
+        ValueError: there are no images, or the fractions are not of this kind.
     """
     kept = [[criterion(m).flatten().cpu() for m in list(stages)[:-1]] for stages in maps]
     if not kept:
@@ -143,13 +140,14 @@ def matched_thresholds(
 
 
 def _planned(stage: Tensor, stages: int) -> PlannedExits:
+    _check(stage, stages)
     return PlannedExits([stage > s for s in range(stages - 1)])
 
 
 def _check(stage: Tensor, stages: int) -> None:
-    values: Any = (int(stage.min()), int(stage.max())) if stage.numel() else (0, 0)
-    if stage.dim() != 3 or values[0] < 0 or values[1] >= stages:
+    lowest, highest = (int(stage.min()), int(stage.max())) if stage.numel() else (0, 0)
+    if stage.dim() != 3 or lowest < 0 or highest >= stages:
         raise ValueError(
             f"a map of stages is (B, h, w) with values from 0 to {stages - 1}; got {tuple(stage.shape)}, "
-            f"{values[0]} to {values[1]}"
+            f"{lowest} to {highest}"
         )

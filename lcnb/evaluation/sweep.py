@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
-from lcnb.evaluation.evaluate import Costs, Scores, as_batch, timed
+from lcnb.clock import stopwatch_for
+from lcnb.evaluation.evaluate import Costs, Counts, Scores, by_setting, each_image
 from lcnb.models import Criterion, LayerCascade, max_softmax
 from lcnb.models.exits import thresholds
 
@@ -62,7 +62,6 @@ class Sweep:
         return {name: found[name] for name in KEPT} | {"reduction": reduction}
 
 
-@torch.inference_mode()
 def sweep(
     cascade: LayerCascade,
     dataset: Iterable[tuple[Tensor, Tensor]],
@@ -90,27 +89,25 @@ def sweep(
     """
     for rho in rhos:
         thresholds(rho, 1)
-    device = next(cascade.parameters()).device
-    stages, costs = cascade.eval().stage_count, Costs(cascade)
-    cached_scores, true_scores = (
-        [Scores(classes, ignore_index, stages, tolerance=None) for _ in rhos] for _ in ("cached", "true")
+    cached, true = (
+        [Scores(classes, ignore_index, cascade.stage_count, tolerance=None) for _ in rhos] for _ in ("cached", "true")
     )
-    found = Sweep(tuple(rhos), cached_scores, true_scores)
-    first, later = shared(cascade)
-    for image, mask in dataset:
-        x, target = as_batch(image, device), mask.to(device)
-        logits, dense_seconds = timed(device, cascade.all_stages, x)
-        first_seconds = timed(device, first.renew, cascade.normalise(x))[1]
-        for rho, cached, true in zip(rhos, cached_scores, true_scores, strict=True):
-            out, seconds = timed(device, cascade.rethreshold, logits, rho, criterion=criterion)
-            cached.update(out, target, costs.of(out), dense_seconds + seconds)
-            out, seconds = timed(device, later, x, rho, criterion=criterion, halo=halo)
-            true.update(out, target, costs.of(out), first_seconds + seconds)
+    found, costs = Sweep(tuple(rhos), cached, true), Costs(cascade)
+    first, later = shared(cascade.eval())
+    runs = by_setting(later, len(classes), ignore_index, rhos, costs=costs, criterion=criterion, halo=halo)
+
+    def count(x: Tensor, target: Tensor) -> tuple[dict[str, list[Counts]], float]:
         cost = costs.at(x.shape[2], x.shape[3])
         found.dense, found.one_head = found.dense + cost.dense, found.one_head + cost.single_head
+        seconds = stopwatch_for(x.device).timed(first.renew, cascade.normalise(x))[1]
+        return runs(x, target), seconds
+
+    for counts, seconds in each_image(later, dataset, count, progress):
+        for scores, one in zip(cached, counts["cached"], strict=True):
+            scores.add(one)
+        for scores, one in zip(true, counts["true"], strict=True):
+            scores.add(one, seconds)
         found.images += 1
-        if progress is not None:
-            progress(found.images)
     return found
 
 
@@ -125,7 +122,7 @@ class Once(nn.Module):
         self.kept = self.stage(x)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.kept.clone()  # whoever is next may write into it
+        return self.kept.clone()  # the next stage may write into it
 
 
 def shared(cascade: LayerCascade) -> tuple[Once, LayerCascade]:

@@ -1,8 +1,8 @@
-"""The paper's tables, measured by whoever has the data: a plan that can be read first, and runs that resume."""
+"""The paper's tables, measured on your data: a plan that can be read first, and runs that resume."""
 
 from lcnb.reproduction.plan import Plan, plan
 from lcnb.reproduction.request import TABLES, ReproductionError, Request
-from lcnb.reproduction.run import reproduce
-from lcnb.reproduction.stored import stored
+from lcnb.reproduction.store import stored
+from lcnb.reproduction.tables import reproduce
 
 __all__ = ["TABLES", "Plan", "ReproductionError", "Request", "plan", "reproduce", "stored"]

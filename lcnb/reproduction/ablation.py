@@ -14,12 +14,12 @@ from typing import Any
 
 from torch import Tensor
 
-from lcnb.datasets import SegmentationDataset, load_dataset
+from lcnb.datasets import SegmentationDataset
 from lcnb.evaluation import bootstrap_miou, evaluate
 from lcnb.models import LayerCascade
 from lcnb.reproduction.paper import T2
 from lcnb.reproduction.request import Request
-from lcnb.reproduction.store import Store, digest
+from lcnb.reproduction.store import digest
 from lcnb.training import Trainer
 from lcnb.training.checkpoint import CHECKPOINT, CONFIG
 
@@ -63,8 +63,7 @@ def ablation(request: Request, say: Callable[[str], None]) -> dict[str, Any]:
     Raises:
         DataError, TrainingError: data are missing, or a run of other settings is in the way.
     """
-    val = load_dataset(request.config.dataset, request.config.val_split, classes=request.config.classes)
-    count = min(len(val), request.limit or len(val))
+    val, count = request.images()
     found: list[dict[str, Any]] = []
     counts: dict[str, Tensor] = {}
     for arm in request.arms:
@@ -84,7 +83,7 @@ def ablation(request: Request, say: Callable[[str], None]) -> dict[str, Any]:
         "block": block,
         "rows": found,
         "differences": {f"lc - {name}": _interval(counts["lc"], counts[name], block) for name in others},
-        "settings": _settings(request),
+        "settings": {k: v for k, v in request.config.shown().items() if k != "arm"},  # without folders of this machine
     }
 
 
@@ -108,8 +107,7 @@ def scored(
     """A row's numbers and its (N, K, K) counts: from the store, or measured and kept there."""
     config = request.config
     rho = config.rho if row.exits else 1.0
-    about = {"dataset": config.dataset, "split": val.split, "classes": config.classes, "images": images}
-    store = Store(request.work / request.preset / "scores", about)
+    store = request.store("scores", images=images)
     key = {"network": digest(network.state_dict()), "rho": rho, "halo": config.halo}
     if (kept := store.get(row.name, **key)) is not None:
         say(f"row {row.name} was scored before")
@@ -125,11 +123,6 @@ def scored(
     }  # fmt: skip
     store.put(row.name, numbers, {"counts": scores.counts_by_image}, **key)
     return numbers, scores.counts_by_image
-
-
-def _settings(request: Request) -> dict[str, Any]:
-    """Those that the arms share, without folders of this machine."""
-    return {k: v for k, v in request.config.shown().items() if k != "arm"}
 
 
 def _interval(counts: Tensor, other: Tensor | None, block: int) -> dict[str, Any] | None:

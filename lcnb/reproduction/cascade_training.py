@@ -21,12 +21,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lcnb.benchmark.load import LoadWatch
-from lcnb.benchmark.protocol import Opponent, Protocol, measure, stopwatch_for
+from lcnb.benchmark.protocol import Opponent, Protocol, measure
 from lcnb.benchmark.runners import OneHead, plain, prepared
-from lcnb.datasets import SegmentationDataset, load_dataset
-from lcnb.evaluation.bootstrap import miou
-from lcnb.evaluation.by_image import counts_of, measured
-from lcnb.evaluation.evaluate import Costs, as_batch
+from lcnb.clock import stopwatch_for
+from lcnb.datasets import SegmentationDataset
+from lcnb.evaluation.by_image import stacked
+from lcnb.evaluation.evaluate import Costs, as_batch, by_setting, stage_counts
+from lcnb.evaluation.metrics import miou, pixel_counts
 from lcnb.evaluation.sweep import shared
 from lcnb.models import LayerCascade, to_labels
 from lcnb.models.folding import folded
@@ -92,8 +93,7 @@ def cascade_training(request: Request, say: Callable[[str], None]) -> dict[str, 
         DataError, TrainingError, WeightsError: data or the ImageNet weights are missing, or a run of other settings is
             in the way.
     """
-    val = load_dataset(request.config.dataset, request.config.val_split, classes=request.config.classes)
-    count = min(len(val), request.limit or len(val))
+    val, count = request.images()
     seeds = [_Seed(request, seed, val, count, say).found() for seed in request.seeds]
     shown = {k: v for k, v in request.config.shown().items() if k not in ("arm", "halo", "seed")}
     return {
@@ -190,49 +190,41 @@ class _Seed:
         self, name: str, network: LayerCascade, rhos: Sequence[float], halos: Sequence[int]
     ) -> dict[str, Tensor]:
         """(N, ...) by name: for each halo h of `halos` true_h (R, K, K), true_cells_h (R, S) and true_macs_h (R,), as
-        `by_image.measured` has them; dense (S, K, K), every stage on every cell, and dense_macs (S,), of the stages up
+        `by_image.stacked` has them; dense (S, K, K), every stage on every cell, and dense_macs (S,), of the stages up
         to each and its classifier."""
         costs, (first, later) = Costs(network), shared(network)
+        runs = {h: by_setting(later, self.classes, self.ignored, rhos, ("true",), costs=costs, halo=h) for h in halos}
 
-        @torch.inference_mode()
-        def one(i: int) -> dict[str, Tensor]:
-            image, target = self.val[i]
-            x = as_batch(image, network.mean.device)
+        def look(x: Tensor, target: Tensor) -> dict[str, Tensor]:
             first.renew(network.normalise(x))
             found: dict[str, Tensor] = {}
-            for halo in halos:
-                runs = measured(
-                    later, costs, image, target, rhos, self.classes, self.ignored, halo=halo, cached=False
-                )  # fmt: skip
-                found |= {f"{key}_{halo}": value for key, value in runs.items() if key != "ms"}
-            labels = [to_labels(maps, x.shape[2:])[0] for maps in later.all_stages(x)]
+            for halo, run in runs.items():
+                found |= {f"{key}_{halo}": value for key, value in stacked(run(x, target)).items() if key != "ms"}
             cost = costs.at(x.shape[2], x.shape[3])
             upto = [sum(cost.stages[: s + 1]) + head for s, head in enumerate(cost.heads)]
-            found["dense"] = torch.stack([self._counts(of_stage, target) for of_stage in labels])
+            found["dense"] = stage_counts(later.all_stages(x), target, self.classes, self.ignored)
             found["dense_macs"] = torch.tensor(upto, dtype=torch.float64)
             return found
 
         if halos:
             self.say(f"{name}: true runs at {len(rhos)} thresholds, halo {' and '.join(map(str, halos))}")
-        return in_parts(self._store(name, network, rhos=rhos, halos=halos), self.count, one, self.say)
+        return self._in_parts(self._store(name, network, rhos=rhos, halos=halos), network, look)
 
     def reduced(self, network: LayerCascade) -> dict[str, Tensor]:
         """(N, scales, K, K) counts and (N, scales) macs of the last stage, dense, on smaller images."""
         costs, head = Costs(network), OneHead(network)
 
-        @torch.inference_mode()
-        def one(i: int) -> dict[str, Tensor]:
-            image, target = self.val[i]
-            x = as_batch(image, network.mean.device)
+        def look(x: Tensor, target: Tensor) -> dict[str, Tensor]:
             counts, macs = [], []
             for scale in SCALES:
                 small = resized(x, scale)
-                counts.append(self._counts(to_labels(head(small), x.shape[2:])[0], target))
+                labels = to_labels(head(small), x.shape[2:])[0]
+                counts.append(pixel_counts(labels, target, self.classes, self.ignored)[0])
                 macs.append(float(costs.at(small.shape[2], small.shape[3]).single_head))
             return {"counts": torch.stack(counts), "macs": torch.tensor(macs, dtype=torch.float64)}
 
         self.say(f"deep on images reduced to {', '.join(f'{s:g}' for s in SCALES)}")
-        return in_parts(self._store("deep-reduced", network, scales=SCALES), self.count, one, self.say)
+        return self._in_parts(self._store("deep-reduced", network, scales=SCALES), network, look)
 
     def timed(
         self, networks: dict[str, LayerCascade], fine: LayerCascade | None
@@ -258,8 +250,10 @@ class _Seed:
         store.put("times", load, seconds, images=count)
         return seconds, load
 
-    def _counts(self, labels: Tensor, target: Tensor) -> Tensor:
-        return counts_of(labels, target.to(labels.device), self.classes, self.ignored)
+    def _in_parts(
+        self, store: Store, network: LayerCascade, look: Callable[[Tensor, Tensor], dict[str, Tensor]]
+    ) -> dict[str, Tensor]:
+        return in_parts(store, network, self.val, self.count, look, self.say)
 
     def _store(self, name: str, network: LayerCascade, **about: Any) -> Store:
         of = {"dataset": self.config.dataset, "split": self.val.split, "classes": self.config.classes}
@@ -430,5 +424,5 @@ def compared(
 
 
 def _others(halo: int) -> dict[str, str]:
-    """Who is compared with the cascade of a halo in true runs, by the name of its branch."""
+    """What the cascade of a halo is compared with in true runs, by the name of its branch."""
     return {"deep": "deep", "hard": "hard", "shuffled": f"shuffled-{halo}"}

@@ -1,4 +1,4 @@
-"""What the paper prints, to stand beside what is measured; nothing here was measured by this project.
+"""Every number that the paper and its talk print, to stand beside what is measured; nothing here was measured by us.
 
 mIoU in percent, as printed. VOC is PASCAL VOC 2012.
 """
@@ -46,8 +46,8 @@ F5: dict[str, Any] = {
     "ratio_at_stage_3": {"hardest": 1.9, "easiest": 1.1},
     "left": {"cat": [8.2, 39.2, 52.6], "chair": [6.6, 16.6, 76.8]},
 }
-"""Share among the pixels that enter stage 3 over that in the picture, read off the figure for chair and car; and where
-the pixels of two classes leave, in percent."""
+"""Share among the pixels that enter stage 3 over that in the image, read off the figure for chair and car; and where
+the pixels of two classes exit, in percent."""
 DECK: dict[str, dict[str, Any]] = {
     "DPN": {"miou": 77.5, "fps": 5.7},
     "Adelaide": {"miou": 79.1},
@@ -60,7 +60,68 @@ CITYSCAPES: dict[str, float] = {
     "FCN": 65.3, "DPN": 66.8, "Dilation10": 67.1, "DeepLab-v2": 70.4, "LC": 71.1, "Adelaide": 71.6,
 }  # fmt: skip
 """Table 5, Cityscapes test. The printed scores of LC by class average 72.3 and disagree with the server's 71.0873."""
-PRINTED: dict[str, Any] = {"T1": T1, "T2": T2, "T3": T3, "T6": T6, "F1": F1, "F5": F5, "F7": F7}
+
+
+def exits_printed(rho: float) -> tuple[float, float]:
+    """Fractions of all cells that exit at stages 1 and 2 in table 1."""
+    at = T1["rho"].index(rho)
+    return T1["left_at_stage_1"][at] / 100, T1["left_at_stage_2"][at] / 100
+
+
+def _score(system: str) -> dict[str, float]:
+    return {key: T6[system][key] for key in ("miou", "fps")}
+
+
+SPEEDS: dict[str, list[dict[str, Any]]] = {
+    "segnet": [{"source": "T3", **T3["SegNet"]}],
+    "dpn": [{"source": "deck", **DECK["DPN"]}],
+    "adelaide": [{"source": "deck", **DECK["Adelaide"], "note": "the deck gives no time"}],
+    "deeplab-v2": [
+        {"source": "deck", **DECK["DeepLab-v2"], "note": "79.7 is with three scales and CRF, 0.9 FPS in table 6"},
+        {"source": "T3", **T3["DeepLab-v2"]},
+        {"source": "T6", **_score("DeepLab-v2"), "note": "three scales and CRF"},
+    ],
+    "irnet": [
+        {"source": "computed", "fps": 10.3, "note": "from the 42.8 % that the paper says the cascade gains over IRNet"}
+    ],
+    "lc": [
+        {
+            "source": "deck", **DECK["LC"],
+            "note": "80.3 is with three scales and CRF, 1.0 FPS in table 6; one scale without CRF is 78.2 at 14.3 FPS",
+        },
+        {"source": "T3", **T3["LC"], "note": "65.1 ms is 15.4 FPS"},
+        {"source": "T6", **_score("IRNet-LC"), "note": "one scale, no CRF; with both 80.3 at 1.0 FPS"},
+    ],
+    "lc-fast": [{"source": "T3", **T3["LC (fast)"]}],
+}  # fmt: skip
+"""By system of `lcnb bench systems`, one entry per source: T3 and T6 are tables 3 (VOC 2012 val, one scale, no CRF) and
+6 (VOC 2012 test) of the paper, "deck" is the talk's table (VOC 2012 test)."""
+CLASSES = (
+    "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow", "table", "dog", "horse",
+    "motorbike", "person", "plant", "sheep", "sofa", "train", "tv",
+)  # fmt: skip
+"""The background is part of the mean and not printed."""
+
+# fmt: off
+SCORES: dict[str, tuple[float, ...]] = {
+    "FCN": (76.8, 34.2, 68.9, 49.4, 60.3, 75.3, 74.7, 77.6, 21.4, 62.5, 46.8, 71.8, 63.9, 76.5, 73.9, 45.2, 72.4, 37.4,
+            70.9, 55.1, 62.2),
+    "DeepLab": (84.4, 54.5, 81.5, 63.6, 65.9, 85.1, 79.1, 83.4, 30.7, 74.1, 59.8, 79.0, 76.1, 83.2, 80.8, 59.7, 82.2,
+                50.4, 73.1, 63.7, 71.6),
+    "Adelaide": (91.9, 48.1, 93.4, 69.3, 75.5, 94.2, 87.5, 92.8, 36.7, 86.9, 65.2, 89.1, 90.2, 86.5, 87.2, 64.6, 90.1,
+                 59.7, 85.5, 72.7, 79.1),
+    "DPN + COCO": (89.0, 61.6, 87.7, 66.8, 74.7, 91.2, 84.3, 87.6, 36.5, 86.3, 66.1, 84.4, 87.8, 85.6, 85.4, 63.6, 87.3,
+                   61.3, 79.4, 66.4, 77.5),
+    "DeepLab-v2 + COCO": (92.6, 60.4, 91.6, 63.4, 76.3, 95.0, 88.4, 92.6, 32.7, 88.5, 67.6, 89.6, 92.1, 87.0, 87.4,
+                          63.3, 88.3, 60.0, 86.8, 74.5, 79.7),
+    "LC": (94.1, 63.0, 91.2, 67.9, 79.5, 93.4, 90.0, 93.8, 37.4, 83.7, 65.9, 90.7, 86.1, 88.8, 87.5, 68.5, 86.9, 64.3,
+           85.6, 72.2, 80.3),
+    "LC + COCO": (85.5, 66.7, 94.5, 67.2, 84.0, 96.1, 89.8, 93.5, 47.2, 90.4, 71.5, 88.9, 91.7, 89.2, 89.1, 70.4, 89.4,
+                  70.7, 84.2, 79.6, 82.7),
+}
+# fmt: on
+"""Scores by class on VOC test, in percent, by system: the classes in the order of CLASSES, then the mean over them and
+the background."""
 
 FULL_SIZES = {
     ("camvid", "train"): 367, ("camvid", "val"): 101, ("camvid", "test"): 233,

@@ -13,7 +13,7 @@ from typing import Any
 
 from torch import Tensor
 
-from lcnb.evaluation.bootstrap import bootstrap_miou
+from lcnb.evaluation.bootstrap import interval_of
 
 POINT = 0.01
 """One point of mIoU: a benefit that would matter."""
@@ -86,10 +86,8 @@ def difference(one: Tensor | None, other: Tensor | None, block: int) -> dict[str
     """
     if one is None or other is None:
         return {"interval": None, "word": NOT_REACHED}
-    if len(one) < 2 * block:
-        return {"interval": None, "word": TOO_FEW}
-    interval = bootstrap_miou(one, other, block=block).as_dict()
-    return {"interval": interval, "word": word_of(interval["low"], interval["high"])}
+    interval = interval_of(one, other, block)
+    return {"interval": interval, "word": TOO_FEW if interval is None else word_of(interval["low"], interval["high"])}
 
 
 def agreed(words: Sequence[str]) -> str:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+from lcnb.datasets import SegmentationDataset, load_dataset
 from lcnb.errors import LcnbError
 from lcnb.reproduction.paper import DRIVE_BLOCKS
+from lcnb.reproduction.store import Store
 from lcnb.training import ARMS, TrainConfig
 
 CASCADE_TRAINING = "cascade-training"
@@ -66,6 +69,21 @@ class Request:
     def folder(self, arm: str) -> Path:
         """Of an arm's run."""
         return self.work / self.preset / arm
+
+    def images(self) -> tuple[SegmentationDataset, int]:
+        """The data set to score on, and how many of its images.
+
+        Raises:
+            DataError: it is not here, or damaged.
+        """
+        val = load_dataset(self.config.dataset, self.config.val_split, classes=self.config.classes)
+        return val, min(len(val), self.limit or len(val))
+
+    def store(self, name: str, **about: Any) -> Store:
+        """The finished parts of a measurement, which depends on `about` and on the data set to score on."""
+        config = self.config
+        data = {"dataset": config.dataset, "split": config.val_split, "classes": config.classes}
+        return Store(self.work / self.preset / name, data | about)
 
     def block(self, images: int) -> int:
         """Frames that a bootstrap of so many images draws together: so few that there are at least ten blocks."""

@@ -1,4 +1,7 @@
-"""Finished parts of a measurement, so that a stopped one goes on: each is one file, whole or not there."""
+"""Results on disk: finished parts of a measurement, so that a stopped one resumes, and whole results that are kept.
+
+A part is one file, whole or not there.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,11 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from lcnb.paths import written_whole
+from lcnb.datasets import SegmentationDataset
+from lcnb.errors import DataError
+from lcnb.evaluation.evaluate import each_image
+from lcnb.models.runs import CascadeRuns
+from lcnb.paths import checkout, written_whole
 from lcnb.weights import write_tensors
 
 PART = 10
@@ -60,14 +67,22 @@ class Store:
 
 
 def in_parts(
-    store: Store, count: int, one: Callable[[int], dict[str, Tensor]], say: Callable[[str], None], warm_up: bool = False
+    store: Store,
+    network: CascadeRuns,
+    data: SegmentationDataset,
+    count: int,
+    look: Callable[[Tensor, Tensor], dict[str, Tensor]],
+    say: Callable[[str], None],
+    warm_up: bool = False,
 ) -> dict[str, Tensor]:
     """What every image gives, measured in parts; those that the store has are not measured again.
 
     Args:
         store: of this measurement.
+        network, look: as for `lcnb.evaluation.evaluate.each_image`; `look` gives tensors by name, the same names and
+            shapes for each image.
+        data: whose first images are measured.
         count: N images.
-        one: takes the number of an image, gives tensors by name, the same names and shapes for each.
         say: called with each line of progress.
         warm_up: measure the first image twice and keep the second: the first run of a process is slower.
 
@@ -76,16 +91,16 @@ def in_parts(
     """
     parts = []
     for start in range(0, count, PART):
-        images = range(start, min(start + PART, count))
-        name, about = f"images-{start:05}", {"images": [images.start, images.stop]}
+        stop = min(start + PART, count)
+        name, about = f"images-{start:05}", {"images": [start, stop]}
         if (kept := store.get(name, **about)) is None:
             if warm_up:
-                one(start)
+                next(each_image(network, [data[start]], look))
                 warm_up = False
-            found = [one(i) for i in images]
+            found = list(each_image(network, (data[i] for i in range(start, stop)), look))
             parts.append({key: torch.stack([f[key] for f in found]) for key in found[0]})
             store.put(name, {}, parts[-1], **about)
-            say(f"images {images.stop} of {count}")
+            say(f"images {stop} of {count}")
         else:
             parts.append(kept[1])
     return {key: torch.cat([p[key] for p in parts]) for key in parts[0]}
@@ -99,3 +114,25 @@ def digest(tensors: dict[str, Tensor]) -> str:
         found.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
         found.update(value.view(-1).view(torch.uint8).numpy().tobytes())
     return found.hexdigest()[:16]
+
+
+def stored(result: str | Path) -> dict[str, Any]:
+    """A result as `lcnb reproduce` and its sisters wrote it.
+
+    Args:
+        result: a name in `docs/results` of the checkout, such as "T2-camvid-small", or the path of a JSON file.
+
+    Raises:
+        DataError: there is no such file, or it is damaged.
+    """
+    folder = (checkout() or Path()) / "docs" / "results"
+    path = Path(result) if Path(result).suffix == ".json" else folder / f"{result}.json"
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        known = ", ".join(sorted(p.stem for p in folder.glob("[!.]*.json"))) or "none"
+        raise DataError(
+            f"no result at {path}; in {folder} there are: {known}. `lcnb reproduce --help` says how one is measured"
+        ) from None
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} is damaged ({error}); restore it, or measure it again") from None

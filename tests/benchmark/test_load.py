@@ -68,6 +68,5 @@ def test_psutil_counts_our_own_work():
     sum(i * i for i in range(300_000))
     after = load.usage()
     assert after.own >= before.own
-    assert 0 <= (load.idle_share(before, after) or 0) <= 1
-    assert load.idle_share(before, before) is None
-    assert load.others_share(before, before) is None
+    assert 0 <= (load.used(before, after)[0] or 0) <= 1
+    assert load.used(before, before) == (None, None)

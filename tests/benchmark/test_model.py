@@ -6,12 +6,12 @@ import pytest
 import torch
 
 from lcnb.benchmark import Protocol
-from lcnb.benchmark.inputs import Inputs, noise, pictures, timed
+from lcnb.benchmark.inputs import Inputs, batched, noise, timed
 from lcnb.benchmark.masks import open_after
 from lcnb.benchmark.model import ModelSettings, bench_model
 from lcnb.benchmark.parts import PARTS, Recorder, part_of, time_parts, watched
-from lcnb.benchmark.protocol import Stopwatch
 from lcnb.benchmark.runners import labels_of, plain, prepared
+from lcnb.clock import Stopwatch
 from lcnb.models import max_softmax, to_labels
 from lcnb.models.exits import PLANNED_RHO, ExitLedger, PlannedExits
 from lcnb.regions import Region
@@ -131,7 +131,7 @@ def test_compiled_takes_part(small_cascade, x, monkeypatch):
     assert set(result["ms"]) == {"cascade", "plain", "compiled", "rho = 1", "all stages"}
 
 
-def test_true_masks_over_pictures(small_cascade):
+def test_true_masks_over_images(small_cascade):
     inputs = Inputs([noise(1, 48, 64, seed=s) for s in range(3)], "cpu")
     result, times = bench_model(small_cascade, inputs, ModelSettings(rho=0.6), Protocol(0, 3))
     expected = torch.cat([small_cascade(inputs[i], 0.6).exits for i in range(3)]).mean(0)
@@ -196,22 +196,22 @@ def test_planned_exits_pay_for_the_softmax(monkeypatch, x):
     assert len(called) == 2
 
 
-def test_pictures():
+def test_batches():
     images = [torch.full((3, 4, 5), v, dtype=torch.uint8) for v in (0, 255, 51)]
-    (batch,) = pictures(images, 2)
+    (batch,) = batched(images, 2)
     assert batch.shape == (2, 3, 4, 5)
     assert batch.amax() == 1
-    assert len(pictures(images, 1)) == 3
+    assert len(batched(images, 1)) == 3
     with pytest.raises(ValueError, match="several sizes"):
-        pictures([images[0], torch.zeros(3, 5, 5, dtype=torch.uint8)], 2)
+        batched([images[0], torch.zeros(3, 5, 5, dtype=torch.uint8)], 2)
     with pytest.raises(ValueError, match="3 images make no batch of 4"):
-        pictures(images, 4)
-    with pytest.raises(ValueError, match="at least one picture"):
+        batched(images, 4)
+    with pytest.raises(ValueError, match="at least one image"):
         Inputs([], "cpu")
 
 
 def test_what_is_timed():
-    copy = "host-to-device copy of float32 pictures (CUDA)"
+    copy = "host-to-device copy of float32 images (CUDA)"
     assert copy in timed(cuda=True, resident=False)["inside"]
     assert copy in timed(cuda=True, resident=True)["outside"]
     assert copy not in str(timed(cuda=False, resident=False))

@@ -4,8 +4,7 @@ import pytest
 import torch
 
 from lcnb.benchmark import Protocol
-from lcnb.benchmark.ops import OpsSettings, bench_ops, pieces, rows_of_table
-from lcnb.benchmark.shapes import blocks, kernels, layers, macs
+from lcnb.benchmark.ops import OpsSettings, bench_ops, blocks, kernels, layers, macs, pieces, rows_of_table
 from lcnb.models import IRNetConfig, cascade_cost, irnet_lc
 from lcnb.models.folding import folded
 from lcnb.models.fusing import Fused

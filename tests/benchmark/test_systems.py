@@ -5,9 +5,9 @@ import torch
 
 from lcnb.benchmark import Protocol
 from lcnb.benchmark.inputs import Inputs, noise
-from lcnb.benchmark.printed import PRINTED, printed_of
-from lcnb.benchmark.systems import SYSTEMS, SystemsSettings, bench_systems, rows_of_table, system_macs
+from lcnb.benchmark.systems import SYSTEMS, SystemsSettings, bench_systems, printed_of, rows_of_table, system_macs
 from lcnb.models import irnet_lc
+from lcnb.reproduction.paper import SPEEDS
 
 
 @pytest.fixture(scope="module")
@@ -60,11 +60,11 @@ def test_some_systems_and_always_the_reference():
 
 
 def test_printed_figures():
-    assert set(PRINTED) <= set(SYSTEMS)
-    deck = {name: e for name in PRINTED for e in printed_of(name) if e["source"] == "deck"}
+    assert set(SPEEDS) <= set(SYSTEMS)
+    deck = {name: e for name in SPEEDS for e in printed_of(name) if e["source"] == "deck"}
     assert deck["lc"]["speed_over_deeplab_v2"] == 2.07
     assert deck["lc"]["fps"] / deck["dpn"]["fps"] == pytest.approx(2.58, abs=0.005)
     assert "1.0 FPS" in deck["lc"]["note"]
     assert "speed_over_deeplab_v2" not in deck["adelaide"]
-    assert all("speed_over_deeplab_v2" not in e for n in PRINTED for e in printed_of(n) if e["source"] == "T6")
+    assert all("speed_over_deeplab_v2" not in e for n in SPEEDS for e in printed_of(n) if e["source"] == "T6")
     assert printed_of("fcn-8s") == []

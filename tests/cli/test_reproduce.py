@@ -10,8 +10,8 @@ import lcnb as package
 from lcnb.difficulty import DifficultyCounts, difficulty, pixel_scores
 from lcnb.evaluation import bootstrap_miou, evaluate
 from lcnb.models.networks import NETWORKS
-from lcnb.reproduction import ablation, cascade_training, grades, store, sweeps
-from lcnb.reproduction.paper import PRINTED
+from lcnb.reproduction import ablation, cascade_training, store, tables
+from lcnb.reproduction.paper import T3
 from tests.training.conftest import shallow_irnet
 
 TINY = ["--preset", "camvid-small", "--width", "0.05", "--batch", "1", "--crop", "24", "32", "--no-amp"]
@@ -49,7 +49,7 @@ def test_table_1(lcnb, data, home, monkeypatch):
     assert {"cpu", "torch", "date"} <= found["machine"].keys()
     assert not any(str(home) in text for text in (out, json.dumps(found)))
 
-    monkeypatch.setattr(sweeps, "measured", None)  # nothing is measured twice
+    monkeypatch.setattr(tables, "stacked", None)  # nothing is measured twice
     assert lcnb(*arguments)[0] == 0
     assert result(home, "T1")["rows"] == found["rows"]
     assert lcnb(*arguments, "--halo", "1")[0] == 1  # another measurement is not taken for this one
@@ -72,7 +72,7 @@ def test_a_threshold_for_each_exit(lcnb, data, home):
 
 def test_a_sweep_that_was_stopped_goes_on(lcnb, data, home, monkeypatch):
     monkeypatch.setattr(store, "PART", 1)
-    true, calls = sweeps.measured, []
+    true, calls = tables.stacked, []
 
     def stopping(*arguments, **options):
         calls.append(arguments)
@@ -80,13 +80,13 @@ def test_a_sweep_that_was_stopped_goes_on(lcnb, data, home, monkeypatch):
             raise KeyboardInterrupt
         return true(*arguments, **options)
 
-    monkeypatch.setattr(sweeps, "measured", stopping)
+    monkeypatch.setattr(tables, "stacked", stopping)
     arguments = ["reproduce", "F7", "--preset", "camvid-small", "--weights", "tiny", "--rhos", "0.3"]
     assert lcnb(*arguments)[0] == 130
     assert not (home / "docs").exists()
     assert [p.name for p in (home / "runs/reproduce/camvid-small/F7").iterdir()] == ["images-00000.safetensors"]
     calls.clear()
-    monkeypatch.setattr(sweeps, "measured", lambda *a, **o: (calls.append(a), true(*a, **o))[1])
+    monkeypatch.setattr(tables, "stacked", lambda *a, **o: (calls.append(a), true(*a, **o))[1])
     assert lcnb(*arguments)[0] == 0
     assert len(calls) == 2  # the second image, behind a warm-up
     found = result(home, "F7")
@@ -101,7 +101,7 @@ def test_table_3_measures_ours_and_names_what_it_cannot(lcnb, data, home):
     assert code == 0
     rows = {row["system"]: row for row in result(home, "T3")["rows"]}
     assert {name: row["rho"] for name, row in rows.items()} == {"dense (rho = 1)": 1, "LC": 0.985, "LC (fast)": 0.8}
-    assert rows["LC"]["paper"] == PRINTED["T3"]["LC"]
+    assert rows["LC"]["paper"] == T3["LC"]
     assert rows["dense (rho = 1)"]["paper"] is None
     assert "not measured: DeepLab-v2, SegNet: lcnb has these networks with random weights only, so no mIoU" in out
 
@@ -284,7 +284,7 @@ def test_the_experiment_on_cascade_training(lcnb, data, home, monkeypatch):
     }  # fmt: skip
     assert str(home) not in json.dumps(first)
 
-    for name in ("measured", "measure"):
+    for name in ("stacked", "measure"):
         monkeypatch.setattr(cascade_training, name, None)  # nothing is measured twice
     assert lcnb(*arguments, "--seeds", "4")[0] == 0
     assert json.loads(written.read_text())["seeds"] == first["seeds"]
@@ -325,6 +325,6 @@ def test_figure_1(lcnb, data, home, monkeypatch):
     edges = sum(row["share"] * (row["boundary_share"] or 0) for row in found["exits"])
     assert edges == pytest.approx(float(counts.on_boundary.sum() / counts.counts.sum()), abs=1e-5)
 
-    monkeypatch.setattr(grades, "_graded", None)  # nothing is graded twice
+    monkeypatch.setattr(tables, "_graded", None)  # nothing is graded twice
     assert lcnb(*arguments)[0] == 0
     assert result(home, "F1")["rows"] == found["rows"]

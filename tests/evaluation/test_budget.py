@@ -135,12 +135,6 @@ def test_lines_of_time():
     assert fixed == pytest.approx(7 + 2 + 1 + 3)
 
 
-@pytest.mark.parametrize("grid", [(), (0.5, 0.5), (0.9, 0.5), (0.5, 1.5)])
-def test_a_grid_that_is_none(grid):
-    with pytest.raises(ValueError, match=r"rising thresholds|between 0 and 1"):
-        ThresholdTable(3, 4, 11, grid)
-
-
 def test_too_large_a_table_and_wrong_numbers_of_stages(data):
     with pytest.raises(ValueError, match="take fewer thresholds"):
         ThresholdTable(6, 21, 255)

@@ -1,18 +1,20 @@
-"""Counts by image add up to what `evaluate` says at each threshold."""
+"""Counts of single images add up to what `evaluate` says at each threshold, in a sweep and in stored parts."""
 
 import pytest
 import torch
 
-from lcnb.evaluation import evaluate
+from lcnb.evaluation import evaluate, sweep
 from lcnb.evaluation.by_image import measured, stage_times, summary
 from lcnb.evaluation.evaluate import Costs
+from lcnb.models import cascade_cost
 
 RHOS = (1.0, 0.6, 0.3, 0.0)
+ABOUT = {"classes": "abcd", "ignore_index": 11}
 
 
 @pytest.fixture(scope="module")
 def data(picture, truth):
-    return [(picture, truth), (picture.flip(2), truth), (picture.flip(1), truth.flip(1))]
+    return [(picture, truth), (picture.flip(2)[:, :40], truth.flip(1)[:40])]  # sizes may differ
 
 
 def rows_of(cascade, data, rhos):
@@ -26,14 +28,22 @@ def rows(small_cascade, data):
     return rows_of(small_cascade, data, RHOS)
 
 
+@pytest.fixture(scope="module")
+def swept(small_cascade, data):
+    return sweep(small_cascade, data, RHOS, **ABOUT).as_dict()
+
+
 @pytest.mark.parametrize("mode", ["true", "cached"])
-def test_equals_evaluate(mode, rows, small_cascade, data):
-    for row in rows:
-        one = evaluate(small_cascade, data, classes="abcd", ignore_index=11, rho=row["rho"], mode=mode).as_dict()
-        assert row["images"] == 3
-        assert row[f"miou_{mode}"] == one["miou"]
-        assert row[f"exits_{mode}"] == pytest.approx(one["exits"], abs=1e-6)
-        assert row[f"gmacs_{mode}"] == pytest.approx(one["gmacs_per_image"], abs=1e-6)
+def test_equal_evaluate(mode, rows, swept, small_cascade, data):
+    assert [p["rho"] for p in swept["points"]] == [row["rho"] for row in rows] == list(RHOS)
+    for row, point in zip(rows, swept["points"], strict=True):
+        one = evaluate(small_cascade, data, rho=row["rho"], mode=mode, **ABOUT).as_dict()
+        assert row["images"] == 2
+        for name, key in (("miou", "miou"), ("exits", "exits"), ("gmacs", "gmacs_per_image")):
+            assert row[f"{name}_{mode}"] == pytest.approx(one[key], abs=1e-6)
+        for name in ("miou", "pixel_accuracy", "exits", "gmacs_per_image", "iou"):
+            assert point[mode][name] == one[name], (row["rho"], name)
+        assert point[mode]["ms_per_image"]["p50"] > 0
 
 
 def test_identities_of_the_ends(rows):
@@ -43,6 +53,18 @@ def test_identities_of_the_ends(rows):
     assert first["saved"] == 0 < rows[1]["saved"] < last["saved"]
     assert first["true_minus_dense"]["low"] == first["true_minus_dense"]["high"] == 0
     assert rows[1]["true_minus_dense"]["value"] == pytest.approx(rows[1]["miou_true"] - first["miou_true"], abs=2e-6)
+
+
+def test_reduction_is_against_all_stages_on_all_cells(small_cascade, data, swept):
+    costs = [cascade_cost(small_cascade, *mask.shape) for _, mask in data]
+    assert swept["images"] == 2
+    assert swept["gmacs_per_image_dense"] == pytest.approx(sum(c.dense for c in costs) / 2e9, abs=1e-6)
+    assert swept["gmacs_per_image_one_head"] == pytest.approx(sum(c.single_head for c in costs) / 2e9, abs=1e-6)
+    assert swept["points"][0]["true"]["reduction"] == 1
+    first = sum(c.stages[0] + c.heads[0] for c in costs)
+    assert swept["points"][-1]["true"]["reduction"] == pytest.approx(sum(c.dense for c in costs) / first, abs=1e-3)
+    reductions = [p["cached"]["reduction"] for p in swept["points"]]
+    assert reductions == sorted(reductions)
 
 
 def test_times(rows, small_cascade):
@@ -74,3 +96,19 @@ def test_a_single_image_has_no_interval(small_cascade, data):
     assert "saved" not in row
     with pytest.raises(ValueError, match="between 0 and 1"):
         rows_of(small_cascade, data, [1.5])
+
+
+def test_a_threshold_outside_the_scale_is_refused_before_any_work(small_cascade):
+    def never():
+        raise AssertionError("an image was read")
+        yield
+
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        sweep(small_cascade, never(), [0.5, 1.5], **ABOUT)
+
+
+def test_a_sweep_of_no_images(small_cascade):
+    result = sweep(small_cascade, [], [0.5], **ABOUT).as_dict()
+    assert result["images"] == 0
+    assert result["points"][0]["true"]["reduction"] is None
+    assert torch.is_grad_enabled()

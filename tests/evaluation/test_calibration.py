@@ -158,10 +158,3 @@ def test_with_more_classes_a_temperature_may_swap_two_cells():
     assert first > second
     first, second = max_softmax(cells / 3)[0, 0]
     assert first < second
-
-
-@pytest.mark.parametrize(("temperatures", "text"), [((1.0, 1.0), "3 stages; got 2"), ((1, 0, 1), "above 0, got 0"),
-                                                    ((1, float("nan"), 1), "above 0, got nan")])  # fmt: skip
-def test_temperatures_that_do_not_fit(small_cascade, temperatures, text):
-    with pytest.raises(CalibrationError, match=text):
-        with_temperatures(small_cascade, temperatures)

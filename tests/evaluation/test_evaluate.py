@@ -78,14 +78,11 @@ def test_rho_one_scores_the_last_stage_and_zero_the_first(cascade, data):
     assert run(cascade, data, rho=0).confusion.miou == pytest.approx(stages[0], abs=1e-6)
 
 
-def test_nan_becomes_none_in_json(cascade):
+def test_nan_becomes_none_in_json_and_another_mode_is_refused(cascade):
     ignored = [(torch.zeros(3, 16, 16, dtype=torch.uint8), torch.full((16, 16), IGNORE))]
     result = run(cascade, ignored).as_dict()
     assert result["miou"] is None
     assert result["absent_classes"] == list(CLASSES)
     assert not math.isnan(result["gmacs_per_image"])
-
-
-def test_refuses_another_mode(cascade, data):
     with pytest.raises(ValueError, match="'fast'"):
-        run(cascade, data, mode="fast")
+        run(cascade, ignored, mode="fast")

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from torchmetrics.classification import MulticlassJaccardIndex
 
 from lcnb.evaluation import BoundaryF, ConfusionMatrix, ExitCounts, boundaries, near
+from lcnb.evaluation.metrics import pixel_counts
 
 IGNORE = 9
 
@@ -39,16 +40,18 @@ def test_nothing_counted_is_nan_not_an_error():
     assert math.isnan(confusion.pixel_accuracy)
 
 
-def test_updates_add_up_and_where_selects():
+def test_updates_add_up_and_stages_part_them():
     parts, whole = ConfusionMatrix(4, IGNORE), ConfusionMatrix(4, IGNORE)
     labels, target = torch.randint(4, (2, 6, 6)), torch.randint(4, (2, 6, 6))
     for image in range(2):
         parts.update(labels[image], target[image])
     whole.update(labels, target)
     assert parts.counts.equal(whole.counts)
-    half = ConfusionMatrix(4, IGNORE)
-    half.update(labels, target, where=torch.arange(6)[None, :, None].expand(2, 6, 6) < 3)
-    assert half.counts.sum() == 36
+    stage = torch.arange(6)[None, :, None].expand(2, 6, 6) // 2
+    parted = pixel_counts(labels, target, 4, IGNORE, stage, 3)
+    assert parted.sum((1, 2)).tolist() == [24, 24, 24]
+    assert parted.sum(0).equal(whole.counts)
+    assert parted[2].equal(pixel_counts(labels[:, 4:], target[:, 4:], 4, IGNORE)[0])
 
 
 @pytest.mark.parametrize(

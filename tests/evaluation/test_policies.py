@@ -123,8 +123,3 @@ def test_a_criterion_of_zero_does_not_become_the_threshold_that_sends_all_out():
 def test_shares_that_cannot_be(logits, exits):
     with pytest.raises(ValueError, match="a share for each of 2 exits"):
         matched_thresholds([logits], exits)
-
-
-def test_no_pictures():
-    with pytest.raises(ValueError, match="at least one image"):
-        matched_thresholds([], (0.5, 0.5))

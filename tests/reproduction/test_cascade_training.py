@@ -7,7 +7,8 @@ import json
 import pytest
 import torch
 
-from lcnb.evaluation.bootstrap import bootstrap_miou, miou
+from lcnb.evaluation.bootstrap import bootstrap_miou
+from lcnb.evaluation.metrics import miou
 from lcnb.reproduction import Request, cascade_training, readings, reproduce, store
 from lcnb.reproduction.cascade_training import BRANCHES, runs_of
 from lcnb.reproduction.readings import (
@@ -179,10 +180,10 @@ def test_one_that_was_stopped_gives_what_an_unbroken_one_gives(request_, tmp_pat
                 raise KeyboardInterrupt
             return true(*arguments, **options)
 
-        monkeypatch.setattr(place, {"step": "_train_step", "image": "measured"}[name], call)
+        monkeypatch.setattr(place, {"step": "_train_step", "image": "stacked"}[name], call)
 
     stopping("step", Trainer, Trainer._train_step, 8)
-    stopping("image", cascade_training, cascade_training.measured, 7)
+    stopping("image", cascade_training, cascade_training.stacked, 7)
     for _ in range(2):
         with pytest.raises(KeyboardInterrupt):
             reproduce(other, quiet)

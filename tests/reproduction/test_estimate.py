@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from lcnb.models import cascade_cost, irnet_lc
-from lcnb.reproduction.estimate import STATES, Probe, affordable, probe
+from lcnb.reproduction.plan import STATES, Probe, affordable, probe
 from lcnb.training import TrainConfig
 
 CONFIG = TrainConfig(steps=90, cascade_steps=10, batch=4, crop=(20, 40), width=0.05, amp=False)

@@ -4,7 +4,7 @@ import copy
 
 import pytest
 
-from lcnb.reproduction import judges, ledger, paper, scores, stored
+from lcnb.reproduction import ledger, paper, stored
 
 
 def sweep(gap, low, high, exits=((0.23, 0.29, 0.48), (0.56, 0.29, 0.15))):
@@ -22,9 +22,9 @@ def sweep(gap, low, high, exits=((0.23, 0.29, 0.48), (0.56, 0.29, 0.15))):
     [(0.01, 0.004, 0.02, "reproduced"), (0.001, -0.004, 0.006, "partly"), (-0.01, -0.02, -0.004, "not reproduced")],
 )
 def test_a_difference_is_judged_by_its_interval(gap, low, high, word):
-    assert judges.exits_cost_nothing(sweep(gap, low, high)).word == word
+    assert ledger.exits_cost_nothing(sweep(gap, low, high)).word == word
     table = {"differences": {"lc - dsn": {"value": gap, "low": low, "high": high}}}
-    assert judges.ahead_of("dsn")(table).word == word
+    assert ledger.ahead_of("dsn")(table).word == word
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,7 @@ def test_a_difference_is_judged_by_its_interval(gap, low, high, word):
     ],
 )
 def test_exits(exits, word):
-    assert judges.half_leaves_early(sweep(0, 0, 0, exits)).word == word
+    assert ledger.half_leaves_early(sweep(0, 0, 0, exits)).word == word
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_boundaries(shares, word):
         {"grade": g, "share": 0.1, "boundary_share": s, "interval": {"low": s - 0.01, "high": s + 0.01}, "paper": p}
         for (g, p), s in zip(paper.F1.items(), shares, strict=True)
     ]
-    assert judges.boundaries_are_hard({"rows": rows}).word == word
+    assert ledger.boundaries_are_hard({"rows": rows}).word == word
 
 
 @pytest.mark.parametrize(
@@ -58,13 +58,13 @@ def test_boundaries(shares, word):
 )
 def test_times_by_stage(fast, word):
     found = {"rows": [{"rho": 0.985, "ms_stages": [15, 31, 18, 1]}, {"rho": 0.8, "ms_stages": list(fast)}]}
-    assert judges.stages_get_cheaper(found).word == word
+    assert ledger.stages_get_cheaper(found).word == word
 
 
 @pytest.mark.parametrize(("ratio", "word"), [(2.0, "reproduced"), (1.6, "partly"), (1.1, "not reproduced")])
 def test_speed_over_a_rival(ratio, word):
     row = {"system": "lc", "speed_over_deeplab_v2": ratio, "multiply_adds_below_deeplab_v2": 1.72}
-    assert judges.faster_than_deeplab("lc", 2.15)({"results": [row]}).word == word
+    assert ledger.faster_than_deeplab("lc", 2.15)({"results": [row]}).word == word
 
 
 def test_a_changed_result_changes_the_verdict(monkeypatch):
@@ -77,8 +77,8 @@ def test_a_changed_result_changes_the_verdict(monkeypatch):
 
 
 def test_printed_scores_by_class_are_whole():
-    for system, row in scores.SCORES.items():
-        assert len(row) == len(scores.CLASSES) + 1, system
+    for system, row in paper.SCORES.items():
+        assert len(row) == len(paper.CLASSES) + 1, system
         *classes, mean = row
         background = 21 * mean - sum(classes)  # is part of the mean and not printed
         assert 80 < background < 100, (system, background)
