@@ -1,4 +1,4 @@
-"""The JSON that a benchmark leaves: what was measured, how, where, and whether the machine was quiet."""
+"""The JSON that a benchmark writes: what was measured, how, where, and whether the machine was quiet."""
 
 from __future__ import annotations
 
@@ -89,12 +89,13 @@ def _on_cuda(argv: Sequence[str]) -> list[str]:
 def stated(found: dict[str, Any]) -> str:
     """The protocol and the load of a document, for people."""
     how, load = found["protocol"], found["load"]
+    tf32 = {name: "on" if state else "off" for name, state in how["tf32"].items()}
     lines = [
         f"protocol: {how['warmup_rounds']} + {how['timed_rounds']} rounds, {how['order']}",
         f"          {how['statistic']}",
         f"inside the time: {', '.join(how['inside'])}; outside: {', '.join(how['outside']) or 'nothing'}",
-        f"{how['threads']} threads, {found['settings']['dtype']}, TF32 products {_on(how['tf32']['matmul'])}, "
-        f"TF32 convolutions {_on(how['tf32']['cudnn'])} (CUDA only)",
+        f"{how['threads']} threads, {found['settings']['dtype']}, TF32 products {tf32['matmul']}, "
+        f"TF32 convolutions {tf32['cudnn']} (CUDA only)",
         f"machine: {_state(load)}",
     ]
     lines += [f"{m['device']}: {m['why']}; `{m['command']}` would" for m in found["not_measured"]]
@@ -107,7 +108,3 @@ def _state(load: dict[str, Any]) -> str:
     if load["idle_before"] is None:
         return "not watched, as psutil is missing; the repeats agree"
     return "quiet"
-
-
-def _on(state: bool) -> str:
-    return "on" if state else "off"

@@ -34,11 +34,11 @@ class BusyError(LcnbError):
 
 @dataclass(frozen=True)
 class Load:
-    """What the machine did beside our measurement.
+    """What else the machine did during our measurement.
 
     Attributes:
-        idle_before: share of the processors' time, or None where it is not known.
-        others_during: share of the processors' time that other processes used, or None.
+        idle_before: fraction of the processors' time, or None where it is not known.
+        others_during: fraction of the processors' time that other processes used, or None.
         spread: below this are the spreads of nine in ten steady opponents.
         reasons: why the machine counts as busy; empty if it does not.
     """
@@ -50,18 +50,13 @@ class Load:
 
     def as_dict(self) -> dict[str, Any]:
         """As JSON takes it."""
+        numbers = {"idle_before": self.idle_before, "others_during": self.others_during, "spread": self.spread}
         return {
-            "idle_before": _rounded(self.idle_before),
-            "others_during": _rounded(self.others_during),
-            "spread": _rounded(self.spread),
+            **{name: None if value is None else round(value, 4) for name, value in numbers.items()},
             "limits": {"idle_before": IDLE_NEEDED, "others_during": OTHERS_ALLOWED, "spread": SPREAD_ALLOWED},
             "busy": bool(self.reasons),
             "reasons": self.reasons,
         }
-
-
-def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(value, 4)
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,9 @@
-"""Masks that hold exactly the share of cells that was asked for.
+"""Masks that hold exactly the fraction of cells that was asked for.
 
 Shape letters: B images, h, w cells.
 
 A kind of mask is a field of scores: how much each cell wants to stay. The cells of the highest scores stay, so
-the share is exact to a cell, in every image, and smaller shares lie inside larger ones, as the regions of later
+the fraction is exact to a cell, in every image, and smaller masks lie inside larger ones, as the regions of later
 stages do.
 """
 
@@ -83,7 +83,7 @@ def open_after(exits: Sequence[float], shape: Sequence[int], kind: str = "blobs"
     """The cells still open behind each exit.
 
     Args:
-        exits: share of all cells that leaves at each exit; their sum is at most 1.
+        exits: fraction of all cells that exits at each stage; their sum is at most 1.
         shape, kind, seed: as for `nested_masks`.
 
     Returns:

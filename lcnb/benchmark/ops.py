@@ -1,10 +1,10 @@
-"""`lcnb bench ops`: IRNet's blocks and layers on regions, against dense times the share of active cells.
+"""`lcnb bench ops`: IRNet's blocks and layers on regions, against dense times the fraction of active cells.
 
 Shape letters: B images, C channels in, h, w the 1/8 grid, N active cells.
 
 A region pays where its ratio to (dense time x share) is 1 or less. "rows" is the fused path of `for_inference`; the
 other names are region backends, on which the modules run as they are written, batch-norm folded. Neighbour tables are
-built once a stage and shared by its layers, so here they are outside the time, with a line of their own ("tables").
+built once per stage and shared by its layers, so here they are outside the time, with a line of their own ("tables").
 """
 
 from __future__ import annotations

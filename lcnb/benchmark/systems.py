@@ -4,7 +4,7 @@ Shape letters: B images, H, W pixels.
 
 All have random weights and the same images; all give labels at full size. The baselines and IRNet run dense and
 eager (batch-norm folded, channels-last); LC is the fused cascade with the exits of the paper's table 1, in blobs.
-Printed figures stand beside ours and are called printed: they come from other hardware and software.
+Printed figures stand next to ours and are called printed: they come from other hardware and software.
 """
 
 from __future__ import annotations

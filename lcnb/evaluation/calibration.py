@@ -1,9 +1,9 @@
-"""Is a stage that says 90 % right nine times out of ten? Reliability, and one temperature a stage to mend it.
+"""Is a stage that says 90 % right nine times out of ten? Reliability, and one temperature per stage to mend it.
 
 Shape letters: B images, K classes, h, w the 1/8 grid, H, W pixels, S stages, M bins, N sampled pixels.
 
 Confidence here is the top softmax score of a pixel, of the bilinearly upsampled logits that `.labels` is the argmax of.
-A stage is calibrated if, of the pixels it gives a confidence near c, a share of c is right. The expected calibration
+A stage is calibrated if, of the pixels it gives a confidence near c, a fraction of c is right. The expected calibration
 error is the mean distance between the two over M equal-width bins, weighted by their pixels, and the remedy a single
 number T that all logits are divided by, fitted on held-out pixels (Guo et al., "On Calibration of Modern Neural
 Networks", ICML 2017, sections 2 and 4.2). The layer cascade paper has neither: its rho is a bare number.
@@ -29,7 +29,7 @@ from lcnb.models.labels import upsampled
 BINS = 15
 """Equal-width bins, as many as Guo et al. take."""
 SAMPLED = 2000
-"""Pixels an image that a temperature is fitted on."""
+"""Pixels per image that a temperature is fitted on."""
 COLDEST, HOTTEST = 0.05, 20.0
 """A temperature outside says that the sample is no fair one: all of it right, or all of it guessed."""
 STEPS = 50
@@ -76,7 +76,7 @@ class Reliability:
 
     @property
     def accuracy(self) -> Tensor:
-        """(S, M) float64: share of a bin's pixels that are right; NaN where it is empty."""
+        """(S, M) float64: fraction of a bin's pixels that are right; NaN where it is empty."""
         return self.right / torch.where(self.counts > 0, self.counts.double(), torch.nan)
 
     @property
@@ -93,7 +93,7 @@ class Reliability:
 
 
 class LogitSample:
-    """Keeps a few labelled pixels of each image, the same for all stages: N x K numbers a stage.
+    """Keeps a few labelled pixels of each image, the same for all stages: N x K numbers per stage.
 
     Args:
         stages, ignore_index: as for `Reliability`.
@@ -180,7 +180,7 @@ def with_temperatures(cascade: LayerCascade, temperatures: Sequence[float]) -> L
         temperatures: S numbers above 0.
 
     Raises:
-        CalibrationError: not one temperature a stage, or one that is not above 0.
+        CalibrationError: not one temperature per stage, or one that is not above 0.
     """
     _check(temperatures, len(cascade.heads))
     again = copy.deepcopy(cascade)

@@ -231,7 +231,8 @@ class _Seed:
     ) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Seconds of each opponent on each timed image: in turns, float32, norms folded; and the machine's load."""
         count = min(TIMED, self.count)
-        store = self._store("times", networks["deep"], cascades=[digest(networks[c].state_dict()) for c in _cascades()])
+        cascades = [digest(networks[branch.name].state_dict()) for branch in BRANCHES if branch.arm == "lc"]
+        store = self._store("times", networks["deep"], cascades=cascades)
         if (kept := store.get("times", images=count)) is not None:
             return kept[1], kept[0]
         device = torch.device(self.request.device)
@@ -259,10 +260,6 @@ class _Seed:
         of = {"dataset": self.config.dataset, "split": self.val.split, "classes": self.config.classes}
         about = {"network": digest(network.state_dict()), **of, "device": self.request.device, **about}
         return Store(self.folder / "scores" / name, about)
-
-
-def _cascades() -> list[str]:
-    return [branch.name for branch in BRANCHES if branch.arm == "lc"]
 
 
 def resized(x: Tensor, scale: float) -> Tensor:

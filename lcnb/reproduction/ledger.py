@@ -68,7 +68,7 @@ def boundaries_are_hard(found: Mapping[str, Any]) -> Finding:
 
 
 def exits_cost_nothing(sweep: Mapping[str, Any]) -> Finding:
-    """Table 1: rho = .985 against rho = 1. True runs decide; the cached view is told beside them."""
+    """Table 1: rho = .985 against rho = 1. True runs decide; the cached view is reported with them."""
     row, dense = _at(sweep, 0.985), _at(sweep, 1.0)
     true, cached = row["miou_true"] - dense["miou_true"], row["miou_cached"] - dense["miou_true"]
     interval = row["true_minus_dense"]
@@ -80,7 +80,7 @@ def exits_cost_nothing(sweep: Mapping[str, Any]) -> Finding:
 
 
 def half_leaves_early(sweep: Mapping[str, Any]) -> Finding:
-    """Table 1: the share that leaves before stage 3 at rho = .985, and that it grows as rho falls."""
+    """Table 1: the fraction that exits before stage 3 at rho = .985, and that it grows as rho falls."""
     rows = sorted(sweep["rows"], key=lambda r: -r["rho"])
     left = [1 - r["exits_true"][2] for r in rows]
     first, second, _ = _at(sweep, 0.985)["exits_true"]
@@ -328,7 +328,7 @@ CLAIMS: tuple[Claim, ...] = (
         untestable("neither the GPU nor the opponent is named; notebook 07 times our own two on this machine"),
     ),
 )  # fmt: skip
-"""In the order of the paper's argument: pixels differ, leaving is free, training matters, it is faster, the scores."""
+"""In the order of the paper's argument: pixels differ, exits are free, training matters, it is faster, the scores."""
 
 
 def counted() -> dict[Word, int]:

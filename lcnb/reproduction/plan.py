@@ -31,7 +31,7 @@ from lcnb.training.objective import Objective
 from lcnb.training.phases import phases, prepare
 
 BUDGET = {"cpu": 8e9, "cuda": 400e9}
-"""Multiply-adds of a forward pass that is measured: enough for what every layer costs besides them not to matter."""
+"""Multiply-adds of a forward pass that is measured: enough to make the overhead of each layer negligible."""
 STATES = 5
 """Numbers a parameter takes while it is trained: itself, its gradient, AdamW's two and the average."""
 
@@ -56,11 +56,6 @@ class Plan:
     memory_gb: float | None
     hours: float | None
     how: str
-
-    @property
-    def missing(self) -> list[str]:
-        """What has to be had first."""
-        return [name for name, state in self.data.items() if state.startswith("missing: ")]
 
     def text(self) -> str:
         """For people."""
@@ -97,12 +92,12 @@ def plan(request: Request) -> Plan:
     measured = probe(config, classes, request.device, training=trains)
     images = len(val) if val is not None else FULL_SIZES.get((config.dataset, config.val_split), 0)
     images = min(images, request.limit or images)
-    size = config.crop if val is None else tuple(val[0][0].shape[1:])
+    height, width = config.crop if val is None else val[0][0].shape[1:]
     if trains:
-        hours, memory = _training(request, measured, images, size), measured.training_gb(config)
+        hours, memory = _training(request, measured, images, (height, width)), measured.training_gb(config)
     else:
         runs = 1 if request.table == "F1" else 1 + len(rhos_of(request))
-        hours, memory = measured.scoring_hours(images, size, runs), measured.scoring_gb(size)
+        hours, memory = measured.scoring_hours(images, (height, width), runs), measured.scoring_gb((height, width))
     return Plan(title, data, fills, leaves, memory, hours, measured.how)
 
 

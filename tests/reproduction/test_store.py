@@ -1,11 +1,13 @@
-"""A part is found again only for what it was measured for."""
+"""A part is found again only for what it was measured for; kept results by name and by path."""
 
 import json
 
 import pytest
 import torch
 
-from lcnb.reproduction.store import Store, digest
+from lcnb import paths
+from lcnb.errors import DataError
+from lcnb.reproduction.store import Store, digest, stored
 
 COUNTS = torch.arange(12).view(3, 2, 2)
 
@@ -48,3 +50,27 @@ def test_the_digest_sees_values_names_and_kinds_and_nothing_else():
         {**state, "b": torch.tensor(3, dtype=torch.int32)},
     ):
         assert digest(other) != digest(state)
+
+
+def test_by_name_and_by_path(tmp_path):
+    result = tmp_path / "mine.json"
+    result.write_text(json.dumps({"rows": []}))
+    assert stored(result) == stored(str(result)) == {"rows": []}
+    assert stored("streets-small-on-camvid-val")["dataset"] == "camvid"
+
+
+def test_missing_and_damaged(tmp_path):
+    with pytest.raises(DataError, match=r"no result at .*T9.json; in .*streets-small-on-camvid-val.*lcnb reproduce"):
+        stored("T9")
+    (tmp_path / "cut.json").write_text('{"rows": [')
+    with pytest.raises(DataError, match=r"cut.json is damaged"):
+        stored(tmp_path / "cut.json")
+
+
+def test_every_kept_result_can_be_read_and_says_how_it_was_measured():
+    for path in (paths.checkout() / "docs" / "results").glob("*.json"):
+        found = stored(path.stem)
+        parts = found.get("environments") or list(found.get("loads", {}).values()) or [found]  # measured one by one
+        for part in parts:
+            assert part["command"].startswith(("lcnb ", "python -m tools.", "python -m pytest ")), path
+            assert part["machine"]["cpu"], path
