@@ -70,7 +70,10 @@ BRANCHES = (
     Branch("deep", "dsn", 0, "deep supervision goes on"),
     Branch("hard", "hard", 0, "each stage's loss on the cells that reach it, dense features"),
     *(Branch(f"cascade-{h}", "lc", h, f"the cascade: the same cells, region features, halo {h}", (h,)) for h in HALOS),
-    *(Branch(f"shuffled-{h}", "shuffled", h, f"regions of equal size from another image, halo {h}", (h,)) for h in HALOS),
+    *(
+        Branch(f"shuffled-{h}", "shuffled", h, f"regions of equal size from another image, halo {h}", (h,))
+        for h in HALOS
+    ),
 )
 
 

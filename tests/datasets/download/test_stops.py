@@ -3,7 +3,6 @@
 A process of its own is stopped while the server holds back the rest of a file.
 """
 
-import contextlib
 import json
 import os
 import signal
@@ -14,11 +13,10 @@ from errno import EFBIG, ENOSPC
 
 import pytest
 
-from lcnb.downloads import Place
 from lcnb.errors import REASONS
 from tests.cli.conftest import environment
-from tests.downloads import published
-from tests.downloads.server import doing, stall
+from tests.datasets.download import published
+from tests.datasets.download.server import doing, stall
 from tests.folders import tree
 
 saved = pytest.mark.trust("downloads", saved=True)
@@ -39,8 +37,7 @@ def start(server, tmp_path, set_, root):
     def call(name, room=None):
         path = tmp_path / f"facts-{room}.json"
         path.write_text(json.dumps(facts | {"room": room}))
-        # with --to nothing of torch is imported, which spares each child seconds
-        command = [sys.executable, "-m", "tests.downloads.child", str(path), "data", name, "--to", str(root)]
+        command = [sys.executable, "-m", "tests.datasets.download.child", str(path), "data", name, "--to", str(root)]
         child = subprocess.Popen(
             command, cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
@@ -122,25 +119,6 @@ def test_a_second_call_is_refused_while_the_first_one_runs(start, server, root):
     server.running.clear()
     assert "closed" not in ended(first, 0)
     assert sorted(os.listdir(root)) == ["voc2012"]
-
-
-@pytest.mark.parametrize("name", ["voc2012", "camvid"])
-def test_a_call_that_waited_for_nothing(start, server, root, name, monkeypatch, lcnb):
-    """Another call that ended between the look at the disk and the lock has done the work."""
-    held, calls = Place.held, []
-
-    @contextlib.contextmanager
-    def late(place):
-        calls.append(place)
-        if len(calls) == 1:
-            assert lcnb("data", name)[0] == 0
-        with held(place):
-            yield
-
-    monkeypatch.setattr(Place, "held", late)
-    assert lcnb("data", name)[0] == 0
-    assert len(server.log) == len({path for path, _, _ in server.log})
-    assert os.listdir(root) == [name]
 
 
 @saved

@@ -8,9 +8,8 @@ from dataclasses import replace
 
 import numpy as np
 import scipy.io
-from PIL import Image
 
-from lcnb.downloads import camvid, sources
+from lcnb.datasets.download import install, sources
 from tests.datasets import trees
 
 
@@ -56,8 +55,8 @@ class CamVid:
         self.files = contents(self.tree)
         server.files.update({f"/camvid/{name}": content for name, content in self.files.items()})
         self.server, self.base = server, f"{server.base}/camvid"
-        set_(camvid, "CAMVID_LIST", self.list)
-        set_(camvid, "BASE", self.base)
+        set_(sources, "CAMVID_LIST", self.list)
+        set_(install, "BASE", self.base)
 
 
 def publish(server, name, file, content, set_, part=0, **changes):
@@ -99,10 +98,3 @@ def sbd(server, set_, **other):
     files["benchmark_RELEASE/dataset/img/2008_000000.jpg"] = b"a picture"
     publish(server, "sbd", "benchmark.tgz", tar(files | other, "w:gz"), set_)
     set_(sources.SOURCES, "sbd", replace(sources.SOURCES["sbd"], pairs={"trainaug": 7}))
-
-
-def picture(colour):
-    """The bytes of a JPEG."""
-    out = io.BytesIO()
-    Image.new("RGB", (8, 8), colour).save(out, "JPEG")
-    return out.getvalue()
