@@ -21,7 +21,7 @@ STAMP := .venv/.lcnb-ready
 export GOMP_SPINCOUNT ?= 1000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run lab book check test test-real test-long coverage lint types pages python-there browser-there clean clean-venv
+.PHONY: help setup run lab book check test test-real test-long coverage lint types pages constraints python-there browser-there clean clean-venv
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1 \2/p' Makefile | while read -r name text; do \
@@ -32,7 +32,7 @@ help: ## show this list
 
 setup: $(STAMP) ## create .venv and install everything into it
 
-$(STAMP): pyproject.toml | python-there
+$(STAMP): pyproject.toml constraints.txt | python-there
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || { rm -rf .venv; \
 		echo 'make: $(PYTHON) cannot make a virtual environment; install its venv (Debian: apt-get install python3-venv)' >&2; \
 		exit 1; }
@@ -43,7 +43,7 @@ $(STAMP): pyproject.toml | python-there
 	@echo 'make: installing into .venv, once (PyPI builds of torch for Linux bring CUDA along: several GB, some minutes)'
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 	@$(BIN)/python -m uv pip install --python $(BIN)/python --compile-bytecode \
-		$(if $(TORCH),--torch-backend=$(TORCH)) -e '.[notebooks,test]'
+		$(if $(TORCH),--torch-backend=$(TORCH)) -c constraints.txt -e '.[notebooks,test]'
 	@# Matplotlib lists the fonts once; else the first notebook would say that it does.
 	@$(BIN)/python -c 'import matplotlib.font_manager' 2>/dev/null
 	@touch $@
@@ -96,6 +96,10 @@ book: setup ## build the site of notebooks and docs, and follow all of its links
 pages: setup ## write the docs that come from kept results anew
 	for page in slider performance teaching reproduction reliability; do $(BIN)/python -m tools.$${page}_page || exit 1; done
 	$(BIN)/python -m tools.notebook_table
+
+constraints: setup ## resolve constraints.txt, the versions that setup and CI install, to the newest
+	$(BIN)/python -m uv pip compile --quiet --universal --python-version 3.11 --upgrade --no-emit-index-url --no-annotate \
+		--no-header pyproject.toml --extra notebooks --extra test --output-file constraints.txt
 
 clean: ## remove what was built; .venv stays
 	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -11,6 +11,8 @@ Reproduces X. Li, Z. Liu, P. Luo, C. C. Loy, X. Tang, "Not All Pixels Are Equal"
 Names are imported when they are first used: `lcnb --help` and `lcnb info` work without torch.
 """
 
+import os
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +39,12 @@ if TYPE_CHECKING:
     from lcnb.weights import load
 
 __version__ = "1.0.0"
+
+if "torch" not in sys.modules and "OMP_WAIT_POLICY" not in os.environ:  # OpenMP reads it once, when torch is imported
+    # Idle threads spin for some microseconds, then sleep. Forever would take the cores from whatever shares the
+    # machine; never makes each of a network's many small operations wait for a thread to wake.
+    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+
 _HOMES = {
     "DataError": "lcnb.errors",
     "LcnbError": "lcnb.errors",

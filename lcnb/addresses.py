@@ -27,8 +27,9 @@ if getattr(importlib.util.find_spec("lcnb"), "origin", None) is None:  # lcnb is
     needs = ["-e", f"./{folder}", "ipywidgets>=8.1", "matplotlib", "seaborn", "psutil", "av>=14.1"]
     check_call([sys.executable, "-m", "pip", "install", "--quiet", *needs])
     sys.path.insert(0, os.path.abspath(folder))  # a running Python does not see the new installation
+_ = importlib.import_module("lcnb")  # before torch: lets its idle threads sleep
 """
-"""The cell tagged `bootstrap` of every notebook; it does nothing where lcnb can be imported."""
+"""The cell tagged `bootstrap` of every notebook; where lcnb can be imported, it only does so."""
 
 
 def owner_and_name() -> tuple[str, str]:

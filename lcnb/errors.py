@@ -60,6 +60,21 @@ _SHORT = re.compile(
 _AMOUNT = re.compile(r"[Tt]ried to allocate ([\d.]+ ?[KMGT]?i?B|\d+ bytes)|Unable to allocate ([\d.]+ [KMGT]iB)")
 
 
+_SHARED = re.compile(r"shared memory|</?torch_\d+|bus error", re.IGNORECASE)
+"""torch passes tensors between processes through /dev/shm, 64 MB in a container unless it is told otherwise."""
+
+
+def shared_memory_shortage(error: BaseException) -> str | None:
+    """The whole sentence where shared memory was too small for processes that read images; else None."""
+    chain = [error, error.__cause__, error.__context__]
+    if isinstance(error, LcnbError) or not any(isinstance(e, RuntimeError) and _SHARED.search(str(e)) for e in chain):
+        return None
+    return (
+        "shared memory (/dev/shm), through which processes that read images pass them on, is too small; give the "
+        "container more (docker run --shm-size=2g), or --workers 0"
+    )
+
+
 def memory_shortage(error: BaseException) -> str | None:
     """What is short of memory, as the start of a sentence, whichever way torch or numpy say so; else None.
 
@@ -67,6 +82,8 @@ def memory_shortage(error: BaseException) -> str | None:
         "the GPU is out of memory (2.00 GiB more were asked for)"
     """
     if isinstance(error, LcnbError) or not isinstance(error, (MemoryError, RuntimeError)):
+        return None
+    if shared_memory_shortage(error):
         return None
     text = str(error)
     if not isinstance(error, MemoryError) and not _SHORT.search(text):

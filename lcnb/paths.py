@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import errno
+import functools
 import glob
 import json
 import os
@@ -19,6 +21,8 @@ REPOSITORY = os.environ.get("LCNB_REPOSITORY", "").strip().removesuffix("/")
 """The address of the repository, "https://github.com/me/mine", or "" where none was set: there is no default."""
 CHECKOUT = REPOSITORY or "the lcnb repository"
 """What messages call the place of data, weights and notebooks."""
+NO_HOME = "this user has no home folder; set HOME to a folder of yours"
+"""What to say where `~` stands for nothing: no HOME, and a user that the system does not list."""
 STALE = 3600.0
 """Seconds after which an unfinished file that nobody wrote to any more is nobody's."""
 SHORT = 40
@@ -42,8 +46,15 @@ def extra(name: str) -> str:
 
 
 def absolute(path: str | Path) -> Path:
-    """A path that no change of the working directory moves: `~` expanded, links followed."""
-    return Path(os.path.realpath(os.path.expanduser(path)))
+    """A path that no change of the working directory moves: `~` expanded, links followed.
+
+    Raises:
+        LcnbError: it begins with `~`, and this user has no home folder.
+    """
+    expanded = os.path.expanduser(path)
+    if expanded == "~" or str(expanded).startswith("~/"):  # left as it is, it would become a folder called "~"
+        raise LcnbError(f"{path}: {NO_HOME}, or write ./{path} for a file of that name")
+    return Path(os.path.realpath(expanded))
 
 
 def data_roots() -> list[Path]:
@@ -144,11 +155,24 @@ def check_writable(*paths: Path | None) -> None:
 
 
 def cache_root() -> Path:
-    """Where what can be made again is kept: `$LCNB_CACHE`, else `lcnb` in the user's folder for such things."""
+    """Where what can be made again is kept: `$LCNB_CACHE`, else `lcnb` in the user's folder for such things.
+
+    A user without a home folder gets one that is removed when this process ends.
+    """
     given = os.environ.get("LCNB_CACHE", "").strip()
     if given:
         return absolute(given)
-    return absolute(os.environ.get("XDG_CACHE_HOME", "").strip() or "~/.cache") / "lcnb"
+    folder = os.environ.get("XDG_CACHE_HOME", "").strip()
+    if not folder and os.path.expanduser("~") == "~":
+        return _cache_of_this_process()
+    return absolute(folder or "~/.cache") / "lcnb"
+
+
+@functools.cache
+def _cache_of_this_process() -> Path:
+    folder = tempfile.TemporaryDirectory(prefix="lcnb-cache-")
+    atexit.register(folder.cleanup)
+    return Path(folder.name)
 
 
 def write_json(path: Path, result: Any) -> None:

@@ -62,8 +62,9 @@ def save(cascade: LayerCascade, folder: Path, meta: dict[str, Any]) -> Path:
         The file.
 
     Raises:
-        WeightsError: the network does not know how it was built, a value is not finite as it would be stored, or
-            `meta` contradicts the network.
+        WeightsError: the network does not know how it was built or is no longer what it was built as (a head was
+            replaced, say), a value is not finite as it would be stored, or `meta` contradicts the network or holds
+            what JSON cannot. NumPy's and torch's numbers become plain ones.
     """
     if stored_network(cascade.config.get("network")) is None:
         raise WeightsError(
@@ -72,11 +73,32 @@ def save(cascade: LayerCascade, folder: Path, meta: dict[str, Any]) -> Path:
     target = Path(folder) / FILE
     tensors = {name: _stored(value) for name, value in cascade.state_dict().items()}
     _check_finite(tensors, f"{target} was not written: the network")
-    _check_meta(meta, cascade.config["num_classes"], f"{target} was not written: meta")
-    header = {"format": FORMAT, "config": json.dumps(cascade.config), "meta": json.dumps(meta)}
+    try:
+        config, meta = _plain(cascade.config), _plain(meta)
+        header = {"format": FORMAT, "config": json.dumps(config), "meta": json.dumps(meta)}
+    except (TypeError, ValueError, RecursionError) as error:
+        raise WeightsError(f"{target} was not written: meta holds what JSON cannot ({error})") from None
+    _check_meta(meta, config["num_classes"], f"{target} was not written: meta")
     with written_whole(target) as path:
         write_tensors(tensors, path, header)
+        try:
+            _read(path)
+        except WeightsError as error:
+            why = str(error).replace(str(path), "it")
+            raise WeightsError(
+                f"{target} was not written, because it could not be loaded: {why}; the network is no longer what its "
+                "config says. Build it anew with the knobs you need, and copy the weights that still fit"
+            ) from None
     return target
+
+
+def _plain(value: Any) -> Any:
+    """NumPy's and torch's numbers and arrays as Python's."""
+    if isinstance(value, dict):
+        return {key: _plain(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(each) for each in value]
+    return value.tolist() if hasattr(value, "tolist") else value
 
 
 def write_tensors(tensors: dict[str, Tensor], path: Path, header: dict[str, str]) -> None:
@@ -130,6 +152,15 @@ def load(name_or_path: str | Path, device: str | torch.device = "cpu") -> LayerC
         LcnbError: this machine has no such device.
     """
     file, place = _find(name_or_path), usable(device)
+    outline, tensors, header = _read(file)
+    cascade = _filled(outline, tensors)
+    cascade.meta = _described(file, header, cascade.config["num_classes"])
+    cascade.rho, cascade.halo = cascade.meta.get("rho", cascade.rho), cascade.meta.get("halo", 0)
+    return cascade.eval().to(place)
+
+
+def _read(file: Path) -> tuple[LayerCascade, dict[str, Tensor], dict[str, str]]:
+    """The network as an outline, its tensors and the file's header, each compared with the others."""
     try:
         with safe_open(file, framework="pt") as stored:
             header = stored.metadata() or {}
@@ -143,10 +174,7 @@ def load(name_or_path: str | Path, device: str | torch.device = "cpu") -> LayerC
     except (SafetensorError, OSError) as error:
         raise WeightsError(f"{file} is damaged or no safetensors file ({error}); fetch it again") from None
     _check_finite(tensors, str(file))
-    cascade = _filled(outline, tensors)
-    cascade.meta = _described(file, header, cascade.config["num_classes"])
-    cascade.rho, cascade.halo = cascade.meta.get("rho", cascade.rho), cascade.meta.get("halo", 0)
-    return cascade.eval().to(place)
+    return outline, tensors, header
 
 
 def _find(name_or_path: str | Path) -> Path:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from packaging.requirements import Requirement
 
 import lcnb
 from lcnb.models import irnet_lc
@@ -57,6 +58,17 @@ def test_environment_installs_this_checkout_and_nothing_else_by_pip():
     environment = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))
     assert [item["pip"] for item in environment["dependencies"] if isinstance(item, dict)] == [["-e ."]]
     assert environment["channels"] == ["conda-forge", "nodefaults"]
+
+
+def test_constraints_hold_every_dependency_within_its_bounds_and_name_no_host():
+    lines = [Requirement(line) for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()]
+    assert not [str(line) for line in lines if line.url or [pin.operator for pin in line.specifier] != ["=="]]
+    about = project()
+    extras = about["optional-dependencies"]
+    for wanted in map(Requirement, [*about["dependencies"], *extras["notebooks"], *extras["test"]]):
+        pins = [pin.version for line in lines if line.name == wanted.name for pin in line.specifier]
+        assert pins, f"{wanted.name} is missing from constraints.txt: make constraints"
+        assert all(version in wanted.specifier for version in pins), f"{wanted}: make constraints"
 
 
 needs_make = pytest.mark.skipif(shutil.which("make") is None, reason="there is no make")
@@ -114,6 +126,8 @@ def test_ci_runs_what_people_run():
     assert "make test-real" in text
     workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8"))
     assert ".ci/run" in [step.get("run") for step in workflow["jobs"]["test"]["steps"]]
+    (quick,) = re.findall(r"pytest -m '(not slow[^']*)' \$\(ARGS\)", (ROOT / "Makefile").read_text(encoding="utf-8"))
+    assert f'python -m pytest -m "{quick}"' in [step.get("run") for step in workflow["jobs"]["quick"]["steps"]]
 
 
 @pytest.fixture(scope="module")

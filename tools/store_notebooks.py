@@ -74,7 +74,7 @@ def digests(content: dict[str, Any], solution: bool = False) -> dict[str, str]:
         "weights": _of(
             _files(p for p in (ROOT / "data" / "weights").glob("*/*.safetensors") if p.parent.name in named)
         ),
-        "data": _of(_files(p for name in _data() & named for p in (ROOT / "data" / name).rglob("*") if p.is_file())),
+        "data": _of(_files(p for name in _data() & named for p in _content(ROOT / "data" / name))),
         "results": _of(_files(p for p in (ROOT / "docs" / "results").glob("*.json") if _shown(p.stem, code))),
         "figures": _of(figure_code(code)),
     }
@@ -92,6 +92,11 @@ def _data() -> set[str]:
     """The folders of embedded data. Data sets of others, which may lie there too, are never in stored outputs."""
     others = {"weights", *names()} - {"streets"}
     return {p.name for p in (ROOT / "data").iterdir() if p.is_dir()} - others
+
+
+def _content(folder: Path) -> list[Path]:
+    """The files of a data set, without the program that made them."""
+    return [p for p in folder.rglob("*") if p.is_file() and "renderer" not in p.relative_to(folder).parts]
 
 
 def _shown(result: str, code: str) -> bool:

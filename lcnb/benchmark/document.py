@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from lcnb.benchmark.load import Load
+from lcnb.benchmark.load import Load, busy_sentence
 from lcnb.benchmark.protocol import Protocol, stopwatch_for
 from lcnb.machine import command, machine, versions
 
@@ -101,8 +101,8 @@ def stated(found: dict[str, Any]) -> str:
 
 
 def _state(load: dict[str, Any]) -> str:
-    if load["busy"]:
-        return "BUSY, these times mean little: " + "; ".join(load["reasons"])
+    if busy := busy_sentence(load):
+        return busy
     if load["idle_before"] is None:
         return "not watched, as psutil is missing; the repeats agree"
     return "quiet"

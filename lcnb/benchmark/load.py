@@ -157,3 +157,8 @@ def reasons(idle: float | None, others: float | None, spread: float) -> list[str
     if spread > SPREAD_ALLOWED:
         found.append(f"the same work took times {spread:.0%} apart, {SPREAD_ALLOWED:.0%} allowed")
     return found
+
+
+def busy_sentence(load: dict[str, Any]) -> str:
+    """What a report says of a machine that was busy; "" where it was quiet. Takes `Load.as_dict()`."""
+    return f"BUSY, these times mean little: {'; '.join(load['reasons'])}" if load["busy"] else ""

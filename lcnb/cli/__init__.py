@@ -6,15 +6,18 @@ import argparse
 import contextlib
 import errno
 import os
+import signal
 import sys
+import threading
 import traceback
-from collections.abc import Sequence
-from typing import TextIO
+from collections.abc import Iterator, Sequence
+from types import FrameType
+from typing import Any, TextIO
 
 from lcnb.cli import bench, check, data, evaluate, info, reproduce, run, slider, sweep, train, video, weights
-from lcnb.cli.ending import Ended, unwound
 from lcnb.cli.options import Parser, add_debug
-from lcnb.errors import REASONS, LcnbError, memory_shortage, printable
+from lcnb.errors import REASONS, LcnbError, memory_shortage, printable, shared_memory_shortage
+from lcnb.paths import NO_HOME
 
 COMMANDS = (run, info, check, evaluate, sweep, train, reproduce, bench, slider, video, data, weights)
 EPILOG = """\
@@ -35,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     given = list(sys.argv[1:] if argv is None else argv)
     try:
-        arguments = parser().parse(given)
+        arguments = parser().parse(weights.with_part(given))
     except SystemExit as end:  # argparse has said what was wrong
         return end.code if isinstance(end.code, int) else 1
     except OSError as error:  # it could not
@@ -65,9 +68,10 @@ def parser() -> Parser:
         description="Deep Layer Cascade: difficulty-aware semantic segmentation, in notebooks.",
         epilog=EPILOG,
     )
+    root.set_defaults(run=lambda _: print(root.format_help(), end="") or 0)
     root.add_argument("--version", action="version", version=f"lcnb {__version__}")
     add_debug(root, default=False)
-    commands = root.add_subparsers(title="commands", metavar="COMMAND", required=True, parser_class=Parser)
+    commands = root.add_subparsers(title="commands", metavar="COMMAND", parser_class=Parser)
     for module in COMMANDS:
         module.add(commands)
     return root
@@ -102,6 +106,8 @@ def _sentence(error: Exception, arguments: argparse.Namespace) -> str:
     """What went wrong, on one line."""
     if isinstance(error, LcnbError):
         text = str(error)
+    elif full := shared_memory_shortage(error):
+        text = full
     elif shortage := memory_shortage(error):
         text = f"{shortage}; {_smaller(arguments, 'GPU' in shortage)}"
     elif isinstance(error, OSError) and error.strerror:
@@ -110,6 +116,8 @@ def _sentence(error: Exception, arguments: argparse.Namespace) -> str:
         text = f"{error.filename}: {why}" if error.filename else nameless
     elif isinstance(error, ImportError):
         text = f"{error}; `lcnb info` says what is wrong with this installation"
+    elif isinstance(error, RuntimeError) and "home directory" in str(error):  # pathlib's
+        text = NO_HOME
     else:
         text = f"{type(error).__name__}: {error} (this is a defect of lcnb; --debug shows where)"
     return printable(" ".join(text.split()))
@@ -125,3 +133,33 @@ def _smaller(arguments: argparse.Namespace, gpu: bool) -> str:
 def _silence(stream: TextIO) -> None:
     """The reader of our output has gone, or its disk is full: keep Python from complaining about it at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+class Ended(SystemExit):
+    """Somebody asked this process to end; the exit code is the shell's for that signal."""
+
+
+@contextlib.contextmanager
+def unwound() -> Iterator[None]:
+    """While entered, SIGTERM and SIGHUP raise `Ended`; the first of them only.
+
+    Python's own answer to them (`kill`, a cluster whose time is over, a closed terminal) is to end at once. Here they
+    unwind the command as Ctrl-C does, so that half-written files go. What is ignored (`nohup`) stays ignored.
+    """
+    before: dict[int, Any] = {}
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        for each in before:
+            signal.signal(each, signal.SIG_IGN)
+        raise Ended(128 + number)
+
+    if threading.current_thread() is threading.main_thread():
+        numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+        before = {n: signal.getsignal(n) for n in numbers if signal.getsignal(n) == signal.SIG_DFL}
+    for number in before:
+        signal.signal(number, stop)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

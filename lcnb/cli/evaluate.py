@@ -58,8 +58,10 @@ def add(commands: Any) -> None:
 
 def add_subject(parser: Parser) -> None:
     """What is scored, on what and where: the options that `eval` and `sweep` share."""
-    network = parser.add_mutually_exclusive_group(required=True)
-    network.add_argument("--weights", metavar="NAME", help="name, folder or file of the weights")
+    network = parser.add_mutually_exclusive_group()
+    network.add_argument(
+        "--weights", metavar="NAME", default="streets-small", help="name, folder or file (default: streets-small)"
+    )
     network.add_argument(
         "--model",
         choices=ADAPTIVE,
@@ -77,12 +79,14 @@ def run(arguments: argparse.Namespace) -> int:
     """Score and report."""
 
     def scored(device: str) -> Scored:
+        from lcnb.benchmark.load import LoadWatch
+
         cascade, dataset = subject(arguments, device)
-        return (
-            cascade,
-            dataset,
-            score(cascade, dataset, rho=arguments.rho, mode=arguments.mode, halo=arguments.halo, limit=arguments.limit),
+        watch = LoadWatch(even_if_busy=True)
+        numbers = score(
+            cascade, dataset, rho=arguments.rho, mode=arguments.mode, halo=arguments.halo, limit=arguments.limit
         )
+        return cascade, dataset, numbers | {"load": watch.end().as_dict()}
 
     if arguments.halo and arguments.mode == "cached":
         raise UsageError("--halo grows the regions of a true run; with --mode cached nothing runs on regions")
@@ -227,6 +231,8 @@ def first(dataset: SegmentationDataset, total: int) -> Iterator[tuple[Tensor, Te
 
 def report(result: dict[str, Any]) -> str:
     """The result for people."""
+    from lcnb.benchmark.load import busy_sentence
+
     rho = result["rho"] if isinstance(result["rho"], float | int) else " / ".join(map(str, result["rho"]))
     head = (
         f"{result['weights']} on {result['dataset']} {result['split']}: {result['images']} images, "
@@ -243,7 +249,8 @@ def report(result: dict[str, Any]) -> str:
     ]
     width = max(len(name) for name, _ in facts)
     lines = [f"{name.ljust(width)}  {value}" for name, value in facts]
-    return "\n".join([head, "", *lines, "", _by_class(result)])
+    busy = busy_sentence(result["load"])
+    return "\n".join([head, "", *lines, *([busy] if busy else []), "", _by_class(result)])
 
 
 def with_halo(halo: int) -> str:

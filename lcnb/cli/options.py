@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -41,6 +42,15 @@ class Parser(argparse.ArgumentParser):
             if "\0" in text:
                 self.error(f"argument {number} holds a NUL character, which no name can")
         return self.parse_args(args)
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        """As argparse's, with the choice that looks most like the value."""
+        try:
+            super()._check_value(action, value)
+        except argparse.ArgumentError as error:
+            if near := difflib.get_close_matches(str(value), [str(choice) for choice in action.choices or ()], 1):
+                error.message += f": did you mean {near[0]!r}?"
+            raise
 
     def _print_message(self, message: str, file: Any = None) -> None:
         """Argparse would say nothing where nothing can be written; the help is what was asked for."""

@@ -42,7 +42,7 @@ def add(commands: Any) -> None:
     parser.add_argument("--seed", type=seed, help="of everything random (default: the notebook's)")
     parser.add_argument(
         "-p", dest="parameters", type=_pair, action="append", default=[], metavar="NAME=VALUE",
-        help="any parameter of the notebook; may be repeated",
+        help="any parameter of the notebook; may be repeated; a path is relative to this folder",
     )  # fmt: skip
     parser.add_argument("--out", type=Path, default=Path("build/notebooks"), help="folder (default: %(default)s)")
     parser.add_argument(

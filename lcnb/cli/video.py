@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from lcnb.cli.console import Live, bar, percent
 from lcnb.cli.evaluate import stage_numbers
 from lcnb.cli.options import UsageError, blamed_on, command, count, probability, usable_device
+from lcnb.errors import printable
 from lcnb.paths import check_writable, write_json
 
 if TYPE_CHECKING:
@@ -28,7 +30,9 @@ def add(commands: Any) -> None:
         "lcnb video data/streets/drive.mp4 --out build/drive.mp4 --max-frames 50",
     )
     parser.add_argument("clip", metavar="CLIP", help="a film: mp4, mov, webm, ... of any size")
-    parser.add_argument("--out", type=Path, required=True, metavar="FILE.mp4", help="where to write the film")
+    parser.add_argument(
+        "--out", type=Path, metavar="FILE.mp4", help="the film (default: a new file here, CLIP-cascade.mp4)"
+    )
     parser.add_argument(
         "--weights", default="streets-small", metavar="NAME", help="name, folder or file (default: streets-small)"
     )
@@ -54,6 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
     from lcnb.machine import machine
     from lcnb.video import Clip, Duel, Painter, Summary, write_video
 
+    arguments.out = arguments.out or _unused(arguments.clip)
     check_writable(arguments.out, arguments.json)
     clip = Clip(arguments.clip, arguments.longest)
     if arguments.out.resolve() == clip.path.resolve():
@@ -79,6 +84,14 @@ def run(arguments: argparse.Namespace) -> int:
         write_json(arguments.json, result)
         print(f"written to {arguments.json}")
     return 0
+
+
+def _unused(clip: str) -> Path:
+    """A name for the film, after the clip's, that no file here has."""
+    stem, number = f"{printable(Path(clip).stem)}-cascade", 1
+    while os.path.lexists(name := Path(f"{stem}{f'-{number}' if number > 1 else ''}.mp4")):
+        number += 1
+    return name
 
 
 def _classes(cascade: Any) -> list[str]:
@@ -108,6 +121,7 @@ def where(machine: dict[str, Any]) -> str:
 
 def report(result: dict[str, Any]) -> str:
     """The result for people."""
+    from lcnb.benchmark.load import busy_sentence
     from lcnb.video.compare import INSIDE, OUTSIDE
 
     rho = result["rho"] if isinstance(result["rho"], float | int) else " / ".join(map(str, result["rho"]))
@@ -117,8 +131,7 @@ def report(result: dict[str, Any]) -> str:
     for side, name in names.items():
         speed = result["fps"][side]
         lines.append(f"{name.ljust(width)}  {speed:6.2f} FPS  {1000 / speed:7.1f} ms, the median frame")
-    load = result["load"]
-    busy = [f"BUSY, these times mean little: {'; '.join(load['reasons'])}"] if load["busy"] else []
+    busy = busy_sentence(result["load"])
     return "\n".join(
         [
             *lines,
@@ -126,6 +139,6 @@ def report(result: dict[str, Any]) -> str:
             f"cells left at stage {stage_numbers(result['exits'])}: {' / '.join(map(percent, result['exits']))}",
             f"inside the time: {', '.join(INSIDE)}; outside: {', '.join(OUTSIDE)}",
             f"machine: {where(result['machine'])}",
-            *busy,
+            *([busy] if busy else []),
         ]
     )

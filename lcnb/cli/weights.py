@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from lcnb.cli.console import number, table
 from lcnb.cli.options import Parser, cells, command, folder_name, probability, usable_device
+
+PARTS = ("list", "show", "pack")
 
 
 def add(commands: Any) -> None:
@@ -27,6 +30,16 @@ def add(commands: Any) -> None:
         "lcnb weights pack runs/streets-small --name streets-small",
     )
     _pack_options(packing)
+
+
+def with_part(words: Sequence[str]) -> list[str]:
+    """`lcnb weights NAME` as `lcnb weights show NAME`."""
+    at = next((n for n, word in enumerate(words) if not word.startswith("-")), len(words))
+    following = words[at + 1 : at + 2]
+    named = words[at : at + 1] == ["weights"] and following and following[0].strip()
+    if named and following[0] not in PARTS and not following[0].startswith("-"):
+        return [*words[: at + 1], "show", *words[at + 1 :]]
+    return list(words)
 
 
 def _pack_options(parser: Parser) -> None:

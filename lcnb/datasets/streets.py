@@ -1,4 +1,4 @@
-"""The embedded data set: streets rendered for this project (tools/streets), CamVid's classes and layout.
+"""The embedded data set: streets rendered for this project (data/streets/renderer), CamVid's classes and layout.
 
 `train`, `val` and `test` hold frames of different streets; `drive` is one continuous ride, stored as a
 video with one mask a frame.

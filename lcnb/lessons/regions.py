@@ -122,7 +122,11 @@ def max_pool(answer: Any) -> str | None:
         return f"a row for each active cell and a column for each channel: {tuple(rows.shape)}; got {got}"
     right = _pooled(rows, table, -torch.inf)
     if _near(given, right):
-        return None
+        low = float(torch.finfo(rows.dtype).min)  # shifted so far down, every value is below any other sentinel
+        lowest = torch.full_like(rows, low / 2)
+        if torch.equal(answer(lowest.clone(), table.clone()), lowest):
+            return None
+        return "a value may be smaller than the number you chose for a missing neighbour; which number is below all?"
     if _near(given, _pooled(rows, table, 0.0)):
         return (
             "where all values are negative, a row of zeros wins; nobody must never win, so which number is below all?"

@@ -85,6 +85,6 @@ def _padded(cells: int) -> Tensor:
 @functools.cache
 def _shares(side: int) -> Tensor:
     """(k k, 4) float32: of the corners' logits in those of each pixel of a square."""
-    second = (torch.arange(side, device="cpu") + 0.5) / side
+    second = (torch.arange(side, dtype=torch.float32, device="cpu") + 0.5) / side  # kept: whatever the default dtype
     along = torch.stack([1 - second, second], dim=1)  # (k, 2)
     return torch.einsum("ya,xb->yxab", along, along).reshape(side * side, 4)

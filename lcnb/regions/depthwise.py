@@ -55,9 +55,9 @@ def _by_library(x: Tensor, weight: Tensor, dilation: Pair) -> Tensor:
 
 @functools.lru_cache(maxsize=32)
 def _table(shape: tuple[int, int, int], kernel: Pair, dilation: Pair) -> Tensor:
-    """The neighbour table of a whole map."""
+    """The neighbour table of a whole map: in main memory, whatever the default device."""
     with torch.inference_mode(False):
-        return Region(torch.ones(shape, dtype=torch.bool)).neighbours(kernel, dilation)
+        return Region.full(*shape, device="cpu").neighbours(kernel, dilation)
 
 
 def _rows(x: Tensor) -> Tensor:

@@ -80,7 +80,7 @@ def outer(left: Tensor, right: Tensor) -> Tensor:
     """(n, O) and (n, C) -> (O, C): the sum of the rows' outer products, float32 where blocks are added; no autograd."""
     if not compiled_by_shape(left):
         return left.t() @ right
-    total = torch.zeros(left.shape[1], right.shape[1], device=left.device)  # float32: many blocks are added
+    total = torch.zeros(left.shape[1], right.shape[1], dtype=torch.float32, device=left.device)  # many blocks are added
     for start, stop in _spans(len(left)):
         total += _filled(left[start:stop]).t() @ _filled(right[start:stop])
     return total

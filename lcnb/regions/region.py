@@ -48,8 +48,9 @@ class Region:
             raise TypeError(f"Region needs a bool tensor, got {got}; compare first, e.g. Region(confidence <= rho)")
         if mask.dim() != 3:
             raise ValueError(f"Region needs a mask of shape (B, H, W), got {tuple(mask.shape)}")
-        self.mask = mask.detach().clone()
-        self.index = self.mask.flatten().nonzero()[:, 0]
+        with torch.inference_mode(False):  # what is kept may be used in training later
+            self.mask = mask.detach().clone()
+            self.index = self.mask.flatten().nonzero()[:, 0]
         self._rank: Tensor | None = None
         self._tables: dict[tuple[Pair, Pair], Tensor] = {}
         self._places: dict[Pair, Tensor] = {}
@@ -85,9 +86,10 @@ class Region:
     def rank(self) -> Tensor:
         """(B, H, W) int64: row number of every active cell, -1 outside."""
         if self._rank is None:
-            rank = torch.full((self.mask.numel(),), -1, dtype=torch.int64, device=self.device)
-            rank[self.index] = torch.arange(len(self), device=self.device)
-            self._rank = rank.view(self.shape)
+            with torch.inference_mode(False):
+                rank = torch.full((self.mask.numel(),), -1, dtype=torch.int64, device=self.device)
+                rank[self.index] = torch.arange(len(self), device=self.device)
+                self._rank = rank.view(self.shape)
         return self._rank
 
     @property
@@ -117,7 +119,8 @@ class Region:
         """
         key = ((kernel[0], kernel[1]), (dilation[0], dilation[1]))
         if key not in self._tables:
-            self._tables[key] = self._build_table(*key)
+            with torch.inference_mode(False):
+                self._tables[key] = self._build_table(*key)
         return self._tables[key]
 
     def places(self, margin: Pair = (0, 0)) -> Tensor:
@@ -128,7 +131,8 @@ class Region:
         if margin not in self._places:
             cell = self.index % max(height * width, 1)
             line = self.image * (height + 2 * tall) + cell // max(width, 1) + tall
-            self._places[margin] = line * (width + 2 * wide) + cell % max(width, 1) + wide
+            with torch.inference_mode(False):
+                self._places[margin] = line * (width + 2 * wide) + cell % max(width, 1) + wide
         return self._places[margin]
 
     def _build_table(self, kernel: Pair, dilation: Pair) -> Tensor:

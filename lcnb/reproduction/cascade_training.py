@@ -57,7 +57,7 @@ WATCHED = 20
 
 @dataclass(frozen=True)
 class Branch:
-    """A way to go on from the trunk: an arm of `lcnb.training.ARMS`, the halo of its regions, those it is scored with."""
+    """A way to go on from the trunk: an arm of `lcnb.training.ARMS`, its halo in training, and those in scoring."""
 
     name: str
     arm: str

@@ -30,10 +30,6 @@ def environment(scratch: Path) -> dict[str, str]:
         "PYDEVD_DISABLE_FILE_VALIDATION": "1",  # else the debugger writes a warning into the kernel's log
         "MPLBACKEND": "module://matplotlib_inline.backend_inline",
     }
-    if "OMP_WAIT_POLICY" not in env:
-        # Idle threads spin for some microseconds, then sleep. Forever would take the cores from whatever shares the
-        # machine; never makes each of a network's many small operations wait for a thread to wake.
-        env.setdefault("GOMP_SPINCOUNT", "1000")
     if data := _data_folders():
         env["LCNB_DATA"] = data
     return env

@@ -155,8 +155,8 @@ def heading(content: dict[str, Any], default: str) -> tuple[str, str]:
         text = line.strip()
         if not title:
             title = text.lstrip("# ") if text.startswith("#") else ""
-        elif goal := re.fullmatch(r"\|\s*\*\*(You will)\*\*\s*\|\s*(.*?)\s*\|", text):
-            return plain(title), plain(f"{goal[1]} {goal[2]}.")
+        elif goal := re.fullmatch(r"\|\s*\*\*You will\*\*\s*\|(.*)\|", text):
+            return plain(title), plain(f"You will {goal[1].strip()}.")
         elif text.startswith(("#", "|", "<", "![", "```")) and not paragraph:
             continue
         elif text:
@@ -178,6 +178,6 @@ def _prose(content: dict[str, Any]) -> list[str]:
 
 def plain(markdown: str) -> str:
     """Markdown without its marks: links keep their text, emphasis and code their letters, formulas their names."""
-    text = re.sub(r"!?\[([^\]]*)\]\([^)]*\)", r"\1", markdown)
+    text = re.sub(r"!?\[([^\[\]]*)\]\([^()]*\)", r"\1", markdown)
     text = re.sub(r"\\([A-Za-z]+)", r"\1", text)
     return re.sub(r"[*`$]|(?<!\w)_|_(?!\w)", "", text).strip()

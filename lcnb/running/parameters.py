@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from lcnb.paths import absolute
 from lcnb.running.notebooks import Notebook, NotebookError, source
 
 TRUE, FALSE = {"true", "yes", "on", "1"}, {"false", "no", "off", "0"}
@@ -21,6 +22,20 @@ UNREADABLE = (ValueError, SyntaxError, TypeError, RecursionError, MemoryError)
 """What Python's reader of literals raises: no literal, no hashable key, too many digits, nested too deeply."""
 SHORT = 80
 """Letters of a value that an error shows."""
+RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "profile": (lambda v: v in ("quick", "full"), "'quick' or 'full'"),
+    "rho": (lambda v: 0 <= v <= 1, "a number between 0 and 1"),
+    "budget": (lambda v: 0 <= v <= 1, "a number between 0 and 1"),
+    "seed": (lambda v: 0 <= v < 2**32, "a whole number between 0 and 4294967295"),
+    "stage_weights": (
+        lambda v: len(v) == 3 and all(isinstance(w, int | float) and w >= 0 for w in v),
+        "three numbers of at least 0",
+    ),
+}
+"""name -> (which values may be, in words), for parameters of this project's notebooks. They hold where a notebook's own
+default keeps them: elsewhere the name means something else."""
+PLACE = re.compile(r"(path|file|folder)\b", re.IGNORECASE)
+"""How the comment behind a parameter begins that names a place; its relative paths are the caller's."""
 CONTAINERS = {"list": list, "tuple": tuple, "dict": dict, "set": set}
 
 
@@ -32,11 +47,13 @@ class Parameter:
         name: as papermill takes it.
         kind: the annotation's text ("float", "int | None"); the default's type where there is none.
         default: the value in the notebook; None where it is no literal.
+        comment: what stands behind it on its line.
     """
 
     name: str
     kind: str
     default: Any
+    comment: str = ""
 
 
 def declared(notebook: Notebook) -> dict[str, Parameter]:
@@ -52,17 +69,20 @@ def declared(notebook: Notebook) -> dict[str, Parameter]:
             except (SyntaxError, RecursionError, MemoryError) as error:  # the last two: nested too deeply to be read
                 why = error.msg if isinstance(error, SyntaxError) else "it is nested too deeply"
                 raise NotebookError(f"{notebook.name}: the parameters cell is no plain Python ({why})") from None
-            found = [p for statement in tree.body if (p := _parameter(statement)) is not None]
+            lines = re.split(r"\r\n|\r|\n", source(cell))
+            found = [p for statement in tree.body if (p := _parameter(statement, lines)) is not None]
             return {p.name: p for p in found}
     return {}
 
 
-def _parameter(statement: ast.stmt) -> Parameter | None:
+def _parameter(statement: ast.stmt, lines: list[str]) -> Parameter | None:
+    behind = lines[(statement.end_lineno or 1) - 1].encode()[statement.end_col_offset :].decode(errors="replace")
+    comment = behind.strip().lstrip("# ")
     if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name) and statement.value:
-        return Parameter(statement.target.id, ast.unparse(statement.annotation), _literal(statement.value))
+        return Parameter(statement.target.id, ast.unparse(statement.annotation), _literal(statement.value), comment)
     if isinstance(statement, ast.Assign) and len(statement.targets) == 1 and isinstance(statement.targets[0], ast.Name):
         value = _literal(statement.value)
-        return Parameter(statement.targets[0].id, "Any" if value is None else type(value).__name__, value)
+        return Parameter(statement.targets[0].id, "Any" if value is None else type(value).__name__, value, comment)
     return None
 
 
@@ -74,14 +94,15 @@ def _literal(node: ast.expr) -> Any:
 
 
 def convert(notebook: Notebook, given: Mapping[str, Any]) -> dict[str, Any]:
-    """The given values, each of the type that the notebook declares.
+    """The given values, each of the type that the notebook declares; relative paths become absolute.
 
     Args:
         notebook: whose parameters cell decides.
         given: name -> text as typed, or a value.
 
     Raises:
-        NotebookError: a name is unknown (the known ones are listed), or a value is of another type.
+        NotebookError: a name is unknown (the known ones are listed), or a value is of another type or out of
+            bounds (`RULES`).
     """
     known = declared(notebook)
     for name in given:
@@ -99,12 +120,27 @@ def _hint(name: str, known: Mapping[str, Parameter]) -> str:
 
 
 def _typed(notebook: Notebook, parameter: Parameter, value: Any) -> Any:
+    rule = RULES.get(parameter.name)
+    if rule and not _keeps(rule[0], parameter.default):
+        rule = None
     try:
-        return parse(parameter.kind, value if isinstance(value, str) else repr(value))
+        typed = parse(parameter.kind, value if isinstance(value, str) else repr(value))
+        if rule and not _keeps(rule[0], typed):
+            raise ValueError(value)
     except UNREADABLE:
         shown = repr(value if isinstance(value, str) else repr(value))
         shown = shown if len(shown) <= SHORT else f"{shown[:SHORT]}... ({len(shown)} letters)"
-        raise NotebookError(f"{notebook.name}: {parameter.name} is {_described(parameter.kind)}, got {shown}") from None
+        wanted = rule[1] if rule else _described(parameter.kind)
+        raise NotebookError(f"{notebook.name}: {parameter.name} is {wanted}, got {shown}") from None
+    # The kernel works in the notebook's folder; a path was typed in the caller's.
+    return str(absolute(typed)) if typed and isinstance(typed, str) and PLACE.match(parameter.comment) else typed
+
+
+def _keeps(allowed: Callable[[Any], bool], value: Any) -> bool:
+    try:
+        return allowed(value)
+    except TypeError:  # of another type
+        return False
 
 
 def parse(kind: str, text: str) -> Any:

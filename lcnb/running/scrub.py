@@ -10,6 +10,7 @@ import re
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,9 @@ from lcnb.paths import checkout
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
 WIDGET_NOTE = "Interactive: run this notebook in JupyterLab to use it."
-KERNEL_FILE = re.compile(r"[^\s\"'(]*ipykernel_\d+[/\\]+\d+\.py")
-"""A cell's file in warnings; its numbers change from run to run."""
+KERNEL_FILE = re.compile(r"(?<![^\s\"'(])[^\s\"'(]*ipykernel_\d+[/\\]+\d+\.py")
+"""A cell's file in warnings; its numbers change from run to run. A match begins where a word does: a search that may
+begin anywhere takes quadratic time on a long line."""
 EMBEDDED = re.compile(r"(;base64,[A-Za-z0-9+/=]*)")
 """A film or a picture inside HTML: a match in it would be chance, and the search takes minutes."""
 BEFORE = r"(\x1b\[[0-9;]*m|file://|^|[^\w.~/\\-])"
@@ -130,16 +132,17 @@ def _cell(cell: dict[str, Any], number: int, hide: Callable[[str], str]) -> dict
 
 
 def _joined(outputs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Text that a cell printed in one go, as one output: in how many pieces it came was a matter of milliseconds."""
+    """Text that a cell printed in one go, as one output: in how many pieces it came was a matter of milliseconds.
+
+    nbconvert and nbclient do so too, but with a regular expression of quadratic time on a long line.
+    """
     joined: list[dict[str, Any]] = []
-    for output in outputs:
-        before = joined[-1] if joined else {}
-        kind = (output.get("output_type"), output.get("name"))
-        if kind[0] == "stream" and kind == (before.get("output_type"), before.get("name")):
-            text = "".join([*before["text"], *output["text"]])
-            joined[-1] = {**before, "text": text.splitlines(keepends=True)}
-        else:
-            joined.append(output)
+    for (kind, _), group in groupby(outputs, key=lambda o: (o.get("output_type"), o.get("name"))):
+        same = list(group)
+        if kind == "stream" and len(same) > 1:
+            text = "".join(part for output in same for part in output["text"])
+            same = [{**same[0], "text": text.splitlines(keepends=True)}]
+        joined += same
     return joined
 
 

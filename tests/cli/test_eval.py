@@ -1,10 +1,12 @@
 """`lcnb eval`: the numbers of `lcnb.evaluate`, with their provenance."""
 
+import itertools
 import json
 
 import pytest
 
 import lcnb as package
+from lcnb.benchmark.load import Usage
 from lcnb.evaluation import evaluate
 
 
@@ -16,7 +18,12 @@ def direct(data, **options):
 
 
 def timeless(result):
-    return {k: v for k, v in result.items() if k != "ms_per_image"}
+    return {k: v for k, v in result.items() if k not in ("ms_per_image", "load")}
+
+
+@pytest.fixture(autouse=True)
+def no_look(monkeypatch):
+    monkeypatch.setattr("lcnb.benchmark.load.LOOK", 0)
 
 
 @pytest.mark.parametrize("mode", ["true", "cached"])
@@ -44,6 +51,14 @@ def test_json_holds_what_evaluate_says(lcnb, data, home, mode):
     assert {"cpu", "cores", "threads", "torch", "platform", "date"} <= machine.keys()
     assert f"tiny on camvid val: 2 images, {mode} run at rho 0.3" in out
     assert "written to out/x.json" in out
+
+
+def test_a_busy_machine_is_named(lcnb, data, home, monkeypatch):
+    clock = itertools.count()
+    monkeypatch.setattr("lcnb.benchmark.load.usage", lambda: Usage(10.0 * next(clock), 0.0, 0.0))
+    out = lcnb("eval", "--weights", "tiny", "--limit", "1", "--json", "x.json")[1]
+    assert "BUSY, these times mean little: idle for 0% before we began" in out
+    assert json.loads((home / "x.json").read_text())["load"]["busy"] is True
 
 
 def test_table_shows_every_class(lcnb, data):

@@ -13,6 +13,7 @@ from lcnb import cli
 from lcnb.cli.console import Live, bar, number, percent, table
 from lcnb.cli.options import WIDEST, UsageError, blamed_on, usable_device
 from lcnb.models.irnet import IRNetConfig
+from lcnb.paths import cache_root
 from tests.cli.conftest import environment, spawn
 
 COMMANDS = ["run", "info", "eval", "train", "bench", "video", "data", "weights"]
@@ -56,11 +57,51 @@ def test_help_needs_no_torch(tmp_path):
     assert "usage: lcnb run" in result.stdout
 
 
-@pytest.mark.parametrize("arguments", [[], ["evl"], ["eval"], ["run", "--pofile", "quick"], ["eval", "--weight", "x"]])
+@pytest.mark.parametrize("arguments", [["evl"], ["run", "--pofile", "quick"], ["eval", "--weight", "x"]])
 def test_a_wrong_call_is_one_sentence_and_two(lcnb, arguments):
     code, out, error = lcnb(*arguments)
     assert (code, out) == (2, "")
     assert re.fullmatch(r"lcnb: error: .+; see `lcnb.* --help`\n", error)
+
+
+def test_without_a_command_there_is_the_overview(lcnb):
+    assert lcnb() == lcnb("--help")
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [(["evaluate"], "eval"), (["trian"], "train"), (["benchmark"], "bench"), (["bench", "modle"], "model")],
+)
+def test_a_near_miss_gets_a_hint(lcnb, words, meant):
+    code, _, error = lcnb(*words)
+    assert code == 2
+    assert f"did you mean {meant!r}?" in error
+
+
+@pytest.mark.parametrize("before", [[], ["--debug"]])
+def test_weights_by_name_are_shown(lcnb, data, before):
+    assert lcnb(*before, "weights", "tiny") == lcnb(*before, "weights", "show", "tiny")
+    assert lcnb("weights") == lcnb("weights", "list")
+
+
+@pytest.mark.parametrize("command", ["eval", "sweep"])
+def test_scores_have_default_weights(command):
+    arguments = cli.parser().parse_args([command])
+    assert arguments.weights == cli.parser().parse_args(["slider", "x.jpg"]).weights == "streets-small"
+
+
+@pytest.mark.parametrize("words", [["info"], ["slider", "~/none.jpg"], ["weights", "~/none"]])
+def test_a_user_without_a_home_folder(lcnb, data, home, monkeypatch, words):
+    pwd = pytest.importorskip("pwd")
+    for name in ("HOME", "XDG_CACHE_HOME", "LCNB_CACHE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(pwd, "getpwuid", dict[int, str]().__getitem__)  # a KeyError, as for an unlisted user
+    _, _, error = lcnb(*words)
+    assert "defect" not in error
+    assert not (home / "~").exists()
+    if words != ["info"]:
+        assert "no home folder; set HOME" in error
+    assert not str(cache_root()).startswith(str(home / "~"))
 
 
 def test_an_error_is_one_sentence_without_traceback(lcnb):

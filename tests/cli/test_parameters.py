@@ -1,5 +1,7 @@
 """Typed parameters: what is refused, and by what words."""
 
+import re
+
 import pytest
 
 from lcnb.running import NotebookError, convert, declared, find
@@ -49,7 +51,7 @@ def test_refuses_an_unknown_name_with_the_close_one_and_all_known(notebook):
     ("name", "value"), [("rho", "high"), ("rho", "nan"), ("rho", "inf"), ("seed", "1.5"), ("seed", 1.5), ("seed", "")]
 )
 def test_refuses_another_type(notebook, name, value):
-    with pytest.raises(NotebookError, match=f"00_first: {name} is a .*number, got '{value}'"):
+    with pytest.raises(NotebookError, match=f"00_first: {name} is a .*number between 0 and [0-9]+, got '{value}'"):
         convert(notebook, {name: value})
 
 
@@ -81,6 +83,42 @@ def test_parses(kind, text, value):
 def test_does_not_parse(kind, text):
     with pytest.raises((ValueError, SyntaxError)):
         parse(kind, text)
+
+
+@pytest.mark.parametrize(
+    ("code", "name", "value", "words"),
+    [
+        ("profile = 'quick'", "profile", "FULL", "profile is 'quick' or 'full', got 'FULL'"),
+        ("rho = 0.5", "rho", "2", "rho is a number between 0 and 1, got '2'"),
+        ("seed: int = 0", "seed", "-1", "seed is a whole number between 0 and 4294967295, got '-1'"),
+        ("budget = 0.5", "budget", "5", "budget is a number between 0 and 1, got '5'"),
+        ("stage_weights = [1, 1, 1]", "stage_weights", "[1, 1]", "stage_weights is three numbers"),
+    ],
+)
+def test_a_known_parameter_keeps_its_bounds(tmp_path, code, name, value, words):
+    path = with_cell(tmp_path, "x = 0")
+    path.path.write_text(path.path.read_text().replace("x = 0", code).replace("profile: str", "other: str"))
+    if name == "rho":
+        path.path.write_text(path.path.read_text().replace("rho: float = 0.985", "y = 1"))
+    with pytest.raises(NotebookError, match=re.escape(words)):
+        convert(path, {name: value})
+
+
+def test_a_notebook_whose_default_is_out_of_bounds_means_something_else(tmp_path):
+    notebook = with_cell(tmp_path, "budget = 100")
+    assert convert(notebook, {"budget": "50"}) == {"budget": 50}
+
+
+def test_a_relative_path_is_the_callers(tmp_path, monkeypatch):
+    (tmp_path / "caller").mkdir()
+    lines = r"clip: str = ''  # Path of a clip\nout: str = ''  # folder for ö\nname: str = ''  # its name, no path"
+    notebook = with_cell(tmp_path, lines)
+    monkeypatch.chdir(tmp_path / "caller")
+    given = {"clip": "../a.mp4", "out": "films", "name": "x"}
+    assert convert(notebook, given) == {
+        "clip": str(tmp_path / "a.mp4"), "out": str(tmp_path / "caller" / "films"), "name": "x",
+    }  # fmt: skip
+    assert convert(notebook, {"clip": "", "out": "/films"}) == {"clip": "", "out": "/films"}
 
 
 def test_a_notebook_without_parameters_says_so(tmp_path):

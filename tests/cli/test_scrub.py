@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from lcnb.running.notebooks import heading
 from lcnb.running.scrub import WIDGET, WIDGET_NOTE, clean, hider, machine_paths
 
 ROOTS = [("/home/me/project/.venv", "$PREFIX"), ("/home/me/project", "."), ("~/project", "."), ("/home/me", "~")]
@@ -121,6 +122,19 @@ def test_a_film_inside_html_stays_as_it_is_and_costs_no_time():
     film = base64.b64encode(random.Random(0).randbytes(600_000)).decode()
     html = f'<video src="data:video/mp4;base64,{film}+/here/x"></video> /here/x.py'
     assert hider([("/here", ".")])(html) == f'<video src="data:video/mp4;base64,{film}+/here/x"></video> x.py'
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("text", ["x" * 10**6, "\r" + "x" * 10**6, "[" * 10**6, "/" * 10**6, "\x1b[0" * 10**5])
+def test_a_long_line_costs_no_time(text, tmp_path):
+    """A search of quadratic time would take hours, and no signal would reach it."""
+    outputs = [{"output_type": "stream", "name": "stdout", "text": [text[: 10**6]]}] * 2
+    cell = {"cell_type": "code", "metadata": {}, "source": "x", "outputs": outputs}
+    (done,) = clean({"metadata": {}, "cells": [cell]}, ROOTS)["cells"][0]["outputs"]
+    assert len("".join(done["text"])) == 2 * len(text[: 10**6])
+    heading(
+        {"cells": [{"cell_type": "markdown", "source": f"# {text}\n\n{text}\n\n| **You will** | {' ' * 10**5}"}]}, "x"
+    )
 
 
 @pytest.mark.trust("determinism")

@@ -102,7 +102,6 @@ def test_shipped_weights_and_default_thresholds(lcnb, data, home):
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        ([], 2, "one of the arguments --weights --model is required"),
         (["--weights", "tiny", "--model", "fcn_resnet50"], 2, "not allowed with argument --weights"),
         (["--model", "fcn"], 2, "invalid choice: 'fcn'"),
         (["--weights", "tiny", "--rho", "0.5", "2"], 2, "2 is no number between 0 and 1"),

@@ -48,6 +48,14 @@ def test_options(lcnb, data, home):
     assert Clip(home / "film.mp4", None).count == 2
 
 
+def test_a_film_without_a_name_takes_the_clips_and_replaces_nothing(lcnb, data, home, clip):
+    (home / "clip-cascade.mp4").write_text("kept")
+    code, out, _ = lcnb("video", "clip.mp4", "--weights", "tiny", "--max-frames", 1)
+    assert (code, (home / "clip-cascade.mp4").read_text()) == (0, "kept")
+    assert "written to clip-cascade-2.mp4" in out
+    assert Clip(home / "clip-cascade-2.mp4", None).count == 1
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
@@ -55,7 +63,6 @@ def test_options(lcnb, data, home):
         (["letter.mp4", "--out", "x.mp4"], 1, "letter.mp4 is no video"),
         (["clip.mp4", "--out", "x.avi"], 1, "does not end in .mp4"),
         (["clip.mp4", "--out", "clip.mp4"], 1, "that is the clip itself"),
-        (["clip.mp4"], 2, "--out"),
         (["clip.mp4", "--out", "x.mp4", "--rho", ".1", ".2", ".3"], 1, "--rho: rho needs one value"),
         (["clip.mp4", "--out", "x.mp4", "--every", "0"], 2, "0 is no whole number of at least 1"),
         (["clip.mp4", "--out", "x.mp4", "--longest", "3"], 1, "longest=3 leaves nothing to see"),

@@ -96,6 +96,8 @@ def test_right(name, answer):
         ("02-loops", lambda p, m, w: loops(p, m, w).tolist(), "got a list"),
         ("02-pool", lambda r, t: pool(r, t, 0.0), "which number is below all?"),
         ("02-pool", lambda r, t: pool(r, t, -1.0), "below -1 too"),
+        ("02-pool", lambda r, t: pool(r, t, -99.0), "which number is below all?"),
+        ("02-pool", lambda r, t: pool(r, t, -1e9), "which number is below all?"),
         ("02-pool", lambda r, t: pool(r, t, torch.inf), "is it +inf?"),
         ("02-pool", pool_reading(0), "reads row 0"),
         ("02-pool", pool_reading(-1), "reads the last row"),

@@ -54,6 +54,18 @@ def test_equal_classes_are_the_first_one():
     assert not to_labels(logits, (32, 32)).any()
 
 
+def test_another_default_dtype_then_and_later():
+    labels._shares.cache_clear()
+    logits = regions(1, 3, 4, 5)
+    right = upsampled(logits, (32, 40)).argmax(1)
+    torch.set_default_dtype(torch.float64)
+    try:
+        assert torch.equal(to_labels(logits, (32, 40)), right)
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert torch.equal(to_labels(logits, (32, 40)), right)
+
+
 def test_inside_and_outside_of_inference_mode():
     labels._shares.cache_clear()
     logits = regions(1, 3, 4, 5)

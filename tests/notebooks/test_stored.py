@@ -78,6 +78,7 @@ def decided(*more):
         ("data/weights/streets-small/model.safetensors", "weights"), ("data/weights/other/model.safetensors", None),
         ("data/weights/new/model.safetensors", None), ("data/weights/streets-small/README.md", None),
         ("data/streets/a", "data"), ("data/photos/b", None), ("data/camvid/a", None),
+        ("data/streets/renderer/scene.py", None),
         ("docs/results/T1-x-halo1.json", "results"), ("docs/results/T2-y.json", None),
     ],
 )  # fmt: skip

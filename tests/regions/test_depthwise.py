@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from lcnb.regions import depthwise as depthwise_module
 from lcnb.regions.depthwise import depthwise, is_depthwise
 
 
@@ -33,6 +34,14 @@ def test_first_used_in_inference_mode_then_in_training():
     x = torch.randn(1, 4, 9, 10, requires_grad=True)
     depthwise(x, weight, (4, 4)).sum().backward()
     assert x.grad is not None
+
+
+def test_first_used_under_another_default_device():
+    depthwise_module._table.cache_clear()
+    x, weight = torch.randn(1, 4, 9, 10), torch.randn(4, 1, 5, 5)
+    with torch.device("meta"):
+        first = depthwise(x, weight, (4, 4))
+    torch.testing.assert_close(first, torch.nn.functional.conv2d(x, weight, None, 1, 8, 4, 4), atol=1e-3, rtol=1e-4)
 
 
 @pytest.mark.parametrize(

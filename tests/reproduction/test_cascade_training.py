@@ -1,6 +1,7 @@
 """The experiment on cascade training: equal cost by hand, words at the edges, paired branches, one that was stopped."""
 
 import dataclasses
+import itertools
 import json
 
 import pytest

@@ -44,6 +44,32 @@ def test_what_is_not(error):
     assert memory_shortage(error) is None
 
 
+SHARED = [
+    "unable to write to file </torch_42_7>: No space left on device (28)",
+    "DataLoader worker (pid 42) is killed by signal: Bus error. It is possible that dataloader's workers are out of "
+    "shared memory. Please try to raise your shared memory limit.",
+    "unable to mmap 8 bytes from file </torch_42_7>: Cannot allocate memory (12)",
+]
+
+
+@pytest.mark.parametrize("text", SHARED)
+def test_a_small_dev_shm_is_no_lack_of_memory(text, lcnb, home, monkeypatch):
+    """/dev/shm too small for the processes that read images (a container's 64 MB): the sentence names it"""
+
+    def full(arguments):
+        try:
+            raise RuntimeError(text)
+        except RuntimeError as error:
+            raise RuntimeError("DataLoader worker (pid(s) 42) exited unexpectedly") from error
+
+    assert memory_shortage(RuntimeError(text)) is None
+    monkeypatch.setattr("lcnb.cli.info.run", full)
+    code, _, said = lcnb("info")
+    assert code == 1
+    assert said.startswith("lcnb: error: shared memory (/dev/shm), through which")
+    assert said.endswith("docker run --shm-size=2g), or --workers 0\n")
+
+
 def test_numpys_own_is_known():
     with pytest.raises(MemoryError) as caught:
         np.empty(2**60, np.uint8)
@@ -90,7 +116,7 @@ def test_a_gpu_too_small_falls_back_to_the_cpu(command, lcnb, data, home, monkey
     assert (code, error) == (0, f"lcnb: {said}\n")
     one, two = (json.loads((home / name).read_text()) for name in ("cpu.json", "gpu.json"))
     assert two["device"] == "cpu"
-    for volatile in ("machine", "command", "ms_per_image", "ms_stages"):
+    for volatile in ("machine", "command", "ms_per_image", "ms_stages", "load"):
         one.pop(volatile, None)
         two.pop(volatile, None)
     drop = re.compile(r'"ms_per_image": \{[^}]*\}')

@@ -16,10 +16,8 @@ SLIDER = ("slider", "photo.png", "--weights", "tiny")
 MINE = ("reproduce", "T1", "--preset", "camvid-small", "--weights", "tiny")
 
 CALLS = [
-    ((), "required: COMMAND"),
     (("nope",), "invalid choice: 'nope'"),
     (("--nope", "info"), "unrecognized arguments: --nope"),
-    (("eval",), "--weights --model is required"),
     (("eval", "--weights"), "expected one argument"),
     ((*EVAL, "--weigh", "x"), "unrecognized arguments: --weigh"),
     ((*EVAL, "--model", "fcn_resnet101"), "not allowed with"),

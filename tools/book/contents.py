@@ -25,7 +25,7 @@ REQUIRED = {
     "Data and numbers": [
         "data/README.md", "data/photos/README.md", "data/weights/streets-small/README.md",
         "data/weights/camvid-small/README.md", "data/weights/voc-lite/README.md",
-        "tools/streets/README.md", "docs/results/README.md",
+        "data/streets/renderer/README.md", "docs/results/README.md",
     ],
     "Project": ["CONTRIBUTING.md", "CHANGELOG.md"],
 }  # fmt: skip

@@ -1,4 +1,4 @@
-"""Render frames: ``python -m tools.streets.render --out RAW [--splits ...] [--drive]``. Safe to stop and start again.
+"""Render frames: ``python -m renderer.render --out RAW [--splits ...] [--drive]``. Safe to stop and start again.
 
 A finished frame is one ``.npz`` of linear light, distance and labels; sensor.py turns it into a photograph later, so
 the camera can change without rendering anew. Names are written last and atomically.

@@ -1,6 +1,6 @@
 """From linear light to a photograph: haze, lens, exposure, white balance, noise, compression. Numpy only.
 
-``python -m tools.streets.sensor RAW.npz OUT.png`` develops one frame.
+``python -m renderer.sensor RAW.npz OUT.png`` develops one frame.
 """
 
 import io

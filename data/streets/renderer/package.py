@@ -1,4 +1,4 @@
-"""Raw frames to ``data/streets``: ``python -m tools.streets.package --raw RAW --out data/streets``.
+"""Raw frames to ``data/streets``: ``python -m renderer.package --raw RAW --out .`` in that folder.
 
 Takes whatever is rendered, so that a first part can be tried while the rest still renders.
 """
@@ -24,7 +24,7 @@ SPLITS = (*COUNTS, "drive")
 LICENCE = """Creative Commons CC0 1.0 Universal (CC0-1.0)
 
 The pictures, labels and film in this folder were rendered from the procedural geometry, materials and textures in
-tools/streets; nothing in them was taken from anybody else's photographs or models. To the extent possible under law,
+renderer/; nothing in them was taken from anybody else's photographs or models. To the extent possible under law,
 their authors have waived all copyright and related or neighbouring rights to them. You can copy, modify, distribute
 and use them, even for commercial purposes, all without asking permission. They come without warranty of any kind.
 
@@ -168,7 +168,7 @@ def main():
         raise SystemExit(f"the raw frames come from versions {versions}, this is {VERSION}")
     meta = {
         "name": "streets",
-        "generator": "tools/streets",
+        "generator": "data/streets/renderer",
         "version": VERSION,
         "licence": "CC0-1.0",
         "size": list(SIZE),
@@ -190,7 +190,7 @@ def main():
     }
     write(f"{args.out}/meta.json", lambda q: Path(q).write_text(layout(meta)))
     write(f"{args.out}/LICENSE", lambda q: Path(q).write_text(LICENCE))
-    size = sum(os.path.getsize(os.path.join(d, f)) for d, _, fs in os.walk(args.out) for f in fs)
+    size = sum(os.path.getsize(os.path.join(d, f)) for d, _, fs in os.walk(args.out) for f in fs if "renderer" not in d[len(args.out) :])
     print({k: v["frames"] for k, v in meta["splits"].items()}, f"{size / 1e6:.2f} MB")
 
 
