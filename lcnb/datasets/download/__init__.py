@@ -1,8 +1,8 @@
-"""Real data sets, fetched: https only, checked against published checksums, installed atomically.
+"""Real data sets, fetched: https only, verified against published checksums, installed atomically.
 
-`obtain(place(name), Client())` makes `<root>/<name>/` and leaves nothing else. What is on its way lies in
-`<root>/downloads/<name>/`: archives (also those that were put there by hand), files that end in `.part`, and what is
-being unpacked. Whatever stops it, the data set that was there before is unchanged, and the same call goes on.
+`obtain(place(name), Client())` makes `<root>/<name>/` and nothing else. Unfinished work lies in
+`<root>/downloads/<name>/`: archives (also those put there by hand), files that end in `.part`, and what is being
+unpacked. Whatever interrupts a call, a data set that was there before stays unchanged, and the same call resumes.
 """
 
 from lcnb.datasets.download import install, sources
@@ -15,16 +15,16 @@ __all__ = ["SOURCES", "Client", "Place", "obtain", "place", "plan", "verify"]
 
 
 def obtain(place: Place, client: Client, repair: bool = False) -> None:
-    """Make sure that a data set is in its place, whole and checked.
+    """Install a data set, complete and verified, unless it is there already.
 
     Args:
-        place: what and where; of `place("camvid")`, "voc2012", "sbd" or "cityscapes".
-        client: fetches.
-        repair: replace files of CamVid that differ from what is published.
+        place: the data set and its folders, from `place("camvid")`, "voc2012", "sbd" or "cityscapes".
+        client: fetches the files.
+        repair: replace files of CamVid that differ from the published ones.
 
     Raises:
-        DownloadError: it cannot be had; the sentence says why and what to do.
-        LockError: another process is at it.
+        DownloadError: the data set cannot be fetched or installed; the sentence says why and what to do.
+        LockError: another process is installing it.
     """
     title = SOURCES[place.name].title
     if not place.empty:
@@ -43,7 +43,7 @@ def obtain(place: Place, client: Client, repair: bool = False) -> None:
 
 
 def plan(place: Place, client: Client) -> list[str]:
-    """What `obtain` would do, line by line; nothing is asked of the network."""
+    """Describe what `obtain` would do, line by line, without asking the network."""
     source = SOURCES[place.name]
     lines = [source.title, f"terms: {source.terms}", f"use here: {source.use}"]
     for archive in source.archives:

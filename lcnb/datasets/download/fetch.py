@@ -1,7 +1,7 @@
-"""Files from https addresses: resumed where they broke off, retried where that helps, checked, then renamed.
+"""Files from https addresses: resumed where they stopped, retried where that can help, verified, then renamed.
 
-What has come so far lies in NAME.part. Every file has a published checksum, and it alone decides: a part that
-does not belong to the rest, or a file that was replaced on the server meanwhile, is fetched again from the start.
+What has arrived so far lies in NAME.part. Every file has a published checksum, which alone decides: if a part does
+not belong to the rest, or the file was replaced on the server meanwhile, it is fetched again from the start.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import os
+import queue
 import re
 import socket
 import ssl
@@ -16,7 +17,6 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,13 +37,13 @@ CONNECTIONS = 6
 SILENCE = 30.0
 """Seconds without a byte until a server counts as stalled."""
 WINDOW, LEAST = 60.0, 64_000
-"""Seconds in which at least so many bytes have to come; a try that brings as many counts as progress."""
+"""Seconds, and the bytes that must arrive within them; a try that brings as many bytes counts as progress."""
 TRIES = 5
-"""In a row without progress."""
+"""Failed tries in a row, without progress, after which a file is given up."""
 PAUSE, LONGEST = 1.0, 60.0
-"""Seconds before the second try, doubled each time; and the most that a server may ask to wait."""
+"""Seconds before the second try, doubled for each further one; and the longest wait."""
 LATER = {408, 425, 429, 500, 502, 503, 504}
-"""Status codes that mean: try again later."""
+"""Status codes after which another try can help."""
 MEANING = {
     401: "wants a login",
     403: "refuses it",
@@ -54,24 +54,24 @@ MEANING = {
     451: "may not give it out here",
 }
 FAILED = (OSError, urllib3.exceptions.HTTPError)
-"""What requests (an OSError), urllib3 and the sockets raise."""
+"""What requests (its exceptions are OSErrors), urllib3 and the sockets raise."""
 BROKEN = (ConnectionError, http.client.HTTPException, ssl.SSLError, urllib3.exceptions.ProtocolError)
 TIMES_OUT = (TimeoutError, urllib3.exceptions.TimeoutError)
 MIRROR = re.compile(r"https://[\w.-]+(:[1-9]\d{,4})?(/[^\s?#@]*)?", re.ASCII)
 VARIABLES = ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
-"""In the order in which they count."""
+"""In order of precedence."""
 
 
 @dataclass(frozen=True)
 class Want:
-    """What a file has to be.
+    """A file to fetch.
 
     Attributes:
-        url: where to ask.
-        size: its bytes, where they are published.
-        most: bytes; more are never taken.
-        digest: such as "sha256:4f7e...".
-        otherwise: half a sentence: what a person can do where nothing helps.
+        url: its https address.
+        size: in bytes, where it is published; else None.
+        most: upper bound in bytes; no more is ever written.
+        digest: its checksum, such as "sha256:4f7e...".
+        otherwise: end of an error's sentence: what to do by hand.
     """
 
     url: str
@@ -82,7 +82,7 @@ class Want:
 
 
 class Trouble(Exception):
-    """A try that failed: the sentence, whether another try can help, and the seconds that the server asks for."""
+    """A failed try: the sentence, whether another try can help, and the seconds that the server asks to wait."""
 
     def __init__(self, text: str, again: bool = True, wait: float = 0.0):
         super().__init__(text)
@@ -90,7 +90,7 @@ class Trouble(Exception):
 
 
 class _SystemTrust(HTTPAdapter):
-    """Trusts the system's authorities and those of SSL_CERT_FILE besides certifi's: some networks inspect TLS."""
+    """Trusts the system's authorities and SSL_CERT_FILE as well as certifi: some networks inspect TLS."""
 
     def init_poolmanager(self, *sizes: Any, **options: Any) -> None:
         self.context = ssl.create_default_context()
@@ -104,10 +104,10 @@ class Client:
     """Fetches files for one call of `obtain`.
 
     Args:
-        mirror: an https address that stands for the folder of every published file, or None.
+        mirror: an https address of a folder with all the published files, or None for the published addresses.
 
     Raises:
-        DownloadError: the address of the mirror or `SSL_CERT_FILE` cannot be used.
+        DownloadError: `mirror` is no https address, or `SSL_CERT_FILE` names no file.
     """
 
     def __init__(self, mirror: str | None = None) -> None:
@@ -130,16 +130,57 @@ class Client:
         self.http.headers.update({"User-Agent": agent, "Accept-Encoding": "identity"})
 
     def url(self, published: str, name: str) -> str:
-        """Where to ask: the published address, or the mirror's file of that name."""
+        """Returns the address to fetch from: the published one, or the mirror's file of that name."""
         return published if self.mirror is None else f"{self.mirror.rstrip('/')}/{quote(name)}"
 
-    def fetch(self, want: Want, target: Path, quiet: bool = False) -> None:
-        """Make `target`, whole and checked.
+    def fetch(self, what: str, files: Sequence[tuple[Want, Path]]) -> None:
+        """Make each target file, complete and checked; several are fetched at once.
+
+        Daemon threads fetch, and this one only waits for them. Ctrl-C therefore ends the call at once, even while a
+        name is looked up or a server does not answer. A thread that comes back later writes nothing.
+
+        Args:
+            what: names the files in the progress bar.
+            files: what each file has to be, and its path.
 
         Raises:
-            DownloadError: it cannot be had, or is not the published one. What came stays for the next call, unless it
-                turned out to be wrong.
+            DownloadError: the first file that cannot be had, or is not the published one. What came stays for the
+                next call, unless it turned out to be wrong.
         """
+        todo, done, left = iter(files), queue.SimpleQueue[BaseException | None](), len(files)
+        quiet = left > 1
+
+        def work() -> None:
+            for want, target in todo:
+                try:
+                    self._fetch(want, target, quiet)
+                    done.put(None)
+                except BaseException as error:
+                    done.put(error)
+
+        threads = [threading.Thread(target=work, daemon=True) for _ in files[:CONNECTIONS]]
+        with tqdm(total=left, desc=what, unit="file", disable=None if quiet else True, leave=False) as bar:
+            try:
+                for thread in threads:
+                    thread.start()
+                while left:
+                    with contextlib.suppress(queue.Empty):
+                        error = done.get(timeout=0.5)  # Windows notices Ctrl-C only between two waits
+                        if error is not None:
+                            raise error
+                        bar.update()
+                        left -= 1
+            except BaseException:
+                self.stop.set()
+                for answer in list(self.answers):  # wake the threads that are reading
+                    with contextlib.suppress(OSError, RuntimeError, ValueError):
+                        answer.raw.shutdown()
+                for thread in threads:
+                    thread.join(0.2)
+                raise
+
+    def _fetch(self, want: Want, target: Path, quiet: bool) -> None:
+        """Make one file, complete and verified."""
         part = target.with_name(f"{target.name}.part")
         with on_disk(target):
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -151,34 +192,16 @@ class Client:
                     os.replace(part, target)
                 return
             part.unlink()
-            if not pieced:  # else its beginning and its end may be of two versions
+            if not pieced:  # otherwise its beginning and end may come from two versions
                 break
         raise DownloadError(f"{want.url} is not the published file ({wrong}); it was not kept; {want.otherwise}")
 
-    def fetch_all(self, what: str, files: Sequence[tuple[Want, Path]]) -> None:
-        """Fetch several files at once.
-
-        Raises:
-            DownloadError: of the first file that could not be had. What was complete stays.
-        """
-        with (
-            tqdm(total=len(files), desc=what, unit="file", disable=None, leave=False) as bar,
-            ThreadPoolExecutor(CONNECTIONS) as pool,
-        ):
-            try:
-                for done in as_completed([pool.submit(self.fetch, want, target, True) for want, target in files]):
-                    done.result()
-                    bar.update()
-            except BaseException:  # also of Ctrl-C: no thread goes on, or waits for a server
-                self.stop.set()
-                pool.shutdown(wait=False, cancel_futures=True)
-                for answer in list(self.answers):
-                    with contextlib.suppress(OSError, RuntimeError, ValueError):
-                        answer.raw.shutdown()
-                raise
+    def _check_stop(self) -> None:
+        if self.stop.is_set():
+            raise DownloadError("stopped")
 
     def _complete(self, want: Want, part: Path, quiet: bool) -> bool:
-        """Try until the part is complete; returns whether more than one answer went into it."""
+        """Retry until the part is complete; returns whether it was put together from more than one answer."""
         failed, furthest = 0, _size(part)
         pieced = furthest > 0
         while True:
@@ -198,15 +221,15 @@ class Client:
                 raise DownloadError(f"{problem}{times}{asks}. {stays} {want.otherwise}")
             if not quiet:
                 print(f"{problem}; again in {wait:.0f} s", file=sys.stderr, flush=True)
-            if self.stop.wait(wait):
-                raise DownloadError("stopped")
+            self.stop.wait(wait)
+            self._check_stop()
 
     def _receive(self, want: Want, part: Path, quiet: bool) -> None:
-        """One try: ask for what is missing, and append it.
+        """One try: request the missing bytes, and append them.
 
         Raises:
-            Trouble: it is not complete.
-            DownloadError: the disk is full, or another thread has failed.
+            Trouble: the part is still incomplete.
+            DownloadError: the disk is full, or `fetch` has ended.
         """
         who, had = urlsplit(want.url).netloc, _size(part)
         if had > want.most:
@@ -221,8 +244,9 @@ class Client:
         except FAILED as error:
             raise self._trouble(error, want.url) from None
         with answer:
+            self._check_stop()
             if answer.status_code == 416 and had:
-                return  # nothing is missing; if that is not so, the checksum tells
+                return  # nothing is missing; otherwise the checksum will differ
             if answer.status_code not in (200, 206):
                 raise _refusal(answer, who)
             start = had if answer.status_code == 206 else 0
@@ -241,7 +265,7 @@ class Client:
     def _write(
         self, want: Want, part: Path, answer: requests.Response, start: int, whole: int | None, quiet: bool
     ) -> None:
-        """Append to the part, or begin it anew, as it comes."""
+        """Append an answer to the part, or start the part again, block by block."""
         who, done, mark, since = urlsplit(want.url).netloc, start, start, time.monotonic()
         with (
             on_disk(part),
@@ -266,30 +290,30 @@ class Client:
             raise Trouble(f"{who} ended after {done:,} of {whole:,} bytes")
 
     def _read(self, answer: requests.Response, url: str) -> bytes:
-        """What has come, at most a block; never waits for a whole one."""
-        if self.stop.is_set():
-            raise DownloadError("stopped")
+        """Returns the bytes that have arrived, at most a block, without waiting for a full one."""
         try:
-            return answer.raw.read1(BLOCK, decode_content=False)
+            block = answer.raw.read1(BLOCK, decode_content=False)
         except FAILED as error:
             raise self._trouble(error, url) from None
+        self._check_stop()
+        return block
 
     def _trouble(self, error: BaseException, url: str) -> Trouble:
-        """Says what stopped a request, by its causes: requests and urllib3 wrap what the sockets raised."""
+        """Explain a failed request by its causes: requests and urllib3 wrap what the sockets raised."""
         who, proxy = urlsplit(url).netloc, _proxy(url)
         asked = f"{proxy} (set it right, or unset it)" if proxy else who
         causes = [error]
         while inner := causes[-1].__cause__ or causes[-1].__context__:
             causes.append(inner)
         said = re.sub(r"//[^/@\s]*@", "//", str(causes[-1]).strip())[:120] or type(causes[-1]).__name__
-        later = self.arrived.is_set()  # a network that was there and went away may come back
+        later = self.arrived.is_set()  # a network that worked before may come back
         if said.startswith("Tunnel connection failed: "):
             said = said.partition(": ")[2]
             text = f"{proxy or 'the proxy'} refuses to connect to {who} ({said}); correct {_proxy_setting()}"
             return Trouble(text, said[:3] in map(str, LATER))
         for kind, text, again in (
-            (requests.TooManyRedirects, f"{who} sends on in a circle, or too often", False),
-            (ssl.SSLCertVerificationError, f"the certificate of {who} is not to be trusted ({said}); set this "
+            (requests.TooManyRedirects, f"{who} redirects in a circle, or too often", False),
+            (ssl.SSLCertVerificationError, f"the certificate of {who} is not trusted ({said}); set this "
              "machine's clock; if your network replaces certificates, name the file of its authority in SSL_CERT_FILE",
              False),
             (socket.gaierror, f"the name of {asked} is not found (is this machine online?)", later),
@@ -299,21 +323,21 @@ class Client:
         ):  # fmt: skip
             if any(isinstance(cause, kind) for cause in causes):
                 return Trouble(text, again)
-        return Trouble(f"{asked} cannot be asked ({said})", later)
+        return Trouble(f"{asked} cannot be reached ({said})", later)
 
 
 def _check_redirect(answer: requests.Response, **_: Any) -> None:
-    """Refuse to leave https; close a redirect unread, as requests would read its body, however long."""
+    """Refuse redirects away from https. Closes a redirect, as requests would read its body, however long."""
     if answer.is_redirect:
         answer.close()
         to = urljoin(answer.url, answer.headers["location"])
         if urlsplit(to).scheme != "https":
             who = urlsplit(answer.url).netloc
-            raise Trouble(f"{who} sends on to {to.split('?')[0][:200]}, which is not https", False)
+            raise Trouble(f"{who} redirects to {to.split('?')[0][:200]}, which is not https", False)
 
 
 def _refusal(answer: requests.Response, who: str) -> Trouble:
-    """What a status other than success means."""
+    """Explain a status other than success."""
     code = answer.status_code
     text = f"{who} {MEANING.get(code, 'has trouble' if code >= 500 else 'gives no file')} ({code})"
     wait = None
@@ -323,12 +347,12 @@ def _refusal(answer: requests.Response, who: str) -> Trouble:
 
 
 def _proxy_setting() -> str:
-    """Where the proxy's address comes from."""
+    """Returns the variable that sets the proxy, or words for the system's settings."""
     return next((name for name in VARIABLES if os.environ.get(name)), "the system's network settings")
 
 
 def _proxy(url: str) -> str | None:
-    """The proxy that a request goes through, named without its password, or None."""
+    """Returns the proxy that requests for `url` use, without its password, and who sets it; None without a proxy."""
     proxy = requests.utils.select_proxy(url, requests.utils.get_environ_proxies(url))
     return f"the proxy {urlsplit(proxy).netloc.rpartition('@')[2]} that {_proxy_setting()} names" if proxy else None
 

@@ -1,4 +1,4 @@
-"""Files on disk: checksums and lists of them, archives unpacked within bounds, room, and sentences about the disk."""
+"""Files on disk: checksums and lists of them, archives unpacked within bounds, free space, errors as sentences."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from lcnb.paths import written_whole
 
 LINE = re.compile(r"([0-9a-f]{64}) [ *](.+)")
 ELSEWHERE = re.compile(r"^/|(^|/)\.\.(/|$)|[\x00-\x1f\x7f\\:]")
-"""Names that could lie outside the folder on some system, or that no file should have."""
+"""Names that could lead outside the folder on some system, or that no file should have."""
 SPARE = 100_000_000
-"""Bytes that stay free, whatever is fetched."""
+"""Bytes of the disk that are always left free."""
 MEMBERS = 400_000
 """The most files and folders of an archive."""
 DAMAGED = (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, gzip.BadGzipFile, ValueError, RuntimeError)
@@ -34,7 +34,7 @@ CLASHES = (FileExistsError, NotADirectoryError, IsADirectoryError)
 
 @dataclass(frozen=True)
 class Damage:
-    """What a folder lacks of a list. Names are relative, in the order of the list."""
+    """How a folder differs from a list of checksums. Names are relative, in the order of the list."""
 
     total: int
     missing: list[str]
@@ -50,10 +50,10 @@ class Damage:
 
 
 def read_sums(path: Path) -> dict[str, str]:
-    """Name -> SHA-256 of a list as `sha256sum --check` reads it.
+    """Read a list of checksums as `sha256sum --check` does; returns name -> SHA-256.
 
     Raises:
-        DownloadError: it is no such list, or names a file outside its folder.
+        DownloadError: a line is no checksum with a name, or names a file outside the folder.
     """
     found = {}
     for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), start=1):
@@ -65,20 +65,20 @@ def read_sums(path: Path) -> dict[str, str]:
 
 
 def write_sums(path: Path, sums: Mapping[str, str]) -> None:
-    """A list that `read_sums` reads, in the order of its names."""
+    """Write a list that `read_sums` reads, sorted by name."""
     with written_whole(path) as temporary:
         text = "".join(f"{sums[name]}  {name}\n" for name in sorted(sums))
         temporary.write_text(text, encoding="utf-8", newline="\n")
 
 
 def digest(path: Path, algorithm: str = "sha256") -> str:
-    """The checksum of a file, in hexadecimal."""
+    """Returns the checksum of a file, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, lambda: hashlib.new(algorithm, usedforsecurity=False)).hexdigest()
 
 
 def mismatch(path: Path, wanted: str) -> str:
-    """How a file differs from a checksum such as "md5:6cd6..."; "" where it does not, or where `wanted` is ""."""
+    """Returns how a file differs from a checksum such as "md5:6cd6..."; "" if it does not, or if `wanted` is ""."""
     algorithm, _, sum_ = wanted.partition(":")
     found = digest(path, algorithm) if wanted else ""
     return "" if found == sum_ else f"{algorithm} {found} instead of {sum_}"
@@ -100,21 +100,21 @@ def compare(folder: Path, sums: Mapping[str, str]) -> Damage:
 
 
 def unpack(path: Path, into: Path, most: int, wanted: Callable[[str], bool] = lambda name: True) -> dict[str, str]:
-    """Unpack plain files and folders of an archive.
+    """Unpack the plain files and folders of an archive.
 
     Args:
-        path: a zip by its name, else a tar, compressed or not. Nothing bounds what a tar's own headers make `tarfile`
-            hold in memory: check a tar's checksum first.
-        into: a folder that lacks these files.
-        most: bytes that may come out.
-        wanted: picks files by name; the others are held to the same rules.
+        path: a zip if its name ends in .zip, else a tar, compressed or not. The memory that `tarfile` needs for a
+            tar's headers is not bounded: verify the checksum of a tar first.
+        into: a folder without these files.
+        most: upper bound of the unpacked size, in bytes.
+        wanted: selects files by name; the others must obey the same rules.
 
     Returns:
-        name -> SHA-256 of each file unpacked.
+        name -> SHA-256 of each unpacked file.
 
     Raises:
-        DownloadError: it is damaged or no such archive, an entry is no plain file, has a name that leads elsewhere or
-            stands in the way of another, or more than `most` bytes or `MEMBERS` entries would come out.
+        DownloadError: the archive is damaged or none; an entry is no plain file, or its name leads elsewhere or
+            collides with another; or more than `most` bytes or `MEMBERS` entries would be unpacked.
     """
     names: dict[str, bool] = {}
     size, sums = 0, {}
@@ -149,10 +149,10 @@ def unpack(path: Path, into: Path, most: int, wanted: Callable[[str], bool] = la
 
 @contextlib.contextmanager
 def on_disk(path: Path) -> Iterator[None]:
-    """Turn an OSError of the block into a sentence about `path`.
+    """Turn an OSError of the block into a DownloadError about `path`.
 
     Raises:
-        DownloadError: in its place.
+        DownloadError: instead of the OSError.
     """
     try:
         yield
@@ -165,17 +165,17 @@ def on_disk(path: Path) -> Iterator[None]:
 
 
 def free(folder: Path) -> int:
-    """Bytes free on the disk that `folder` is on or would be on."""
+    """Returns the free bytes on the disk that holds, or would hold, `folder`."""
     while not folder.exists():
         folder = folder.parent
     return shutil.disk_usage(folder).free
 
 
 def need(folder: Path, size: int, what: str) -> None:
-    """Refuse to start what cannot end.
+    """Refuse to start what cannot be completed.
 
     Raises:
-        DownloadError: less than `size` bytes (and some spare ones) are free.
+        DownloadError: fewer than `size` bytes and `SPARE` are free.
     """
     if free(folder) < size + SPARE:
         raise DownloadError(
@@ -185,5 +185,5 @@ def need(folder: Path, size: int, what: str) -> None:
 
 
 def amount(size: int) -> str:
-    """1999639040 -> "2.00GB"."""
+    """Returns a size in words: 1999639040 -> "2.00GB"."""
     return tqdm.format_sizeof(size, "B")

@@ -1,7 +1,7 @@
-"""Data sets put together aside, from files or archives, then moved to their place; SBD's masks beside PASCAL VOC 2012.
+"""Data sets assembled in a work folder, from files or archives, then moved into place; SBD's masks go into VOC 2012.
 
-Next to what was unpacked stays `.lcnb-PART.sha256`, the checksums of its files, so that damage can be told later even
-where nobody publishes checksums of single files.
+`.lcnb-PART.sha256` beside the unpacked files holds their checksums: damage can be detected later even where no
+checksums of single files are published.
 """
 
 from __future__ import annotations
@@ -40,13 +40,13 @@ from lcnb.paths import absolute, data_roots, given_roots, written_whole
 
 BASE = f"https://raw.githubusercontent.com/{sources.CAMVID_REPOSITORY}/{sources.COMMIT}/CamVid"
 MOST = 4_000_000
-"""Bytes of one file of CamVid; the largest of train and val has 0.35 million."""
+"""Upper bound in bytes of one file of CamVid; the largest of train and val has 0.35 million."""
 GROWTH = 3
-"""Images hardly grow when they are unpacked; an archive that would grow more is refused."""
+"""An archive that would grow by more than this factor is refused; images hardly grow when they are unpacked."""
 MASKS = "SegmentationClassAug"
 LABELS = 21
 SMALL = 400_000_000
-"""Bytes that SBD's MATLAB files and the masks take, together and roughly."""
+"""Approximate bytes of SBD's MATLAB files and masks together."""
 
 
 @dataclass(frozen=True)
@@ -59,29 +59,29 @@ class Place:
 
     @property
     def work(self) -> Path:
-        """What is on its way, and archives that were put there by hand."""
+        """Unfinished work, and archives put there by hand."""
         return self.root / "downloads" / self.name
 
     @property
     def fetched(self) -> Path:
-        """Archives from the network; removed once what they held is in place."""
+        """Fetched archives; removed once their contents are in place."""
         return self.work / "fetched"
 
     @property
     def stage(self) -> Path:
-        """Where it is put together; never left over by a call that ends well."""
+        """Where the data set is assembled; empty after a successful call."""
         return self.work / "unpacked"
 
     @property
     def empty(self) -> bool:
-        """There is nothing of the name, or an empty folder."""
+        """Whether the folder is missing or empty."""
         if os.path.lexists(self.folder) and not self.folder.is_dir():
             raise DownloadError(f"{self.folder} is no folder; move it away, or give --to DIR")
         return not self.folder.exists() or next(self.folder.iterdir(), None) is None
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
-        """Keep other calls for the same place out, and clear away what is empty afterwards."""
+        """Lock the place against other calls, and remove empty folders afterwards."""
         try:
             with on_disk(self.work):
                 self.work.mkdir(parents=True, exist_ok=True)
@@ -95,12 +95,12 @@ class Place:
 
 
 def place(name: str, to: str | Path | None = None) -> Place:
-    """Where `lcnb data NAME` works: where the data set is (in the first of its folders), else in the first data root.
+    """Returns where `lcnb data NAME` works: the first folder that holds the data set, else the first data root.
 
     Args:
-        name: of the data set.
-        to: a data root that is asked for; by default those of `lcnb.paths.data_roots()` are searched, and a new data
-            set goes to the first folder of `$LCNB_DATA`, or to `data/` of the working directory.
+        name: name of the data set.
+        to: data root; by default, those of `lcnb.paths.data_roots()` are searched, and a new data set goes to the
+            first folder of `$LCNB_DATA`, or to `data/` in the working directory.
     """
     if name == "sbd":  # its masks go beside VOC's
         beside = place("voc2012", to)
@@ -115,19 +115,19 @@ def place(name: str, to: str | Path | None = None) -> Place:
 
 
 def there(folder: Path, archive: Archive) -> bool:
-    """Whether a data set's folder has this part."""
+    """Returns whether a data set's folder has this part."""
     return any((folder / mark).exists() for mark in archive.marks)
 
 
 def noted(folder: Path, archive: Archive) -> Path:
-    """The checksums of what was unpacked."""
+    """Returns the path of the checksums of the unpacked files."""
     return folder / f".lcnb-{archive.part}.sha256"
 
 
 def camvid(place: Place, client: Client, repair: bool) -> None:
-    """CamVid, file by file; 1,402 requests, spared where a zip of the repository was put into the work folder.
+    """Install CamVid file by file, in 1,402 requests; a zip of the repository in the work folder spares them.
 
-    (The zip is not fetched: GitHub makes it anew each time, without a length or ranges, so it could not be resumed.)
+    (The zip is not fetched: GitHub generates it for each request, without a length or ranges, so it cannot be resumed.)
     """
     sums, stage = read_sums(sources.CAMVID_LIST), place.stage
     damage = Damage(len(sums), [*sums], []) if place.empty else compare(place.folder, sums)
@@ -140,14 +140,14 @@ def camvid(place: Place, client: Client, repair: bool) -> None:
     lacking = {name: sums[name] for name in sums if name in {*damage.missing, *damage.different}}
     for path in sorted(place.work.glob("*.zip")):
         _take(path, stage, lacking)
-    staged = compare(stage, lacking)  # what a zip, or an earlier call, has brought
+    staged = compare(stage, lacking)  # from a zip or an earlier call
     left = [*staged.missing, *staged.different]
     archive = SOURCES["camvid"].archives[0]
     need(place.root, archive.about * len(left) // len(sums), "CamVid")
     otherwise = f"fetch {archive.url} by hand into {place.work} and run it again"
     wants = [(Want(client.url(f"{BASE}/{n}", n), None, MOST, f"sha256:{sums[n]}", otherwise), stage / n) for n in left]
     print(f"fetching {len(wants):,} of {len(sums):,} files of CamVid", flush=True)
-    client.fetch_all("CamVid", wants)
+    client.fetch("CamVid", wants)
     for part in stage.rglob("*.part"):
         part.unlink()
     _settle()
@@ -163,7 +163,7 @@ def camvid(place: Place, client: Client, repair: bool) -> None:
 
 
 def _take(path: Path, stage: Path, sums: dict[str, str]) -> None:
-    """Take the files asked for, and nothing else, from a zip of the repository; checksums decide."""
+    """Unpack the listed files, and nothing else, from a zip of the repository; their checksums decide."""
     taken = 0
     try:
         with on_disk(stage), zipfile.ZipFile(path) as archive:
@@ -179,7 +179,7 @@ def _take(path: Path, stage: Path, sums: dict[str, str]) -> None:
 
 
 def _write_lists(folder: Path, names: dict[str, str]) -> None:
-    """Write train.txt and its like where they are missing: the images in order, as SegNet's authors wrote theirs."""
+    """Write missing lists such as train.txt: the images in order, in the format of SegNet's authors."""
     images = [name.split("/") for name in sorted(names) if "annot/" not in name]
     for split in {split for split, _ in images}:
         prefix = f"/SegNet/CamVid/{split}"
@@ -190,7 +190,7 @@ def _write_lists(folder: Path, names: dict[str, str]) -> None:
 
 
 def archives(place: Place, client: Client) -> None:
-    """A data set that is published as archives: the folder, or the parts that it lacks."""
+    """Install a data set published as archives, or the parts that its folder lacks."""
     source = SOURCES[place.name]
     missing = [archive for archive in source.archives if not there(place.folder, archive)]
     if not missing:
@@ -199,7 +199,7 @@ def archives(place: Place, client: Client) -> None:
         raise DownloadError(f"{place.folder} holds something else than {source.title}; move it away, or give --to DIR")
     need(place.root, sum(a.about + _to_come(place, a) for a in missing), source.title)
     gained = [(archive, _archive(archive, place, client)) for archive in missing]
-    shutil.rmtree(place.stage, ignore_errors=True)  # of a call that was stopped
+    shutil.rmtree(place.stage, ignore_errors=True)  # of an interrupted call
     whole = place.stage / "whole"
     for archive, path in gained:
         part = place.stage / archive.part
@@ -218,13 +218,13 @@ def archives(place: Place, client: Client) -> None:
 
 
 def _to_come(place: Place, archive: Archive) -> int:
-    """Bytes of an archive that are not on disk yet, roughly."""
+    """Returns the approximate bytes of an archive that are not on disk yet."""
     names = place.work / archive.file, place.fetched / archive.file, place.fetched / f"{archive.file}.part"
     return max(0, archive.about - next((path.stat().st_size for path in names if path.exists()), 0))
 
 
 def _archive(archive: Archive, place: Place, client: Client) -> Path:
-    """The archive, checked. One that was put there by hand is taken before one that was fetched."""
+    """Returns the verified archive: the one put there by hand, else the fetched one."""
     by_hand = place.work / archive.file
     path = by_hand if by_hand.exists() else place.fetched / archive.file
     if path.exists():
@@ -239,12 +239,13 @@ def _archive(archive: Archive, place: Place, client: Client) -> Path:
     print(f"fetching {archive.file} ({client.mirror or archive.url})", flush=True)
     otherwise = f"fetch {archive.url} by hand into {place.work} and run it again"
     most = archive.size or GROWTH * archive.about
-    client.fetch(Want(client.url(archive.url, archive.file), archive.size, most, archive.digest, otherwise), path)
+    want = Want(client.url(archive.url, archive.file), archive.size, most, archive.digest, otherwise)
+    client.fetch(archive.file, [(want, path)])
     return path
 
 
 def _merge(part: Path, whole: Path) -> None:
-    """Move the top of one folder into another; a file that is there already (README of both zips) stays."""
+    """Move the entries of one folder into another; a file that exists there (README is in both zips) stays."""
     with on_disk(whole):
         whole.mkdir(parents=True, exist_ok=True)
         for path in sorted(part.iterdir(), key=lambda p: (p.is_dir(), p.name)):
@@ -256,34 +257,33 @@ def _merge(part: Path, whole: Path) -> None:
 
 
 def _rename(made: Path, folder: Path) -> None:
-    """Give a folder its name, which an empty one may have."""
+    """Rename a folder; the new name may be that of an empty folder."""
     if folder.exists():
         folder.rmdir()
     os.rename(made, folder)
 
 
 def _settle() -> None:
-    """Have the system write out what it holds before a folder takes its name: a power cut then loses no file."""
+    """Flush the system's buffers before a folder gets its name: a power cut then loses no file."""
     if hasattr(os, "sync"):
         os.sync()
 
 
 def _clear(place: Place, archives: list[Archive] | tuple[Archive, ...]) -> None:
-    """Remove what was fetched and unpacked, now that it is in place. What was put there by hand stays."""
+    """Remove what was fetched and unpacked, now that it is in place. Archives put there by hand stay."""
     shutil.rmtree(place.stage, ignore_errors=True)
     for archive in archives:
         (place.fetched / archive.file).unlink(missing_ok=True)
 
 
 def sbd(place: Place, client: Client) -> None:
-    """SBD's masks as the split `trainaug` of PASCAL VOC 2012.
+    """Install SBD's masks as the split `trainaug` of PASCAL VOC 2012.
 
-    The archive holds a MATLAB file for each of 11,355 photographs, all of them VOC's. Those in neither VOC's train nor
-    its val become index PNGs in `SegmentationClassAug/`; with VOC's own train they are the 10,582 images of the field's
-    `trainaug`.
+    The archive holds a MATLAB file for each of 11,355 photographs of VOC. Those in neither train nor val of VOC become
+    index PNGs in `SegmentationClassAug/`; with VOC's own train they are the 10,582 images known as `trainaug`.
 
     Raises:
-        DownloadError: VOC or scipy is not there, the archive cannot be had, or masks are there already.
+        DownloadError: VOC or scipy is missing, the archive cannot be fetched, or other masks exist already.
     """
     source, masks, lists = SOURCES["sbd"], place.folder / MASKS, place.folder / "ImageSets" / "Segmentation"
     archive = source.archives[0]
@@ -299,7 +299,7 @@ def sbd(place: Place, client: Client) -> None:
             if path.exists():
                 raise DownloadError(f"{path} is there and was not made by this command; move it away to have it made")
         try:
-            import scipy.io  # noqa: F401  # asked for before a gigabyte is fetched
+            import scipy.io  # noqa: F401  # checked before a gigabyte is fetched
         except ImportError:
             raise DownloadError(
                 "SBD's masks are MATLAB files, which scipy reads; install it: `pip install scipy`"
@@ -321,7 +321,7 @@ def sbd(place: Place, client: Client) -> None:
 
 
 def _write_masks(place: Place, archive: Archive, exclude: set[str]) -> None:
-    """All masks as (H, W) uint8 PNGs of VOC's labels, 0 to 20, into the stage, with their checksums."""
+    """Write all masks to the stage, as (H, W) uint8 PNGs of VOC's labels 0 to 20, with their checksums."""
     from scipy.io import loadmat
 
     files = sorted(p for p in place.stage.glob("*/dataset/cls/*.mat") if p.stem not in exclude)
@@ -351,14 +351,14 @@ def _write_masks(place: Place, archive: Archive, exclude: set[str]) -> None:
 
 
 def verify(place: Place) -> tuple[bool, str]:
-    """Compare what is on disk with what is known about it: published checksums, or those noted when it was unpacked.
+    """Compare a data set on disk with published checksums, or with those noted when it was unpacked.
 
     Returns:
-        whether all is well, and the sentence.
+        whether everything matches, and a sentence with the counts.
 
     Raises:
-        DownloadError: it is not there.
-        DataError: a list names a file that is missing.
+        DownloadError: the data set is not there.
+        DataError: a list names a missing file.
     """
     source = SOURCES[place.name]
     if not place.folder.is_dir():

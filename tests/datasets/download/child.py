@@ -14,6 +14,7 @@ from lcnb.datasets.download import fetch, files, install, sources
 if __name__ == "__main__":
     facts = json.loads(Path(sys.argv[1]).read_text())
     fetch.PAUSE, fetch.TRIES, files.SPARE = 0.01, 2, 0
+    fetch.SILENCE = fetch.WINDOW = 3600.0  # a test that stops the command must not be saved by a time-out
     sources.CAMVID_LIST, install.BASE = Path(facts["camvid"]["list"]), facts["camvid"]["base"]
     source, fact = sources.SOURCES["voc2012"], facts["voc2012"]
     archive = replace(

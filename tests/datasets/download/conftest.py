@@ -38,7 +38,7 @@ def tls(authority):
 
 @pytest.fixture(autouse=True)
 def network(authority_file, monkeypatch):
-    """The authority is trusted, no proxy is set, and nobody waits long."""
+    """The authority is trusted, no proxy is set, and the waits are short."""
     for name in (*fetch.VARIABLES, "no_proxy", "NO_PROXY"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("SSL_CERT_FILE", str(authority_file))
@@ -69,7 +69,8 @@ class Fetching:
         self.server.plan["/file.bin"] = list(actions)
         url = path if "://" in path else self.server.base + path
         digest = f"sha256:{hashlib.sha256(BODY).hexdigest()}"
-        Client().fetch(fetch.Want(url, size, 400_000, digest, "fetch it by hand"), self.target)
+        want = fetch.Want(url, size, 400_000, digest, "fetch it by hand")
+        Client().fetch(self.target.name, [(want, self.target)])
         return self.target.read_bytes()
 
     @property

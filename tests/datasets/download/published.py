@@ -1,4 +1,4 @@
-"""Tiny data sets as somebody could have published them, taken for the real ones while a test runs."""
+"""Tiny data sets, published on the test's server, that replace the real ones while a test runs."""
 
 import hashlib
 import io
@@ -95,6 +95,6 @@ def sbd(server, set_, **other):
     stems = [*(f"2008_{k:06}" for k in range(4)), "2007_train_000000", "2007_val_000000"]
     files = {f"benchmark_RELEASE/dataset/cls/{s}.mat": mat(trees.labels([*range(21)], k)) for k, s in enumerate(stems)}
     files["benchmark_RELEASE/dataset/train.txt"] = "\n".join(stems).encode()
-    files["benchmark_RELEASE/dataset/img/2008_000000.jpg"] = b"a picture"
+    files["benchmark_RELEASE/dataset/img/2008_000000.jpg"] = b"an image"
     publish(server, "sbd", "benchmark.tgz", tar(files | other, "w:gz"), set_)
     set_(sources.SOURCES, "sbd", replace(sources.SOURCES["sbd"], pairs={"trainaug": 7}))

@@ -63,7 +63,7 @@ def test_damage_is_named_and_repaired_only_when_asked(published, lcnb, root):
     """Files that were changed or lost: verify names the first and counts; only --repair replaces what differs"""
     lcnb("data", "camvid")
     changed, lost = root / "camvid/train/train_001.png", root / "camvid/valannot/val_002.png"
-    changed.write_bytes(b"my own picture")
+    changed.write_bytes(b"my own image")
     lost.unlink()
     (root / "camvid/notes.txt").write_text("mine")
     before = tree(root)

@@ -82,9 +82,9 @@ def test_it_arrives_whole(fetching, tmp_path, actions, ranges):
         (answering(302), r"gives no file \(302\)", 1),
         (answering(503), r"has trouble \(503\), 3 times in a row", 3),
         (answering(429, Retry_After="3600"), r"too many requests from here \(429\); it asks to wait 3600 s\. What has", 1),  # noqa: E501
-        (answering(302, Location="http://localhost/x"), "localhost:.* sends on to http://localhost/x, which is not https", 1),  # noqa: E501
-        (answering(302, Location="file:///etc/passwd"), "sends on to file:///etc/passwd, which is not https", 1),
-        (circle, "sends on in a circle, or too often", 6),
+        (answering(302, Location="http://localhost/x"), "localhost:.* redirects to http://localhost/x, which is not https", 1),  # noqa: E501
+        (answering(302, Location="file:///etc/passwd"), "redirects to file:///etc/passwd, which is not https", 1),
+        (circle, "redirects in a circle, or too often", 6),
         (lambda handler, body: stall(handler), "localhost:.* has sent nothing for 0 s, 3 times in a row", 3),
         (doing(length=len(BODY), send=10, then=trickle), "sends next to nothing, 3 times in a row", 3),
         (doing(send=10, then=reset), r"the connection to localhost:\d+ broke \(.*\), 3 times in a row\. What has come stays", 3),  # noqa: E501
@@ -126,9 +126,7 @@ def test_a_redirect_to_https_is_followed_and_resumed(fetching):
 def test_certificates(fetching, monkeypatch, tmp_path):
     """A certificate of an unknown authority, an SSL_CERT_FILE that does not exist, a server without TLS"""
     monkeypatch.delenv("SSL_CERT_FILE")
-    with pytest.raises(
-        DownloadError, match=r"certificate of localhost:\d+ is not to be trusted \(.*\); .*SSL_CERT_FILE"
-    ):
+    with pytest.raises(DownloadError, match=r"certificate of localhost:\d+ is not trusted \(.*\); .*SSL_CERT_FILE"):
         fetching()
     assert fetching.ranges == []
     with running(Server(None)) as plain, pytest.raises(DownloadError, match=r"connection to localhost:\d+ broke"):
@@ -168,7 +166,7 @@ def test_offline(fetching, monkeypatch):
         ("200 Connection established", ""),
         ("403 Forbidden", "the proxy {} that HTTPS_PROXY names refuses to connect to localhost.* .403 Forbidden.; correct"),  # noqa: E501
         (None, "the proxy 127.0.0.1:9 that HTTPS_PROXY names .set it right, or unset it. refuses the connection"),
-        ("socks5", "the proxy {} that HTTPS_PROXY names .set it right, or unset it. cannot be asked .*SOCKS"),
+        ("socks5", "the proxy {} that HTTPS_PROXY names .set it right, or unset it. cannot be reached .*SOCKS"),
     ],
 )  # fmt: skip
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # http.client forgets a refused socket

@@ -44,7 +44,7 @@ def test_voc(voc, lcnb, root, server):
 @trust
 @pytest.mark.parametrize("how", ["changed", "lost"])
 def test_damage_is_found_later(voc, lcnb, root, how):
-    """An unpacked file that changes or is lost later is named, though nobody publishes checksums of single files"""
+    """An unpacked file that changes or is lost later is named, though no checksums of single files are published"""
     lcnb("data", "voc2012")
     victim = root / "voc2012/VOCdevkit/VOC2012/JPEGImages/2007_train_000001.jpg"
     if how == "lost":
@@ -59,7 +59,7 @@ def test_damage_is_found_later(voc, lcnb, root, how):
 
 @trust
 def test_a_subset_by_hand_is_told_from_the_whole(voc, lcnb, root):
-    """A data set that somebody put there and that is only a part of the published one: said, and left as it is"""
+    """A data set put there by hand that is only a part of the published one: said, and left as it is"""
     trees.voc(root / "voc2012", {"train": 1, "val": 1})
     before = tree(root)
     code, _, err = lcnb("data", "voc2012")
@@ -72,7 +72,7 @@ def test_a_subset_by_hand_is_told_from_the_whole(voc, lcnb, root):
 
 @saved
 def test_an_archive_by_hand_is_taken_and_kept(voc, lcnb, root, server):
-    """An archive that somebody fetched by hand: checked, taken, and left where it lies"""
+    """An archive fetched by hand: checked, taken, and left where it lies"""
     work = root / "downloads/voc2012"
     work.mkdir(parents=True)
     content = server.files["/VOC.tar"]

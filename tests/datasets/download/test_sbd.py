@@ -66,7 +66,7 @@ def test_without_scipy(voc, lcnb, server, monkeypatch):
 
 @saved
 def test_masks_of_your_own(voc, lcnb, root):
-    """Masks that somebody made before: left alone"""
+    """Masks that were made by hand before: left alone"""
     (voc / "SegmentationClassAug").mkdir()
     (voc / "SegmentationClassAug/2008_000000.png").write_bytes(b"mine")
     before = tree(root)
