@@ -210,6 +210,7 @@ class Client:
                 return pieced
             except Trouble as error:
                 problem = error
+            self._check_stop()
             pieced = True
             failed = 0 if _size(part) - furthest >= LEAST else failed + 1
             furthest = max(furthest, _size(part))

@@ -11,7 +11,7 @@ from lcnb.datasets.download import Client, fetch
 from tests.cli.conftest import in_process
 from tests.datasets.download.server import Server, running
 
-HASTY = {"SILENCE": 0.5, "WINDOW": 0.3, "LEAST": 2000, "TRIES": 3, "PAUSE": 0.01, "LONGEST": 0.2}
+HASTY = {"SILENCE": 1.0, "WINDOW": 0.3, "LEAST": 2000, "TRIES": 3, "PAUSE": 0.01, "LONGEST": 0.2}
 
 
 @pytest.fixture(scope="session")

@@ -85,7 +85,7 @@ def test_it_arrives_whole(fetching, tmp_path, actions, ranges):
         (answering(302, Location="http://localhost/x"), "localhost:.* redirects to http://localhost/x, which is not https", 1),  # noqa: E501
         (answering(302, Location="file:///etc/passwd"), "redirects to file:///etc/passwd, which is not https", 1),
         (circle, "redirects in a circle, or too often", 6),
-        (lambda handler, body: stall(handler), "localhost:.* has sent nothing for 0 s, 3 times in a row", 3),
+        (lambda handler, body: stall(handler), "localhost:.* has sent nothing for 1 s, 3 times in a row", 3),
         (doing(length=len(BODY), send=10, then=trickle), "sends next to nothing, 3 times in a row", 3),
         (doing(send=10, then=reset), r"the connection to localhost:\d+ broke \(.*\), 3 times in a row\. What has come stays", 3),  # noqa: E501
         (nonsense, "the connection to localhost:.* broke", 3),
