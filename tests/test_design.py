@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 RINGS = (
-    ("regions", "models", "datasets", "downloads", "training", "evaluation"),
+    ("regions", "models", "datasets", "training", "evaluation"),
     ("reproduction", "benchmark"),
     ("lessons", "plots", "widgets", "export", "video", "running", "cli"),
 )

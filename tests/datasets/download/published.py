@@ -1,4 +1,4 @@
-"""Tiny data sets as somebody could have published them, taken for the real ones while a test runs."""
+"""Tiny data sets, published on the test's server, that replace the real ones while a test runs."""
 
 import hashlib
 import io
@@ -8,9 +8,8 @@ from dataclasses import replace
 
 import numpy as np
 import scipy.io
-from PIL import Image
 
-from lcnb.downloads import camvid, sources
+from lcnb.datasets.download import install, sources
 from tests.datasets import trees
 
 
@@ -56,8 +55,8 @@ class CamVid:
         self.files = contents(self.tree)
         server.files.update({f"/camvid/{name}": content for name, content in self.files.items()})
         self.server, self.base = server, f"{server.base}/camvid"
-        set_(camvid, "CAMVID_LIST", self.list)
-        set_(camvid, "BASE", self.base)
+        set_(sources, "CAMVID_LIST", self.list)
+        set_(install, "BASE", self.base)
 
 
 def publish(server, name, file, content, set_, part=0, **changes):
@@ -96,13 +95,6 @@ def sbd(server, set_, **other):
     stems = [*(f"2008_{k:06}" for k in range(4)), "2007_train_000000", "2007_val_000000"]
     files = {f"benchmark_RELEASE/dataset/cls/{s}.mat": mat(trees.labels([*range(21)], k)) for k, s in enumerate(stems)}
     files["benchmark_RELEASE/dataset/train.txt"] = "\n".join(stems).encode()
-    files["benchmark_RELEASE/dataset/img/2008_000000.jpg"] = b"a picture"
+    files["benchmark_RELEASE/dataset/img/2008_000000.jpg"] = b"an image"
     publish(server, "sbd", "benchmark.tgz", tar(files | other, "w:gz"), set_)
     set_(sources.SOURCES, "sbd", replace(sources.SOURCES["sbd"], pairs={"trainaug": 7}))
-
-
-def picture(colour):
-    """The bytes of a JPEG."""
-    out = io.BytesIO()
-    Image.new("RGB", (8, 8), colour).save(out, "JPEG")
-    return out.getvalue()

