@@ -32,7 +32,7 @@ from lcnb.benchmark.load import LoadWatch, reasons
 from lcnb.machine import machine
 from lcnb.paths import write_json
 from lcnb.running import Notebook, find
-from lcnb.running.kernel import environment
+from lcnb.running.process import environment
 from tools.sections import alone
 
 ROOT = Path(__file__).resolve().parents[1]

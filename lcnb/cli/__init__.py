@@ -14,12 +14,13 @@ from collections.abc import Iterator, Sequence
 from types import FrameType
 from typing import Any, TextIO
 
-from lcnb.cli import bench, check, data, evaluate, info, reproduce, run, slider, sweep, train, video, weights
-from lcnb.cli.options import Parser, add_debug
+import lcnb
+from lcnb.cli import bench, check, data, evaluate, info, reproduce, run, slider, train, video, weights
+from lcnb.cli.options import Parser, debug
 from lcnb.errors import REASONS, LcnbError, memory_shortage, printable, shared_memory_shortage
 from lcnb.paths import NO_HOME
 
-COMMANDS = (run, info, check, evaluate, sweep, train, reproduce, bench, slider, video, data, weights)
+COMMANDS = (run, info, check, evaluate, train, reproduce, bench, slider, video, data, weights)
 EPILOG = """\
 example:
   lcnb run --dataset streets --profile quick    execute every notebook, with an index page
@@ -37,21 +38,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit code: 0, 1 after an error, 2 for a wrong call, 130 after Ctrl-C, 129 or 143 after SIGHUP or SIGTERM.
     """
     given = list(sys.argv[1:] if argv is None else argv)
-    try:
-        arguments = parser().parse(weights.with_part(given))
-    except SystemExit as end:  # argparse has said what was wrong
-        return end.code if isinstance(end.code, int) else 1
-    except OSError as error:  # it could not
-        return _fail(error, argparse.Namespace(debug=False))
-    arguments.argv = given
+    arguments = argparse.Namespace(debug="--debug" in given)
     try:
         with unwound():
+            arguments = parser().parse(weights.with_part(given))
+            arguments.argv = given
             code = arguments.run(arguments)
             _flush()
         return code
     except (KeyboardInterrupt, Ended) as end:
         _say("lcnb: stopped")
         return end.code if isinstance(end, Ended) else 130  # type: ignore[return-value]  # always a number
+    except SystemExit as end:  # argparse has said what was wrong
+        return end.code if isinstance(end.code, int) else 1
     except BrokenPipeError:
         _silence(sys.stdout)
         return 141
@@ -61,16 +60,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def parser() -> Parser:
     """The whole command line."""
-    from lcnb import __version__
-
     root = Parser(
         prog="lcnb",
         description="Deep Layer Cascade: difficulty-aware semantic segmentation, in notebooks.",
         epilog=EPILOG,
     )
-    root.set_defaults(run=lambda _: print(root.format_help(), end="") or 0)
-    root.add_argument("--version", action="version", version=f"lcnb {__version__}")
-    add_debug(root, default=False)
+    root.set_defaults(run=root.show_help)
+    root.add_argument("--version", action="version", version=f"lcnb {lcnb.__version__}")
+    root.add_options([debug(default=False)])
     commands = root.add_subparsers(title="commands", metavar="COMMAND", parser_class=Parser)
     for module in COMMANDS:
         module.add(commands)
@@ -126,7 +123,7 @@ def _sentence(error: Exception, arguments: argparse.Namespace) -> str:
 def _smaller(arguments: argparse.Namespace, gpu: bool) -> str:
     """What the command has that takes less memory when it is lower."""
     names = [f"--{name}" for name in ("batch", "crop", "width", "size", "longest") if hasattr(arguments, name)]
-    way = f"lower {' or '.join(names)}" if names else "take smaller pictures"
+    way = f"lower {' or '.join(names)}" if names else "take smaller images"
     return f"{way}, or give --device cpu" if gpu else f"{way}, or close what else is running"
 
 
@@ -136,7 +133,7 @@ def _silence(stream: TextIO) -> None:
 
 
 class Ended(SystemExit):
-    """Somebody asked this process to end; the exit code is the shell's for that signal."""
+    """This process was asked to end; the exit code is the shell's for that signal."""
 
 
 @contextlib.contextmanager

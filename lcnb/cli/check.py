@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import argparse
 import csv
-import json
 from collections import Counter
 from collections.abc import Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lcnb.cli.console import table
-from lcnb.cli.options import UsageError, command
+from lcnb.cli.options import UsageError, command, option
 from lcnb.errors import LcnbError
-from lcnb.paths import check_writable, written_whole
+from lcnb.paths import check_writable, write_json, written_whole
 
 if TYPE_CHECKING:
     from lcnb.lessons.marks import Student
@@ -26,16 +26,18 @@ SHORT = 90
 
 def add(commands: Any) -> None:
     """The command's options."""
-    parser = command(
+    command(
         commands, "check", run, "list the exercises, or sum up what a class has answered",
         "lcnb check --summary submissions/ --csv class.csv",
+        [
+            option(
+                "--summary", nargs="+", type=Path, metavar="PATH",
+                help="notebooks, or folders of them: one file or folder per student; outputs are read, code is not run",
+            ),
+            option("--csv", type=Path, metavar="FILE", help="write the summary's marks, a row for each student"),
+            option("--json", type=Path, metavar="FILE", help="write the summary, with what each was told"),
+        ],
     )  # fmt: skip
-    parser.add_argument(
-        "--summary", nargs="+", type=Path, metavar="PATH",
-        help="notebooks, or folders of them: one file or one folder a student; their outputs are read, not their code",
-    )  # fmt: skip
-    parser.add_argument("--csv", type=Path, metavar="FILE", help="write the summary's marks, a row for each student")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the summary, with what each was told")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -67,50 +69,43 @@ def listing() -> str:
     """Every exercise with its question, by notebook."""
     from lcnb.lessons import EXERCISES
 
-    lines, before = [], ""
-    for name, grader in EXERCISES.items():
-        if name[:2] != before:
-            lines += ["", f"notebook {name[:2]}"]
-        before = name[:2]
-        lines.append(f"  {name:15} {(grader.__doc__ or '').splitlines()[0]}")
-    return "\n".join(lines).strip()
+    parts = []
+    for book, names in groupby(EXERCISES, key=_book):
+        lines = [f"  {name:15} {(EXERCISES[name].__doc__ or '').splitlines()[0]}" for name in names]
+        parts.append("\n".join([f"notebook {book}", *lines]))
+    return "\n\n".join(parts)
 
 
 def summary(students: Sequence[Student]) -> str:
     """Student x exercise, then the exercises from the hardest on, then what could not be read."""
     names = _exercises(students)
-    parts = []
-    if names:
-        parts += [_by_student(students, names), _by_exercise(students, names)]
-    parts.append("\n".join([NOTE, *(p for s in students for p in s.problems)]))
-    return "\n\n".join(parts)
+    parts = [_by_student(students, names), _by_exercise(students, names)] if names else []
+    return "\n\n".join([*parts, "\n".join([NOTE, *(problem for s in students for problem in s.problems)])])
+
+
+def _book(name: str) -> str:
+    return name[:2]
 
 
 def _exercises(students: Sequence[Student]) -> list[str]:
-    """Those that anybody has, in the order of the lessons."""
+    """Those that any student has, in the order of the lessons."""
     from lcnb.lessons import EXERCISES
 
     return [name for name in EXERCISES if any(name in s.marks for s in students)]
 
 
 def _by_student(students: Sequence[Student], names: Sequence[str]) -> str:
-    """A column a notebook, a mark an exercise, in the order of the list below."""
-    books = sorted({name[:2] for name in names})
-    rows = [
-        (
-            student.name,
-            *("".join(student.marks.get(n, ("·", ""))[0] for n in names if n[:2] == book) for book in books),
-            f"{_count(student, '✓')}/{len(names)}",
-        )
-        for student in sorted(students, key=lambda s: s.name)
-    ]
-    order = "\n".join(f"{book}: {', '.join(n[3:] for n in names if n[:2] == book)}" for book in books)
+    """A column per notebook, a mark per exercise, in the order of the list below."""
+    books = {book: list(own) for book, own in groupby(names, key=_book)}
+    rows = []
+    for student in sorted(students, key=lambda s: s.name):
+        marks = {name: student.marks.get(name, ("·", ""))[0] for name in names}
+        right = sum(mark == "✓" for mark in marks.values())
+        cells = ["".join(marks[name] for name in own) for own in books.values()]
+        rows.append((student.name, *cells, f"{right}/{len(names)}"))
+    order = "\n".join(f"{book}: {', '.join(name[3:] for name in own)}" for book, own in books.items())
     legend = "✓ right  ✗ wrong  ○ not answered  · not in the notebook"
-    return "\n".join([table([("student", *books, "right"), *rows], right=(len(books) + 1,)), "", legend, order])
-
-
-def _count(student: Student, mark: str) -> int:
-    return sum(m == mark for m, _ in student.marks.values())
+    return f"{table([('student', *books, 'right'), *rows], right=(len(books) + 1,))}\n\n{legend}\n{order}"
 
 
 def _by_exercise(students: Sequence[Student], names: Sequence[str]) -> str:
@@ -120,7 +115,7 @@ def _by_exercise(students: Sequence[Student], names: Sequence[str]) -> str:
         marks = Counter(mark for mark, _ in given)
         slips = Counter(said for mark, said in given if mark == "✗").most_common(1)
         told = f"{slips[0][1]} x {slips[0][0]}" if slips else ""
-        rows.append((marks["✓"] / len(given), (name, *(marks[m] for m in WORDS), told[:SHORT])))
+        rows.append((marks["✓"] / len(given), (name, *(marks[mark] for mark in WORDS), told[:SHORT])))
     hardest = [row for _, row in sorted(rows, key=lambda r: r[0])]
     return table([("hardest first", *WORDS, "told most often"), *hardest], right=(1, 2, 3))
 
@@ -136,14 +131,8 @@ def _write_csv(path: Path, students: Sequence[Student]) -> None:
 
 
 def _write_json(path: Path, students: Sequence[Student]) -> None:
-    found = {
-        s.name: {
-            "marks": {n: {"mark": WORDS[m], "said": said} for n, (m, said) in s.marks.items()},
-            "problems": s.problems,
-        }
-        for s in students
-    }
-    with written_whole(path) as temporary:
-        temporary.write_text(
-            json.dumps({"note": NOTE, "students": found}, indent=1, ensure_ascii=False) + "\n", "utf-8"
-        )
+    found = {}
+    for s in students:
+        marks = {name: {"mark": WORDS[mark], "said": said} for name, (mark, said) in s.marks.items()}
+        found[s.name] = {"marks": marks, "problems": s.problems}
+    write_json(path, {"note": NOTE, "students": found})

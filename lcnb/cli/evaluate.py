@@ -1,148 +1,150 @@
-"""`lcnb eval`: score weights on a data set, as a table and as JSON with its provenance."""
+"""`lcnb eval` and `lcnb sweep`: score one threshold, or many, on a data set."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator, Sequence
-from itertools import islice
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from lcnb.cli.console import Live, bar, number, percent, table
+import lcnb
+from lcnb.cli.console import Live, each, number, percent, percents, publish, stage_numbers, table
 from lcnb.cli.options import (
-    Parser,
+    CLASSES,
+    DATASET,
+    DEVICE,
+    HALO,
+    JSON,
+    LIMIT,
+    RHO,
+    SPLIT,
+    WEIGHTS,
+    Option,
     UsageError,
-    add_halo,
     blamed_on,
     command,
-    count,
+    option,
     or_on_cpu,
+    own_unless,
     probability,
     usable_device,
 )
 from lcnb.errors import DataError
-from lcnb.paths import check_writable, write_json
-
-ADAPTIVE = ("fcn_resnet101", "fcn_resnet50")
-"""The keys of `lcnb.models.ADAPTIVE`, known before torch is imported."""
+from lcnb.machine import command as repeat
+from lcnb.machine import machine
+from lcnb.paths import check_writable
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from lcnb.datasets import DatasetSpec, SegmentationDataset
     from lcnb.models import LayerCascade
 
-    Scored = tuple[LayerCascade, SegmentationDataset, dict[str, Any]]
+    Measure = Callable[[LayerCascade, SegmentationDataset], dict[str, Any]]
+
+ADAPTIVE = ("fcn_resnet101", "fcn_resnet50")
+"""The keys of `lcnb.models.ADAPTIVE`, known before torch is imported."""
+RHOS = (1.0, 0.999, 0.995, 0.99, 0.985, 0.97, 0.95, 0.9, 0.8)
+"""Finer where the exits change fastest; .985 and .8 are the paper's (table 1)."""
 
 
 def add(commands: Any) -> None:
-    """The command's options."""
-    parser = command(
-        commands,
-        "eval",
-        run,
-        "score weights on a data set",
-        "lcnb eval --weights camvid-small --dataset camvid --split val --rho 0.985 --json build/camvid.json",
+    """The options of both commands."""
+    model = option(
+        "--model", choices=ADAPTIVE, help="torchvision's pretrained network as a cascade of two stages (VOC)"
     )
-    add_subject(parser)
-    parser.add_argument(
-        "--rho", type=probability, nargs="+", metavar="R",
-        help="threshold in [0, 1], one for all exits or one each (default: the weights' own)",
-    )  # fmt: skip
-    parser.add_argument(
+    subject: list[Option | list[Option]] = [[WEIGHTS, model], DATASET, SPLIT, LIMIT, CLASSES, DEVICE, JSON, HALO]
+    mode = option(
         "--mode", choices=("true", "cached"), default="true",
         help="true: later stages run on regions; cached: dense stage outputs, re-thresholded (default: true)",
     )  # fmt: skip
-    add_halo(parser)
+    rhos = option(
+        "--rho", type=probability, nargs="+", metavar="R", default=RHOS,
+        help=f"thresholds in [0, 1], each for all exits (default: {' '.join(f'{r:g}' for r in RHOS)})",
+    )  # fmt: skip
+    command(
+        commands, "eval", run_eval, "score weights on a data set",
+        "lcnb eval --weights camvid-small --dataset camvid --split val --rho 0.985 --json build/camvid.json",
+        [*subject, RHO, mode],
+    )  # fmt: skip
+    command(
+        commands, "sweep", run_sweep, "score many thresholds on a data set: exits, mIoU cached and true, multiply-adds",
+        "lcnb sweep --model fcn_resnet101 --dataset voc2012 --split val --rho 1 .995 .985 .95 --json build/voc.json",
+        [*subject, rhos],
+    )  # fmt: skip
 
 
-def add_subject(parser: Parser) -> None:
-    """What is scored, on what and where: the options that `eval` and `sweep` share."""
-    network = parser.add_mutually_exclusive_group()
-    network.add_argument(
-        "--weights", metavar="NAME", default="streets-small", help="name, folder or file (default: streets-small)"
-    )
-    network.add_argument(
-        "--model",
-        choices=ADAPTIVE,
-        help="torchvision's pretrained network as a cascade of two stages (VOC)",
-    )
-    parser.add_argument("--dataset", help="data set to score on (default: the one the weights were trained on)")
-    parser.add_argument("--split", default="val", help="split to score on (default: val)")
-    parser.add_argument("--limit", type=count, metavar="N", help="score the first N images only")
-    parser.add_argument("--classes", choices=("all", "covered7"), default="all", help="covered7 is for voc2012")
-    parser.add_argument("--device", default="cpu", help="where to run (default: cpu)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the result here")
+def run_eval(arguments: argparse.Namespace) -> int:
+    """Score one threshold."""
 
-
-def run(arguments: argparse.Namespace) -> int:
-    """Score and report."""
-
-    def scored(device: str) -> Scored:
+    def scored(cascade: LayerCascade, dataset: SegmentationDataset) -> dict[str, Any]:
         from lcnb.benchmark.load import LoadWatch
 
-        cascade, dataset = subject(arguments, device)
         watch = LoadWatch(even_if_busy=True)
-        numbers = score(
-            cascade, dataset, rho=arguments.rho, mode=arguments.mode, halo=arguments.halo, limit=arguments.limit
-        )
-        return cascade, dataset, numbers | {"load": watch.end().as_dict()}
+        found = score(cascade, dataset, arguments.rho, arguments.mode, arguments.halo, arguments.limit)
+        return found | {"load": watch.end().as_dict()}
 
     if arguments.halo and arguments.mode == "cached":
         raise UsageError("--halo grows the regions of a true run; with --mode cached nothing runs on regions")
+    return _measure(arguments, scored, eval_text)
+
+
+def run_sweep(arguments: argparse.Namespace) -> int:
+    """Score many thresholds."""
+
+    def swept(cascade: LayerCascade, dataset: SegmentationDataset) -> dict[str, Any]:
+        from lcnb.evaluation import sweep
+
+        halo = own_unless(arguments.halo, cascade.halo)
+        found = _over_images(sweep, cascade, dataset, arguments.limit, rhos=arguments.rho, halo=halo)
+        return {"halo": halo, **found.as_dict()}
+
+    return _measure(arguments, swept, sweep_text)
+
+
+def _measure(arguments: argparse.Namespace, measure: Measure, text: Callable[[dict[str, Any]], str]) -> int:
+    """Load, measure (on the CPU where the device's memory does not suffice), report with provenance."""
+
+    def whole(device: str) -> dict[str, Any]:
+        cascade, dataset = subject_of(arguments, usable_device(device))
+        used = next(cascade.parameters()).device.type
+        about = {"dataset": dataset.spec.name, "split": dataset.split, "weights": cascade.meta["name"], "device": used}
+        return about | measure(cascade, dataset)
+
     check_writable(arguments.json)
-    return publish(arguments, report, *or_on_cpu(arguments.device, scored))
+    result = or_on_cpu(arguments.device, whole) | {"machine": machine(), "command": repeat(arguments.argv)}
+    publish(text(result), result, arguments.json)
+    return 0
 
 
-def subject(arguments: argparse.Namespace, device: str) -> tuple[LayerCascade, SegmentationDataset]:
+def subject_of(arguments: argparse.Namespace, device: str) -> tuple[LayerCascade, SegmentationDataset]:
     """The network, on a device, and the data set that the options name.
 
     Raises:
         UsageError: no data set is named, and the weights do not say one.
         WeightsError, DataError: they are not here, or do not fit each other.
     """
-    import lcnb
-    from lcnb import models
 
-    device = usable_device(device)
+    def load_dataset(name: str) -> SegmentationDataset:
+        return lcnb.load_dataset(name, arguments.split, classes=arguments.classes)
+
     if arguments.model is not None:
-        dataset = _dataset(arguments, arguments.dataset or "voc2012")  # first: the weights may have to be fetched
-        cascade = models.ADAPTIVE[arguments.model]().to(device)
+        dataset = load_dataset(arguments.dataset or "voc2012")  # first: the weights may have to be fetched
+        cascade = lcnb.models.ADAPTIVE[arguments.model]().to(device)
     else:
         cascade = lcnb.load(arguments.weights, device)
-        name = arguments.dataset or cascade.meta.get("dataset")
-        if name is None:
-            raise UsageError(f"{arguments.weights} does not say what it was trained on; name a data set with --dataset")
-        dataset = _dataset(arguments, name)
+        dataset = load_dataset(dataset_name(arguments, cascade))
     check_classes(cascade, dataset.spec)
     return cascade, dataset
 
 
-def _dataset(arguments: argparse.Namespace, name: str) -> SegmentationDataset:
-    from lcnb.datasets import load_dataset
+def dataset_name(arguments: argparse.Namespace, cascade: LayerCascade) -> str:
+    """The data set that `--dataset` names, else the one that the weights were trained on.
 
-    return load_dataset(name, arguments.split, classes=arguments.classes)
-
-
-def publish(
-    arguments: argparse.Namespace,
-    text: Callable[[dict[str, Any]], str],
-    cascade: LayerCascade,
-    dataset: SegmentationDataset,
-    numbers: dict[str, Any],
-) -> int:
-    """Print a result as text and, where `--json` says so, write it with its provenance."""
-    from lcnb.machine import command as repeat
-    from lcnb.machine import machine
-
-    device = next(cascade.parameters()).device.type
-    about = {"dataset": dataset.spec.name, "split": dataset.split, "weights": cascade.meta["name"], "device": device}
-    result = about | numbers | {"machine": machine(), "command": repeat(arguments.argv)}
-    print(text(result))
-    if arguments.json is not None:
-        write_json(arguments.json, result)
-        print(f"\nwritten to {arguments.json}")
-    return 0
+    Raises:
+        UsageError: neither says one.
+    """
+    name = arguments.dataset or cascade.meta.get("dataset")
+    if name is None:
+        raise UsageError(f"{arguments.weights} does not say what it was trained on; name a data set with --dataset")
+    return name
 
 
 def check_classes(cascade: LayerCascade, spec: DatasetSpec) -> None:
@@ -151,15 +153,13 @@ def check_classes(cascade: LayerCascade, spec: DatasetSpec) -> None:
     Raises:
         DataError: the weights were trained for other classes than the data set has.
     """
-    known, wanted = cascade.meta.get("classes"), list(spec.classes)
-    size = cascade.config["num_classes"]
-    if size == len(wanted) and (known is None or list(known) == wanted):
-        return
-    names = f" ({_few(known)})" if known else ""
-    raise DataError(
-        f"{cascade.meta['name']} knows {size} classes{names}, but {spec.title} has {len(wanted)} ({_few(wanted)}); "
-        "take weights that were trained on this data set's classes"
-    )
+    known, wanted, size = cascade.meta.get("classes"), list(spec.classes), cascade.config["num_classes"]
+    if size != len(wanted) or (known is not None and list(known) != wanted):
+        names = f" ({_few(known)})" if known else ""
+        raise DataError(
+            f"{cascade.meta['name']} knows {size} classes{names}, but {spec.title} has {len(wanted)} ({_few(wanted)}); "
+            "take weights that were trained on this data set's classes"
+        )
 
 
 def _few(names: Sequence[str]) -> str:
@@ -169,7 +169,6 @@ def _few(names: Sequence[str]) -> str:
 def score(
     cascade: LayerCascade,
     dataset: SegmentationDataset,
-    *,
     rho: float | Sequence[float] | None = None,
     mode: str = "true",
     halo: int | None = None,
@@ -191,79 +190,74 @@ def score(
     Raises:
         UsageError: rho has too many values.
     """
-    from lcnb.evaluation import evaluate
-
-    limits = cascade.rho if rho is None else rho
-    limits = limits[0] if isinstance(limits, Sequence) and len(limits) == 1 else limits
-    halo = halo_of(cascade, halo) if mode == "true" else 0
-    scores = over_images(evaluate, cascade, dataset, limit, rho=limits, mode=mode, halo=halo)
-    found = {"rho": limits, "mode": mode, "halo": halo, **scores.as_dict()}
+    used = {
+        "rho": own_unless(rho, cascade.rho),
+        "mode": mode,
+        "halo": own_unless(halo, cascade.halo) if mode == "true" else 0,
+    }
+    found = used | _over_images(lcnb.evaluate, cascade, dataset, limit, **used).as_dict()
     # A ring of void hides the outlines that this score compares.
     return found | {"boundary_f": None} if dataset.spec.void_ring else found
 
 
-def halo_of(cascade: LayerCascade, given: int | None) -> int:
-    """The halo of a true run: the given one, else the weights' own."""
-    return cascade.halo if given is None else given
-
-
-def over_images(
+def _over_images(
     function: Callable, cascade: LayerCascade, dataset: SegmentationDataset, limit: int | None, **options: Any
 ) -> Any:
     """Call `evaluate` or `sweep` on a data set or its first images, with a live line on a terminal."""
-    total = len(dataset) if limit is None else min(limit, len(dataset))
-    spec = dataset.spec
+    total, spec = min(limit or len(dataset), len(dataset)), dataset.spec
     with Live() as live, blamed_on("--rho"):
-
-        def progress(done: int) -> None:
-            live.show(f"{bar(done, total)} image {done} of {total}")
-
-        items = first(dataset, total)
         return function(
-            cascade, items, classes=spec.classes, ignore_index=spec.ignore_index, progress=progress, **options
-        )
+            cascade, map(dataset.__getitem__, range(total)), classes=spec.classes, ignore_index=spec.ignore_index,
+            progress=lambda done: live.progress("image", done, total), **options,
+        )  # fmt: skip
 
 
-def first(dataset: SegmentationDataset, total: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """The first items of a data set."""
-    return islice((dataset[i] for i in range(len(dataset))), total)
-
-
-def report(result: dict[str, Any]) -> str:
-    """The result for people."""
+def eval_text(result: dict[str, Any]) -> str:
+    """The result of `lcnb eval` for people."""
     from lcnb.benchmark.load import busy_sentence
 
-    rho = result["rho"] if isinstance(result["rho"], float | int) else " / ".join(map(str, result["rho"]))
-    head = (
-        f"{result['weights']} on {result['dataset']} {result['split']}: {result['images']} images, "
-        f"{result['mode']} run at rho {rho}{with_halo(result['halo'])}"
-    )
-    times = result["ms_per_image"]
+    exits, times = result["exits"], result["ms_per_image"]
     facts = [
         ("mIoU", number(result["miou"])),
         ("pixel accuracy", number(result["pixel_accuracy"])),
         (f"boundary F ({result['boundary_tolerance_px']} px)", number(result["boundary_f"])),
-        (f"cells left at stage {stage_numbers(result['exits'])}", " / ".join(map(percent, result["exits"]))),
-        ("GMAC an image", number(result["gmacs_per_image"], 2)),
-        ("ms an image (median / p95)", f"{number(times['p50'], 1)} / {number(times['p95'], 1)}"),
+        (f"exits at stage {stage_numbers(exits)}", percents(exits)),
+        ("GMAC per image", number(result["gmacs_per_image"], 2)),
+        ("ms per image (median / p95)", f"{number(times['p50'], 1)} / {number(times['p95'], 1)}"),
     ]
-    width = max(len(name) for name, _ in facts)
-    lines = [f"{name.ljust(width)}  {value}" for name, value in facts]
+    stages = [f"stage {s + 1}" for s in range(len(exits))]
+    classes = [
+        (name, number(iou), *map(percent, result["exits_by_class"][name])) for name, iou in result["iou"].items()
+    ]
+    by_class = table([("class", "IoU", *stages), *classes], right=range(1, 2 + len(stages)))
+    head = f"{_subject(result)}, {result['mode']} run at rho {each(result['rho'])}{_with_halo(result)}"
     busy = busy_sentence(result["load"])
-    return "\n".join([head, "", *lines, *([busy] if busy else []), "", _by_class(result)])
+    return "\n".join([head, "", table(facts, head=False), *([busy] if busy else []), "", by_class])
 
 
-def with_halo(halo: int) -> str:
-    """Words on a halo, for a heading; none where there is none."""
-    return f", with a halo of {halo}" if halo else ""
+def sweep_text(result: dict[str, Any]) -> str:
+    """The result of `lcnb sweep` for people."""
+    pairs = [(point, point["true"]) for point in result["points"]]
+    exits = f"exits at {stage_numbers(pairs[0][1]['exits'])}, true"
+    head = ("rho", exits, "mIoU cached", "mIoU true", "GMAC true", "reduction", "ms true")
+    rows = [
+        (
+            f"{point['rho']:g}", percents(true["exits"]), number(point["cached"]["miou"]), number(true["miou"]),
+            number(true["gmacs_per_image"], 2), number(true["reduction"], 2), number(true["ms_per_image"]["p50"], 1),
+        )
+        for point, true in pairs
+    ]  # fmt: skip
+    return (
+        f"{_subject(result)}{_with_halo(result)}\n\n{table([head, *rows], right=(0, 2, 3, 4, 5, 6))}\n\n"
+        f"GMAC per image, classifiers included; dense (rho = 1) {number(result['gmacs_per_image_dense'], 2)}, "
+        f"the plain network with its last classifier only {number(result['gmacs_per_image_one_head'], 2)}.\n"
+        "reduction: against rho = 1. cached: dense outputs re-thresholded; true: later stages run on regions."
+    )
 
 
-def stage_numbers(exits: Sequence[Any]) -> str:
-    """ "1 / 2 / 3" for three stages."""
-    return " / ".join(str(s + 1) for s in range(len(exits)))
+def _subject(result: dict[str, Any]) -> str:
+    return f"{result['weights']} on {result['dataset']} {result['split']}: {result['images']} images"
 
 
-def _by_class(result: dict[str, Any]) -> str:
-    stages = [f"stage {s + 1}" for s in range(len(result["exits"]))]
-    rows = [(name, number(iou), *map(percent, result["exits_by_class"][name])) for name, iou in result["iou"].items()]
-    return table([("class", "IoU", *stages), *rows], right=range(1, 2 + len(stages)))
+def _with_halo(result: dict[str, Any]) -> str:
+    return f", with a halo of {result['halo']}" if result["halo"] else ""

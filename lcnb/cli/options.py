@@ -1,4 +1,4 @@
-"""Options that several commands share, and how their values are read."""
+"""Commands and their options: how they are declared, and how their values are read."""
 
 from __future__ import annotations
 
@@ -8,11 +8,16 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 from lcnb.errors import LcnbError, memory_shortage, printable
 
 T = TypeVar("T")
+Option = tuple[tuple[str, ...], dict[str, Any]]
+"""Names and settings, as `add_argument` takes them."""
+Options = Sequence[Option | list[Option]]
+"""Of a command; a list among them holds options that exclude each other."""
 EXITS = 2
 """Exits of IRNet's cascade that have a threshold."""
 WIDEST = 4.0
@@ -24,11 +29,16 @@ class UsageError(LcnbError):
 
 
 class Parser(argparse.ArgumentParser):
-    """argparse that keeps line breaks, takes no abbreviations and reports one sentence."""
+    """argparse that keeps line breaks, takes no abbreviations and reports one sentence.
+
+    Attributes:
+        later: makes those options that need torch; called when this parser is used, so that no other command waits.
+    """
 
     def __init__(self, **options: Any) -> None:
         options.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
         super().__init__(allow_abbrev=False, **options)
+        self.later: Callable[[Parser], Options] | None = None
 
     def error(self, message: str) -> NoReturn:
         """Print what is wrong with the call, and end with 2."""
@@ -42,6 +52,25 @@ class Parser(argparse.ArgumentParser):
             if "\0" in text:
                 self.error(f"argument {number} holds a NUL character, which no name can")
         return self.parse_args(args)
+
+    def parse_known_args(self, *given: Any, **options: Any) -> Any:
+        """As argparse's, with the options of `later`."""
+        if self.later is not None:
+            make, self.later = self.later, None
+            self.add_options(make(self))
+        return super().parse_known_args(*given, **options)
+
+    def add_options(self, options: Options) -> None:
+        """Add options in order."""
+        for one in options:
+            to, members = (self.add_mutually_exclusive_group(), one) if isinstance(one, list) else (self, [one])
+            for names, settings in members:
+                to.add_argument(*names, **settings)
+
+    def show_help(self, _: argparse.Namespace) -> int:
+        """What a command does that is called without one of its parts."""
+        print(self.format_help(), end="")
+        return 0
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         """As argparse's, with the choice that looks most like the value."""
@@ -59,34 +88,77 @@ class Parser(argparse.ArgumentParser):
             file.flush()
 
 
-def command(commands: Any, name: str, run: Any, help_text: str, example: str, **options: Any) -> Parser:
+def command(
+    commands: Any,
+    name: str,
+    run: Callable[[argparse.Namespace], int] | None,
+    help_text: str,
+    example: str,
+    options: Options | Callable[[Parser], Options] = (),
+) -> Parser:
     """Add a command.
 
     Args:
         commands: what `add_subparsers` returned.
         name: of the command.
-        run: takes the parsed arguments, returns the exit code.
+        run: takes the parsed arguments, returns the exit code; None: prints the command's help.
         help_text: one line.
         example: shown at the end of its help.
+        options: of the command, or a function that makes them (`Parser.later`).
     """
-    options.setdefault("description", f"{help_text[0].upper()}{help_text[1:]}.")
-    parser = commands.add_parser(name, help=help_text, epilog=f"example:\n  {example}", **options)
-    parser.set_defaults(run=run)
-    add_debug(parser, default=argparse.SUPPRESS)
+    description = f"{help_text[0].upper()}{help_text[1:]}."
+    parser = commands.add_parser(name, help=help_text, description=description, epilog=f"example:\n  {example}")
+    parser.set_defaults(run=run or parser.show_help)
+    parser.add_options([debug(argparse.SUPPRESS)])
+    if callable(options):
+        parser.later = options
+    else:
+        parser.add_options(options)
     return parser
 
 
-def add_debug(parser: argparse.ArgumentParser, default: Any) -> None:
+def option(*names: str, **settings: Any) -> Option:
+    """An option or an argument."""
+    return names, settings
+
+
+def flag(name: str, help_text: str, **settings: Any) -> Option:
+    """An option without a value."""
+    return option(name, action="store_true", help=help_text, **settings)
+
+
+def debug(default: Any) -> Option:
     """`--debug`, before or after the command's name."""
-    parser.add_argument("--debug", action="store_true", default=default, help="show the traceback of an error")
+    return flag("--debug", "show the traceback of an error", default=default)
 
 
-def probability(text: str) -> float:
-    """A threshold; NaN and values outside [0, 1] are refused."""
-    value = float(text)
-    if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f"{text} is no number between 0 and 1")
-    return value
+def reader(read: Callable[[str], Any], fits: Callable[[Any], bool], refusal: str) -> Callable[[str], Any]:
+    """A function that reads a value, and refuses one that does not fit: "0 is no number above 0"."""
+
+    def checked(text: str) -> Any:
+        value = read(text)
+        if not fits(value):
+            raise argparse.ArgumentTypeError(f"{text} is {refusal}")
+        return value
+
+    # argparse calls a value that cannot be read "invalid <name> value"
+    checked.__name__ = {"int": "whole number", "float": "number"}.get(read.__name__, read.__name__)
+    return checked
+
+
+def whole(least: int, most: int) -> Callable[[str], int]:
+    """Reads a whole number within bounds."""
+    above = reader(int, lambda value: value >= least, f"no whole number of at least {least}")
+    return reader(above, lambda value: value <= most, f"more than {most}")
+
+
+probability = reader(float, lambda value: 0 <= value <= 1, "no number between 0 and 1")
+positive = reader(float, lambda value: 0 < value < float("inf"), "no number above 0")
+width = reader(positive, lambda value: value <= WIDEST, f"no factor above 0 and up to {WIDEST:g}")
+count = whole(1, 2**31 - 1)
+cells = whole(0, 1024)
+threads = reader(count, lambda value: value <= 1024, "more than 1024")  # torch ends the process with some numbers
+seed = whole(0, 2**32 - 1)
 
 
 def thresholds(text: str) -> float | tuple[float, ...]:
@@ -97,59 +169,6 @@ def thresholds(text: str) -> float | tuple[float, ...]:
     return values[0] if len(values) == 1 else values
 
 
-def positive(text: str) -> float:
-    """A number above zero and below infinity."""
-    value = float(text)
-    if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text} is no number above 0")
-    return value
-
-
-def count(text: str) -> int:
-    """A whole number of at least 1."""
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text} is no whole number of at least 1")
-    return _bounded(value, 2**31 - 1)
-
-
-def cells(text: str) -> int:
-    """How many cells a region is grown by."""
-    value = int(text)
-    if value < 0:
-        raise argparse.ArgumentTypeError(f"{text} is no whole number of at least 0")
-    return _bounded(value, 1024)
-
-
-def add_halo(parser: argparse.ArgumentParser) -> None:
-    """`--halo`, of true runs."""
-    parser.add_argument(
-        "--halo", type=cells, metavar="N",
-        help="true runs: run a stage on its region grown by N cells, at their cost (default: the weights' own, else 0)",
-    )  # fmt: skip
-
-
-def threads(text: str) -> int:
-    """How many threads torch is to use; it takes any number, and ends the process with some."""
-    return _bounded(count(text), 1024)
-
-
-def seed(text: str) -> int:
-    """A seed that every generator of random numbers takes."""
-    value = int(text)
-    if value < 0:
-        raise argparse.ArgumentTypeError(f"{text} is no whole number of at least 0")
-    return _bounded(value, 2**32 - 1)
-
-
-def width(text: str) -> float:
-    """A factor on a network's channels."""
-    value = positive(text)
-    if value > WIDEST:
-        raise argparse.ArgumentTypeError(f"{text} is no factor above 0 and up to {WIDEST:g}")
-    return value
-
-
 def folder_name(text: str) -> str:
     """The name of a folder, and no way to another place."""
     if text in (".", "..") or "/" in text or os.sep in text or not text.isprintable():
@@ -157,31 +176,44 @@ def folder_name(text: str) -> str:
     return text
 
 
-def _bounded(value: int, most: int) -> int:
-    if value > most:
-        raise argparse.ArgumentTypeError(f"{value} is more than {most}")
-    return value
+WEIGHTS = option(
+    "--weights", metavar="NAME", default="streets-small", help="name, folder or file (default: streets-small)"
+)
+DATASET = option("--dataset", help="data set (default: the one the weights were trained on)")
+SPLIT = option("--split", default="val", help="split of the data set (default: val)")
+CLASSES = option("--classes", choices=("all", "covered7"), default="all", help="covered7 is for voc2012")
+LIMIT = option("--limit", type=count, metavar="N", help="score the first N images only")
+RHO = option(
+    "--rho", type=probability, nargs="+", metavar="R",
+    help="threshold in [0, 1], one for all exits or one each (default: the weights' own)",
+)  # fmt: skip
+HALO = option(
+    "--halo", type=cells, metavar="N",
+    help="true runs: run a stage on its region grown by N cells, at their cost (default: the weights' own, else 0)",
+)  # fmt: skip
+DEVICE = option("--device", default="cpu", help="where to run (default: cpu)")
+JSON = option("--json", type=Path, metavar="FILE", help="write the result here")
 
 
-_NAMES = ((probability, "number"), (positive, "number"), (width, "number"), (count, "whole number"))
-for _reader, _name in (*_NAMES, (cells, "whole number"), (threads, "whole number"), (seed, "whole number")):
-    _reader.__name__ = _name  # argparse calls a value that cannot be read "invalid <name> value"
+def own_unless(given: Any, own: Any) -> Any:
+    """The value of `--rho` or `--halo`, else the weights' own; a sequence of one counts for every exit."""
+    value = own if given is None else given
+    return value[0] if isinstance(value, Sequence) and len(value) == 1 else value
 
 
 @contextmanager
-def blamed_on(option: str) -> Iterator[None]:
+def blamed_on(name: str) -> Iterator[None]:
     """Turn a ValueError, TypeError or RuntimeError about the user's value into a sentence that names the option."""
     try:
         yield
     except (ValueError, TypeError, RuntimeError) as error:
         if memory_shortage(error):  # no fault of the option
             raise
-        first = str(error).strip().splitlines()[0]
-        raise UsageError(f"{option}: {first}") from error
+        raise UsageError(f"{name}: {str(error).strip().splitlines()[0]}") from error
 
 
 def usable_device(name: str) -> str:
-    """A device that is there: "cpu", "cuda", "cuda:1", "mps".
+    """A device that exists here: "cpu", "cuda", "cuda:1", "mps".
 
     Raises:
         UsageError: torch knows no such device, or this machine has none.

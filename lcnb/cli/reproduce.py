@@ -1,6 +1,6 @@
 """`lcnb reproduce`: measure a table of the paper, or run the experiment on cascade training, with your data.
 
-One that was stopped goes on when called again.
+One that was stopped continues when called again.
 """
 
 from __future__ import annotations
@@ -13,80 +13,84 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lcnb.cli.console import number, percent, table
-from lcnb.cli.options import UsageError, command, count, seed, thresholds, usable_device
-from lcnb.cli.train import KNOBS
+from lcnb.cli.console import number, percent, percents, say, table
+from lcnb.cli.options import (
+    DEVICE,
+    LIMIT,
+    Options,
+    Parser,
+    UsageError,
+    command,
+    flag,
+    option,
+    seed,
+    thresholds,
+    usable_device,
+)
+from lcnb.cli.train import changed, preset, settings_options
 from lcnb.locking import locked
+from lcnb.machine import command as repeat
+from lcnb.machine import machine
 from lcnb.paths import check_writable, write_json
 
 if TYPE_CHECKING:
     from lcnb.reproduction import Request
     from lcnb.training import TrainConfig
 
-CHANGES = (
-    "dataset", "classes", "split", "val_split", "width", "network", "stride", "init", "steps", "cascade_steps", "batch",
-    "crop", "scale", "lr", "cascade_lr", "backbone_lr", "freeze", "stage_weights", "class_weight", "jaccard", "teacher",
-    "imitate", "halo", "seed", "workers",
-)  # fmt: skip
-"""Options of `lcnb train` that change the preset here too."""
-EXPERIMENT = "cascade-training"
+OWN = ("arm", "rho")
+"""Settings of `lcnb train` that a table sets itself; all others change the preset here too."""
+TABLES = ("T1", "T2", "T3", "T6", "F1", "F7", "cascade-training")
+EXPERIMENT = TABLES[-1]
 STEPS, BRANCH_STEPS, RATE = 2000, 1000, 0.3
 """Of the experiment: of the trunk, of each branch, and the branches' learning rate as a factor on the trunk's."""
 
 
 def add(commands: Any) -> None:
     """The command's options."""
-    parser = command(
-        commands,
-        "reproduce",
-        run,
+    command(
+        commands, "reproduce", run,
         "measure a table or figure: T1 (thresholds), T2 (training), T3 (speed), T6 (size), F1 (difficulty), F7 (time); "
         "or run cascade-training, the experiment of docs/cascade-training.md",
         "lcnb reproduce T2 --data /path/to/data --device cuda --dry-run\n"
         "  lcnb reproduce T1 --preset camvid-small --weights camvid-small --limit 20\n"
         "  lcnb reproduce cascade-training --seeds 0",
-    )
-    tables = ("T1", "T2", "T3", "T6", "F1", "F7", EXPERIMENT)
-    parser.add_argument("table", choices=tables, metavar="TABLE", help=f"{', '.join(tables[:-1])} or {tables[-1]}")
-    parser.add_argument("--data", type=Path, metavar="DIR", help="folder above voc2012/ and so on (default: LCNB_DATA)")
-    parser.add_argument("--dry-run", action="store_true", help="say what is needed, filled and spent, and stop")
-    parser.add_argument(
-        "--preset",
-        metavar="NAME",
-        help=f"recipe (default: voc-paper; of {EXPERIMENT} that of its name, {STEPS} + {BRANCH_STEPS} steps)",
-    )
-    parser.add_argument(
-        "--weights", metavar="NAME", help="T1, T3, F1, F7: weights or a run's folder (default: T2's lc)"
-    )
-    parser.add_argument("--arms", nargs="+", metavar="ARM", help="T2: arms to train (default: all)")
-    parser.add_argument(
-        "--rhos", type=thresholds, nargs="+", metavar="R",
-        help="T1, F7: thresholds to sweep; .99,.85 is one for each exit",
+        _options,
     )  # fmt: skip
-    parser.add_argument(
-        "--seeds", type=seed, nargs="+", metavar="SEED", help=f"{EXPERIMENT}: of its runs (default: 0 1 2)"
-    )
-    parser.add_argument("--limit", type=count, metavar="N", help="score the first N images only")
-    parser.add_argument("--device", default="cpu", help="where to run (default: cpu)")
-    parser.add_argument("--no-amp", action="store_true", help="float32 instead of bfloat16 in the forward pass")
-    parser.add_argument(
-        "--work", type=Path, default=Path("runs/reproduce"), metavar="DIR",
-        help="folder of runs and finished parts, which the next call takes up (default: runs/reproduce)",
-    )  # fmt: skip
-    parser.add_argument(
-        "--out",
-        type=Path,
-        metavar="FILE",
-        help="the result (default: docs/results/TABLE-PRESET.json, or cascade-training.json)",
-    )
-    for name in CHANGES:
-        parser.add_argument(f"--{name.replace('_', '-')}", **KNOBS[name])
+
+
+def _options(parser: Parser) -> Options:
+    parser.epilog = f"{parser.epilog}\n\na setting that is not given is the preset's"
+    return [
+        option("table", choices=TABLES, metavar="TABLE", help=f"{', '.join(TABLES[:-1])} or {EXPERIMENT}"),
+        option("--data", type=Path, metavar="DIR", help="folder above voc2012/ and so on (default: LCNB_DATA)"),
+        flag("--dry-run", "say what is needed, filled and spent, and stop"),
+        option(
+            "--preset", metavar="NAME",
+            help=f"recipe (default: voc-paper; of {EXPERIMENT} that of its name, {STEPS} + {BRANCH_STEPS} steps)",
+        ),
+        option("--weights", metavar="NAME", help="T1, T3, F1, F7: weights or a run's folder (default: T2's lc)"),
+        option("--arms", nargs="+", metavar="ARM", help="T2: arms to train (default: all)"),
+        option(
+            "--rhos", type=thresholds, nargs="+", metavar="R",
+            help="T1, F7: thresholds to sweep; .99,.85 is one for each exit",
+        ),
+        option("--seeds", type=seed, nargs="+", metavar="SEED", help=f"{EXPERIMENT}: of its runs (default: 0 1 2)"),
+        LIMIT,
+        DEVICE,
+        option(
+            "--work", type=Path, default=Path("runs/reproduce"), metavar="DIR",
+            help="folder of runs and finished parts, which the next call takes up (default: runs/reproduce)",
+        ),
+        option(
+            "--out", type=Path, metavar="FILE",
+            help="the result (default: docs/results/TABLE-PRESET.json, or cascade-training.json)",
+        ),
+        *settings_options(OWN),
+    ]  # fmt: skip
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Plan, or measure and write."""
-    from lcnb.machine import command as repeat
-    from lcnb.machine import machine
     from lcnb.reproduction import plan, reproduce
 
     with data_under(arguments.data):
@@ -99,7 +103,7 @@ def run(arguments: argparse.Namespace) -> int:
         check_writable(out)
         with locked(request.work / request.preset / request.table, "lcnb reproduce", "give --work another folder"):
             for sitting in sittings(request):
-                found = reproduce(sitting, _say)
+                found = reproduce(sitting, say)
                 write_json(out, found | {"machine": machine(), "command": repeat(arguments.argv)})
     print(f"\n{report(found)}\n\nwritten to {out}")
     return 0
@@ -112,25 +116,21 @@ def sittings(request: Request) -> list[Request]:
     return [dataclasses.replace(request, seeds=request.seeds[: n + 1]) for n in range(len(request.seeds))]
 
 
-def _say(line: str) -> None:
-    print(line, flush=True)
-
-
 @contextmanager
 def data_under(folder: Path | None) -> Iterator[None]:
     """While entered, data sets are looked for in this folder first."""
-    before = os.environ.get("LCNB_DATA")
-    if folder is not None and not folder.is_dir():
+    if folder is None:
+        yield
+        return
+    if not folder.is_dir():
         raise UsageError(f"--data {folder}: no such folder; it should hold voc2012/, camvid/ or cityscapes/")
-    if folder is not None:
-        os.environ["LCNB_DATA"] = os.pathsep.join([str(folder), *([before] if before else [])])
+    before = os.environ.get("LCNB_DATA")
+    os.environ["LCNB_DATA"] = os.pathsep.join(filter(None, (str(folder), before)))
     try:
         yield
     finally:
-        if folder is not None and before is None:
-            del os.environ["LCNB_DATA"]
-        elif before is not None:
-            os.environ["LCNB_DATA"] = before
+        del os.environ["LCNB_DATA"]
+        os.environ |= {} if before is None else {"LCNB_DATA": before}
 
 
 def requested(arguments: argparse.Namespace) -> Request:
@@ -143,11 +143,8 @@ def requested(arguments: argparse.Namespace) -> Request:
     from lcnb.reproduction.request import SEEDS, TABLE_2_ARMS
 
     if arguments.table == EXPERIMENT:
-        for name in ("seed", "halo"):
-            if getattr(arguments, name) is not None:
-                raise UsageError(
-                    f"--{name} does not go with {EXPERIMENT}, which has seeds (--seeds) and halos of its own"
-                )
+        for name in {"seed", "halo"} & changed(arguments).keys():
+            raise UsageError(f"--{name} does not go with {EXPERIMENT}, which has seeds (--seeds) and halos of its own")
     return Request(
         table=arguments.table,
         preset=preset_of(arguments),
@@ -169,23 +166,13 @@ def preset_of(arguments: argparse.Namespace) -> str:
 
 def settings(arguments: argparse.Namespace) -> TrainConfig:
     """The preset's, with what the options change; fewer steps shorten both steps of training alike."""
-    from lcnb.training import PRESETS
-
-    name = preset_of(arguments)
-    if name not in PRESETS:
-        raise UsageError(f"no preset is named {name!r}; there are {', '.join(PRESETS)}")
-    preset = PRESETS[name]
+    config, changes = preset(preset_of(arguments)), changed(arguments)
     if arguments.table == EXPERIMENT:
-        preset = dataclasses.replace(
-            preset, steps=STEPS, cascade_steps=BRANCH_STEPS, cascade_lr=RATE * (arguments.lr or preset.lr)
-        )
-    given = {name: getattr(arguments, name) for name in CHANGES if getattr(arguments, name) is not None}
-    changes: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in given.items()}
-    if "steps" in changes and "cascade_steps" not in changes and preset.steps:
-        changes["cascade_steps"] = max(1, round(changes["steps"] * preset.cascade_steps / preset.steps))
-    if arguments.no_amp:
-        changes["amp"] = False
-    return dataclasses.replace(preset, **changes)
+        branches = {"steps": STEPS, "cascade_steps": BRANCH_STEPS, "cascade_lr": RATE * changes.get("lr", config.lr)}
+        config = dataclasses.replace(config, **branches)
+    if "steps" in changes and "cascade_steps" not in changes and config.steps:
+        changes["cascade_steps"] = max(1, round(changes["steps"] * config.cascade_steps / config.steps))
+    return dataclasses.replace(config, **changes)
 
 
 def report(found: dict[str, Any]) -> str:
@@ -219,7 +206,7 @@ def _thresholds(found: dict[str, Any]) -> str:
 
 def _arms(found: dict[str, Any]) -> str:
     rows = [
-        (row["row"], row["rho"], number(row["miou"]), _between(row["interval"]), " / ".join(map(percent, row["exits"])),
+        (row["row"], row["rho"], number(row["miou"]), _between(row["interval"]), percents(row["exits"]),
          number(row["gmacs_per_image"], 2), number(row["paper"], 2))
         for row in found["rows"]
     ]  # fmt: skip
@@ -245,7 +232,7 @@ def _sizes(found: dict[str, Any]) -> str:
          ", ".join(f"{name} {number(value, 2)}" for name, value in row["gmacs"].items()))
         for row in found["rows"]
     ]  # fmt: skip
-    return table([("system", "million parameters", "paper", "GMAC of a 512x512 picture"), *rows], right=(1, 2))
+    return table([("system", "million parameters", "paper", "GMAC of a 512x512 image"), *rows], right=(1, 2))
 
 
 def _grades(found: dict[str, Any]) -> str:

@@ -6,28 +6,24 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from lcnb.cli.options import UsageError, command, probability
+import lcnb
+from lcnb.cli.options import WEIGHTS, UsageError, command, option, own_unless, probability
 from lcnb.errors import printable
+from lcnb.paths import check_writable, written_whole
 
 
 def add(commands: Any) -> None:
     """The command's options."""
-    parser = command(
-        commands,
-        "slider",
-        run,
-        "turn a photograph into a page with the threshold slider, which needs no Python",
+    command(
+        commands, "slider", run, "turn a photograph into a page with the threshold slider, which needs no Python",
         "lcnb slider street.jpg --weights camvid-small --out street.html",
-    )
-    parser.add_argument("picture", type=Path, metavar="PICTURE", help="any picture file; a large one is scaled down")
-    parser.add_argument(
-        "--weights", metavar="NAME", default="streets-small",
-        help="name, folder or file of the weights (default: streets-small)",
+        [
+            option("image", type=Path, metavar="IMAGE", help="any image file; a large one is scaled down"),
+            WEIGHTS,
+            option("--rho", type=probability, metavar="R", help="where the slider starts (default: the weights' own)"),
+            option("--out", type=Path, metavar="FILE", help="the page (default: IMAGE's name, .html, here)"),
+        ],
     )  # fmt: skip
-    parser.add_argument(
-        "--rho", type=probability, metavar="R", help="where the slider starts (default: the weights' own)"
-    )
-    parser.add_argument("--out", type=Path, metavar="FILE", help="the page (default: PICTURE's name, .html, here)")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -36,30 +32,21 @@ def run(arguments: argparse.Namespace) -> int:
 
     from lcnb.datasets.photo import read_photo
     from lcnb.export import canvas_slider, standalone
-    from lcnb.models import cascade_cost
-    from lcnb.paths import check_writable, written_whole
-    from lcnb.weights import load
 
-    image = read_photo(arguments.picture)
-    out = arguments.out or Path(f"{printable(arguments.picture.stem)}.html")
-    if out.exists() and out.samefile(arguments.picture):
-        raise UsageError(f"--out {out}: that is the picture itself; give the page another name")
+    image, name = read_photo(arguments.image), printable(arguments.image.stem)
+    out = arguments.out or Path(f"{name}.html")
+    if out.exists() and out.samefile(arguments.image):
+        raise UsageError(f"--out {out}: that is the image itself; give the page another name")
     check_writable(out)
-    cascade = load(arguments.weights)
+    cascade = lcnb.load(arguments.weights)
     with torch.inference_mode():
         logits = cascade.all_stages(image[None].float() / 255)
-    rho = arguments.rho if arguments.rho is not None else _first(cascade.rho)
-    cost = cascade_cost(cascade, *image.shape[1:])
+    rho = own_unless(arguments.rho, cascade.rho)
+    first = rho[0] if isinstance(rho, list | tuple) else rho  # the slider moves one threshold for all exits
+    cost = lcnb.cascade_cost(cascade, *image.shape[1:])
     names = cascade.meta.get("classes") or [f"class {k}" for k in range(logits[0].shape[1])]
-    fragment = canvas_slider(image, logits, names, cost, rho=rho)
+    page = standalone(canvas_slider(image, logits, names, cost, rho=float(first)), f"{name}: drag the threshold")
     with written_whole(out) as path:
-        path.write_text(
-            standalone(fragment, f"{printable(arguments.picture.stem)}: drag the threshold"), encoding="utf-8"
-        )
+        path.write_text(page, encoding="utf-8")
     print(f"wrote {printable(str(out))}, {out.stat().st_size / 1e3:.0f} kB: open it in a browser")
     return 0
-
-
-def _first(rho: Any) -> float:
-    """The slider moves one threshold for all exits; weights may have one each."""
-    return float(rho[0] if isinstance(rho, (list, tuple)) else rho)

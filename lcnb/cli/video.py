@@ -8,11 +8,24 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lcnb.cli.console import Live, bar, percent
-from lcnb.cli.evaluate import stage_numbers
-from lcnb.cli.options import UsageError, blamed_on, command, count, probability, usable_device
+import lcnb
+from lcnb.cli.console import Live, each, percents, publish, stage_numbers, table
+from lcnb.cli.options import (
+    DEVICE,
+    RHO,
+    WEIGHTS,
+    UsageError,
+    blamed_on,
+    command,
+    count,
+    option,
+    own_unless,
+    usable_device,
+)
 from lcnb.errors import printable
-from lcnb.paths import check_writable, write_json
+from lcnb.machine import command as repeat
+from lcnb.machine import machine
+from lcnb.paths import check_writable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,40 +35,31 @@ if TYPE_CHECKING:
 
 def add(commands: Any) -> None:
     """The command's options."""
-    parser = command(
-        commands,
-        "video",
-        run,
-        "run a clip through the dense network and the cascade, and write a film of both",
+    command(
+        commands, "video", run, "run a clip through the dense network and the cascade, and write a film of both",
         "lcnb video data/streets/drive.mp4 --out build/drive.mp4 --max-frames 50",
-    )
-    parser.add_argument("clip", metavar="CLIP", help="a film: mp4, mov, webm, ... of any size")
-    parser.add_argument(
-        "--out", type=Path, metavar="FILE.mp4", help="the film (default: a new file here, CLIP-cascade.mp4)"
-    )
-    parser.add_argument(
-        "--weights", default="streets-small", metavar="NAME", help="name, folder or file (default: streets-small)"
-    )
-    parser.add_argument(
-        "--rho", type=probability, nargs="+", metavar="R",
-        help="threshold in [0, 1], one for all exits or one each (default: the weights' own)",
+        [
+            option("clip", metavar="CLIP", help="a film: mp4, mov, webm, ... of any size"),
+            option(
+                "--out", type=Path, metavar="FILE.mp4", help="the film (default: a new file here, CLIP-cascade.mp4)"
+            ),
+            WEIGHTS,
+            RHO,
+            DEVICE,
+            option("--every", type=count, default=1, metavar="N", help="take every Nth frame (default: 1)"),
+            option("--max-frames", type=count, metavar="N", help="stop after so many frames"),
+            option(
+                "--longest", type=count, default=640, metavar="PIXELS",
+                help="scale larger frames down to this longer side (default: 640)",
+            ),
+            option("--json", type=Path, metavar="FILE", help="write the times here, with where they were taken"),
+        ],
     )  # fmt: skip
-    parser.add_argument("--device", default="cpu", help="where to run (default: cpu)")
-    parser.add_argument("--every", type=count, default=1, metavar="N", help="take every Nth frame (default: 1)")
-    parser.add_argument("--max-frames", type=count, metavar="N", help="stop after so many frames")
-    parser.add_argument(
-        "--longest", type=count, default=640, metavar="PIXELS",
-        help="scale larger frames down to this longer side (default: 640)",
-    )  # fmt: skip
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the times here, with where they were taken")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run, write, report."""
-    import lcnb
     from lcnb.benchmark.load import LoadWatch
-    from lcnb.machine import command as repeat
-    from lcnb.machine import machine
     from lcnb.video import Clip, Duel, Painter, Summary, write_video
 
     arguments.out = arguments.out or _unused(arguments.clip)
@@ -64,11 +68,11 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.out.resolve() == clip.path.resolve():
         raise UsageError(f"--out {arguments.out}: that is the clip itself; give the film another name")
     cascade = lcnb.load(arguments.weights, usable_device(arguments.device))
-    rho = arguments.rho[0] if arguments.rho is not None and len(arguments.rho) == 1 else arguments.rho
     with blamed_on("--rho"):
-        duel = Duel(cascade, rho)
+        duel = Duel(cascade, own_unless(arguments.rho, None))
     summary, about = Summary(), machine()
-    painter = Painter(_classes(cascade), clip.size, caption=f"measured on {where(about)}")
+    classes = cascade.meta.get("classes") or map(str, range(cascade.config["num_classes"]))
+    painter = Painter(list(classes), clip.size, caption=f"measured on {where(about)}")
     watch = LoadWatch(even_if_busy=True)
     with Live() as live:
         film = _film(arguments, clip, duel, painter, summary, live)
@@ -78,11 +82,7 @@ def run(arguments: argparse.Namespace) -> int:
         "dense_form": duel.opponent, **summary.as_dict(), "load": watch.end().as_dict(), "machine": about,
         "command": repeat(arguments.argv),
     }  # fmt: skip
-    print(report(result))
-    print(f"\nwritten to {arguments.out}")
-    if arguments.json is not None:
-        write_json(arguments.json, result)
-        print(f"written to {arguments.json}")
+    publish(f"{report(result)}\n\nwritten to {arguments.out}", result, arguments.json)
     return 0
 
 
@@ -94,11 +94,6 @@ def _unused(clip: str) -> Path:
     return name
 
 
-def _classes(cascade: Any) -> list[str]:
-    """Names of the classes; numbers where the weights do not say."""
-    return list(cascade.meta.get("classes") or map(str, range(cascade.config["num_classes"])))
-
-
 def _film(
     arguments: argparse.Namespace, clip: Clip, duel: Duel, painter: Painter, summary: Summary, live: Live
 ) -> Iterator[np.ndarray]:
@@ -107,9 +102,8 @@ def _film(
         summary.note(compared)
         assert compared.dense is not None
         assert compared.cascade is not None
-        done = compared.number + 1
-        many = f"{bar(done, total)} frame {done} of {total}" if total else f"frame {done}"
-        live.show(f"{many}: dense {compared.dense.fps:.1f} FPS, cascade {compared.cascade.fps:.1f} FPS")
+        speeds = f": dense {compared.dense.fps:.1f} FPS, cascade {compared.cascade.fps:.1f} FPS"
+        live.progress("frame", compared.number + 1, total, after=speeds)
         yield painter(compared)
 
 
@@ -124,19 +118,16 @@ def report(result: dict[str, Any]) -> str:
     from lcnb.benchmark.load import busy_sentence
     from lcnb.video.compare import INSIDE, OUTSIDE
 
-    rho = result["rho"] if isinstance(result["rho"], float | int) else " / ".join(map(str, result["rho"]))
-    names = {"dense": f"dense ({result['dense_form']})", "cascade": f"cascade, rho {rho}"}
-    width = max(map(len, names.values()))
-    lines = [f"{result['clip']}: {result['frames']} frames of {result['size'][1]}x{result['size'][0]}", ""]
-    for side, name in names.items():
-        speed = result["fps"][side]
-        lines.append(f"{name.ljust(width)}  {speed:6.2f} FPS  {1000 / speed:7.1f} ms, the median frame")
+    names = {"dense": f"dense ({result['dense_form']})", "cascade": f"cascade, rho {each(result['rho'])}"}
+    speeds = [(name, result["fps"][side]) for side, name in names.items()]
+    rows = [(name, f"{fps:.2f} FPS", f"{1000 / fps:.1f} ms, the median frame") for name, fps in speeds]
     busy = busy_sentence(result["load"])
     return "\n".join(
         [
-            *lines,
+            f"{result['clip']}: {result['frames']} frames of {result['size'][1]}x{result['size'][0]}\n",
+            table(rows, right=(1, 2), head=False),
             f"the cascade is {result['speedup']:.2f} times as fast (ratio of medians; frames in turns)",
-            f"cells left at stage {stage_numbers(result['exits'])}: {' / '.join(map(percent, result['exits']))}",
+            f"exits at stage {stage_numbers(result['exits'])}: {percents(result['exits'])}",
             f"inside the time: {', '.join(INSIDE)}; outside: {', '.join(OUTSIDE)}",
             f"machine: {where(result['machine'])}",
             *([busy] if busy else []),

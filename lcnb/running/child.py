@@ -66,16 +66,6 @@ def _execute(job: dict[str, Any], out: IO[str]) -> None:
     import papermill
 
     memory = Memory(os.getpid())
-
-    def begun(cell: Any, cell_index: int) -> None:
-        _say(out, event="cell", number=cell_index + 1)
-
-    def works(cell: Any, cell_index: int) -> None:
-        _say(out, event="work")
-
-    def rests(cell: Any, cell_index: int, execute_reply: Any) -> None:
-        _say(out, event="rest", peak=memory.sample())
-
     papermill.execute_notebook(
         job["notebook"],
         job["output"],
@@ -84,9 +74,9 @@ def _execute(job: dict[str, Any], out: IO[str]) -> None:
         language="python",
         progress_bar=False,
         cwd=job["cwd"],
-        on_cell_start=begun,
-        on_cell_execute=works,
-        on_cell_executed=rests,
+        on_cell_start=lambda cell, cell_index: _say(out, event="cell", number=cell_index + 1),
+        on_cell_execute=lambda cell, cell_index: _say(out, event="work"),
+        on_cell_executed=lambda cell, cell_index, execute_reply: _say(out, event="rest", peak=memory.sample()),
     )
 
 

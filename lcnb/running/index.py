@@ -1,12 +1,17 @@
-"""The page that lists what was run: title, first sentence, a picture, seconds and how it ended."""
+"""What a run leaves: each notebook, cleaned, also as a page, and a page that lists them all.
+
+The list has a notebook's title, first sentence, a thumbnail, seconds and how it ended.
+"""
 
 from __future__ import annotations
 
 import base64
+import datetime
 import io
 import json
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -14,12 +19,15 @@ from typing import Any
 from PIL import Image
 
 from lcnb.paths import written_whole
+from lcnb.running import scrub
 from lcnb.running.notebooks import heading
-from lcnb.running.process import Outcome
+from lcnb.running.pages import write_html
+from lcnb.running.parameters import declared
+from lcnb.running.process import Failure, Outcome
 
 RECORD = "run.json"
 THUMBNAIL = (360, 225)
-"""Pixels, of the box a picture is fitted into."""
+"""Pixels, of the box that an image is fitted into."""
 
 STYLE = """
 :root { color-scheme: light dark; --text: #1c2430; --soft: #566072; --page: #f6f7f9; --card: #fff; --line: #dde1e8;
@@ -35,8 +43,8 @@ ul { display: grid; grid-template-columns: repeat(auto-fill, minmax(300px, 1fr))
   margin: 0; padding: 0; }
 li { background: var(--card); border: 1px solid var(--line); border-radius: 10px; overflow: hidden; display: flex;
   flex-direction: column; }
-.picture { display: block; height: 190px; background: #fff; border-bottom: 1px solid var(--line); }
-.picture img { width: 100%; height: 100%; object-fit: contain; display: block; }
+.thumbnail { display: block; height: 190px; background: #fff; border-bottom: 1px solid var(--line); }
+.thumbnail img { width: 100%; height: 100%; object-fit: contain; display: block; }
 .text { padding: 14px 16px 16px; display: flex; flex-direction: column; gap: 8px; flex: 1; }
 h2 { font-size: 1.1rem; line-height: 1.3; margin: 0; }
 .text p { margin: 0; }
@@ -47,6 +55,39 @@ h2 { font-size: 1.1rem; line-height: 1.3; margin: 0; }
 .failed { color: var(--bad); font-weight: 600; }
 a { color: var(--link); }
 """
+
+
+def publish(outcome: Outcome, out: Path) -> dict[str, Any]:
+    """Write `<out>/<name>.ipynb` and `.html`; each is whole, or the old one stays.
+
+    A notebook that failed is written as far as it got. One that cannot be made into a page counts as failed:
+    `outcome.failure` is set.
+
+    Returns:
+        The notebook's entry of the index.
+    """
+    notebook, folder = outcome.notebook, outcome.notebook.path.parent
+    roots = scrub.machine_paths(folder, out)
+    content = scrub.clean(outcome.content or notebook.read(), roots)
+    with written_whole(out / f"{notebook.name}.ipynb") as path:
+        path.write_text(json.dumps(content, indent=1, ensure_ascii=False, sort_keys=True) + "\n", encoding="utf-8")
+    title = heading(content, notebook.name)[0]
+    home = "../" * notebook.name.count("/") + "index.html"
+    try:
+        write_html(content, out / f"{notebook.name}.html", title, folder, home)
+    except Exception as error:  # nbconvert raises many kinds; the other notebooks still run
+        outcome.failure = outcome.failure or Failure("crash", f"no page can be made of it ({error})")
+    settings = {name: p.default for name, p in declared(outcome.notebook).items()} | outcome.parameters
+    today = datetime.datetime.now(datetime.UTC).date().isoformat()
+    return entry(_shown(outcome, roots), content, settings, today)
+
+
+def _shown(outcome: Outcome, roots: list[tuple[str, str]]) -> Outcome:
+    """The outcome with an error message that can be published."""
+    if outcome.failure is None:
+        return outcome
+    message = scrub.hider(roots)(outcome.failure.message)
+    return replace(outcome, failure=replace(outcome.failure, message=message))
 
 
 def entry(outcome: Outcome, content: dict[str, Any], settings: dict[str, Any], date: str) -> dict[str, Any]:
@@ -70,7 +111,7 @@ def entry(outcome: Outcome, content: dict[str, Any], settings: dict[str, Any], d
         "parameters": settings,
         "error": None if outcome.failure is None else outcome.failure.message,
         "date": date,
-        "picture": thumbnail(content),
+        "thumbnail": thumbnail(content),
     }
 
 
@@ -114,22 +155,22 @@ def html(entries: list[dict[str, Any]], machine: dict[str, Any]) -> str:
 
 def _card(e: dict[str, Any]) -> str:
     page, source, title = escape(f"{e['name']}.html"), escape(f"{e['name']}.ipynb"), escape(e["title"])
-    image = f'<img src="{e["picture"]}" alt="A figure of this notebook">' if e["picture"] else ""
-    picture = f'<a class="picture" href="{page}" tabindex="-1" aria-hidden="true">{image}</a>\n' if image else ""
+    image = f'<img src="{e["thumbnail"]}" alt="A figure of this notebook">' if e["thumbnail"] else ""
+    figure = f'<a class="thumbnail" href="{page}" tabindex="-1" aria-hidden="true">{image}</a>\n' if image else ""
     mark = '<span class="ok">ok</span>' if e["ok"] else f'<span class="failed">failed: {escape(e["error"])}</span>'
     named = [str(e["parameters"][k]) for k in ("dataset", "profile") if k in e["parameters"]]
     plain = [f"{e['seconds']:.0f} s", f"{e['peak_mb']} MB", *named, e["date"]]
     facts = " · ".join([mark, *(f'<span class="fact">{escape(text)}</span>' for text in plain)])
     return (
-        f'<li>{picture}<div class="text">\n<h2><a href="{page}">{title}</a></h2>\n'
+        f'<li>{figure}<div class="text">\n<h2><a href="{page}">{title}</a></h2>\n'
         f'<p class="about">{escape(e["about"])}</p>\n<p class="facts">{facts}</p>\n'
         f'<p class="facts"><a href="{source}">notebook</a></p>\n</div></li>'
     )
 
 
 def thumbnail(content: dict[str, Any]) -> str | None:
-    """The first picture among the outputs, small, as a data address; None if there is none."""
-    for data in _pictures(content):
+    """The first image among the outputs, small, as a data address; None if there is none."""
+    for data in _images(content):
         try:
             with Image.open(io.BytesIO(base64.b64decode(data))) as image:
                 small = image.convert("RGBA")
@@ -143,8 +184,8 @@ def thumbnail(content: dict[str, Any]) -> str | None:
     return None
 
 
-def _pictures(content: dict[str, Any]) -> Iterator[str]:
-    """base64 of every picture, as an output of its own or inside HTML."""
+def _images(content: dict[str, Any]) -> Iterator[str]:
+    """base64 of every image, as an output of its own or inside HTML."""
     for cell in content["cells"]:
         for output in cell.get("outputs", []):
             data = output.get("data", {})

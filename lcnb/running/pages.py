@@ -80,7 +80,7 @@ def write_html(content: dict[str, Any], target: Path, title: str, folder: Path, 
         content: its JSON.
         target: the file.
         title: of the page.
-        folder: what relative pictures in the text are relative to; they are embedded.
+        folder: relative image paths in the text start here; the images are embedded.
         index: link to the list of all notebooks.
     """
     exporter = _Exporter(raw_template=TEMPLATE, anchor_link_text="#")

@@ -7,7 +7,9 @@ time is over; what was done until then is kept.
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -22,8 +24,7 @@ from typing import IO, Any
 import psutil
 
 from lcnb.errors import WriteError
-from lcnb.paths import check_writable
-from lcnb.running.kernel import environment
+from lcnb.paths import absolute, check_writable, given_roots
 from lcnb.running.memory import Memory, Taken
 from lcnb.running.notebooks import Notebook, source
 
@@ -126,10 +127,9 @@ def execute(
         outcome.seconds = time.monotonic() - start
         outcome.peak_mb, outcome.private_mb = (size / 1e6 for size in watch.peak)
         outcome.content = _saved(scratch / "executed.ipynb")
-        if late:
-            outcome.failure = _timeout(watch, timeout, outcome.content)
-        else:
-            outcome.failure = _verdict(watch, child, scratch, outcome.content)
+        failure = _verdict(watch, child, scratch, outcome.content)
+        over = Failure("timeout", f"not done after {timeout:g} s", *_cell_at(watch.cell, outcome.content))
+        outcome.failure = over if late else failure
     return outcome
 
 
@@ -139,26 +139,51 @@ def _start(notebook: Notebook, parameters: Mapping[str, Any], scratch: Path, log
     except OSError as error:
         raise WriteError(scratch, error) from None
     job = {
-        "notebook": str(notebook.path),
-        "output": str(scratch / "executed.ipynb"),
-        "scratch": str(scratch),
+        "notebook": str(notebook.path), "output": str(scratch / "executed.ipynb"), "scratch": str(scratch),
         "cwd": str(notebook.path.parent),
         "parameters": repr(dict(parameters)),  # a literal keeps tuples and None as they are
-    }
+    }  # fmt: skip
     child = subprocess.Popen(
-        [sys.executable, "-m", "lcnb.running.child"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=log,
-        env=env,
+        [sys.executable, "-m", "lcnb.running.child"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log,
+        env=env, text=True, encoding="utf-8",
         start_new_session=True,  # Ctrl-C is for the parent, which then ends the child in good order
-        text=True,
-        encoding="utf-8",
-    )
+    )  # fmt: skip
     assert child.stdin is not None
     child.stdin.write(json.dumps(job) + "\n")
     child.stdin.flush()  # left open: the child ends itself when this pipe breaks
     return child
+
+
+def environment(scratch: Path) -> dict[str, str]:
+    """The child's environment: this interpreter's kernel, no user configuration, no chatter, absolute data folders."""
+    kernel = scratch / "jupyter" / "kernels" / "python3"
+    kernel.mkdir(parents=True)
+    spec = {
+        "argv": [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"],
+        "display_name": "Python 3 (ipykernel)",
+        "language": "python",
+    }
+    (kernel / "kernel.json").write_text(json.dumps(spec), encoding="utf-8")
+    # The kernel works in its own folder: it imports the same source tree, and finds the caller's `data/`. An installed
+    # package is found anyway, and its neighbours must not come before the standard library.
+    tree, beside = Path(__file__).resolve().parents[2], absolute("data")
+    source_tree = "" if tree.name in ("site-packages", "dist-packages") else tree
+    data = _joined(*dict.fromkeys([*given_roots(), *([beside] if beside.is_dir() else [])]))
+    return {
+        **os.environ,
+        "JUPYTER_PATH": _joined(scratch / "jupyter", os.environ.get("JUPYTER_PATH")),
+        "PYTHONPATH": _joined(source_tree, os.environ.get("PYTHONPATH")),
+        "JUPYTER_RUNTIME_DIR": str(scratch / "runtime"),
+        "JUPYTER_PLATFORM_DIRS": "1",
+        "IPYTHONDIR": str(scratch / "ipython"),
+        "PYDEVD_DISABLE_FILE_VALIDATION": "1",  # else the debugger writes a warning into the kernel's log
+        "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+        **({"LCNB_DATA": data} if data else {}),
+    }
+
+
+def _joined(*paths: Path | str | None) -> str:
+    return os.pathsep.join(str(path) for path in paths if path)
 
 
 def _follow(
@@ -216,18 +241,13 @@ def _kill(child: subprocess.Popen, known: set[psutil.Process]) -> None:
     if child.poll() is None:
         child.kill()
     for process in family:
-        try:
+        with contextlib.suppress(psutil.Error):
             process.kill()
-        except psutil.Error:
-            continue
     psutil.wait_procs(family, timeout=5)
     child.wait()
-    for pipe in (child.stdin, child.stdout):
-        if pipe is not None:
-            try:
-                pipe.close()
-            except OSError:
-                continue
+    for pipe in filter(None, (child.stdin, child.stdout)):
+        with contextlib.suppress(OSError):
+            pipe.close()
 
 
 def _saved(path: Path) -> dict[str, Any] | None:
@@ -237,10 +257,6 @@ def _saved(path: Path) -> dict[str, Any] | None:
     except (OSError, ValueError):
         return None
     return content if content.get("cells") else None
-
-
-def _timeout(watch: _Watch, timeout: float, content: dict[str, Any] | None) -> Failure:
-    return Failure("timeout", f"not done after {timeout:g} s", *_cell_at(watch.cell, content))
 
 
 def _verdict(watch: _Watch, child: subprocess.Popen, scratch: Path, content: dict[str, Any] | None) -> Failure | None:

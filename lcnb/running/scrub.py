@@ -22,7 +22,7 @@ KERNEL_FILE = re.compile(r"(?<![^\s\"'(])[^\s\"'(]*ipykernel_\d+[/\\]+\d+\.py")
 """A cell's file in warnings; its numbers change from run to run. A match begins where a word does: a search that may
 begin anywhere takes quadratic time on a long line."""
 EMBEDDED = re.compile(r"(;base64,[A-Za-z0-9+/=]*)")
-"""A film or a picture inside HTML: a match in it would be chance, and the search takes minutes."""
+"""A film or an image inside HTML: a match in it would be chance, and the search takes minutes."""
 BEFORE = r"(\x1b\[[0-9;]*m|file://|^|[^\w.~/\\-])"
 """What may stand before a path that starts there: nothing, a colour code, or no part of a longer path."""
 
@@ -68,21 +68,17 @@ def machine_paths(notebook_folder: Path, out: Path) -> list[tuple[str, str]]:
     add(sys.base_prefix, "$PREFIX")
     add(tempfile.gettempdir(), "$TMP")
     add(Path.home(), "~")
-    pairs = list(named.items()) + _below_home(named)
-    return sorted(pairs, key=lambda pair: -len(pair[0]))
-
-
-def _below_home(named: dict[str, str]) -> list[tuple[str, str]]:
-    """IPython writes `~/checkout/x.py`: the same folders in that form."""
-    home = str(Path.home())
-    return [(f"~{path.removeprefix(home)}", name) for path, name in named.items() if path.startswith(home + os.sep)]
+    home = str(Path.home())  # IPython writes `~/checkout/x.py`: the same folders in that form
+    pairs = [(f"~{path.removeprefix(home)}", name) for path, name in named.items() if path.startswith(home + os.sep)]
+    return sorted([*named.items(), *pairs], key=lambda pair: -len(pair[0]))
 
 
 def hider(roots: Sequence[tuple[str, str]]) -> Callable[[str], str]:
     """A function that writes texts without those folders: `/home/me/project/lcnb/x.py` -> `lcnb/x.py`."""
-    forms = [(form, name) for path, name in roots for form in dict.fromkeys(_spellings(path))]
-    names = dict(forms)
-    alternatives = "|".join(re.escape(form) for form, _ in sorted(forms, key=lambda pair: -len(pair[0])))
+    # As Windows writes a path, as Python's repr does, and with forward slashes; all the same elsewhere.
+    spellings = [(path, path.replace("\\", "\\\\"), path.replace("\\", "/")) for path, _ in roots]
+    names = {form: name for forms, (_, name) in zip(spellings, roots, strict=True) for form in forms}
+    alternatives = "|".join(map(re.escape, sorted(names, key=len, reverse=True)))
     pattern = re.compile(rf"{BEFORE}({alternatives or '(?!)'})(?![\w-])(?:([/\\]+)(?=\w|\.\w))?", re.MULTILINE)
 
     def replace(match: re.Match[str]) -> str:
@@ -98,25 +94,17 @@ def hider(roots: Sequence[tuple[str, str]]) -> Callable[[str], str]:
     return hide
 
 
-def _spellings(path: str) -> list[str]:
-    """As Windows writes a path, as Python's repr does, and with forward slashes; all the same elsewhere."""
-    return [path, path.replace("\\", "\\\\"), path.replace("\\", "/")]
-
-
 def walk(value: Any, hide: Callable[[str], str]) -> Any:
-    """The same structure with every text but pictures passed through `hide`."""
+    """The same structure with every text but images passed through `hide`."""
     if isinstance(value, str):
         return hide(value)
     if isinstance(value, list):
         return [walk(v, hide) for v in value]
     if isinstance(value, dict):
-        return {k: v if _is_picture(k) else walk(v, hide) for k, v in value.items()}
+        # base64, where a match would be chance and a change would be damage
+        raw = {k for k in value if k.startswith(("image/", "video/", "audio/")) and k != "image/svg+xml"}
+        return {k: v if k in raw else walk(v, hide) for k, v in value.items()}
     return value
-
-
-def _is_picture(key: str) -> bool:
-    """base64, where a match would be chance and a change would be damage."""
-    return key.startswith(("image/", "video/", "audio/")) and key != "image/svg+xml"
 
 
 def _cell(cell: dict[str, Any], number: int, hide: Callable[[str], str]) -> dict[str, Any]:
@@ -138,11 +126,11 @@ def _joined(outputs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """
     joined: list[dict[str, Any]] = []
     for (kind, _), group in groupby(outputs, key=lambda o: (o.get("output_type"), o.get("name"))):
-        same = list(group)
-        if kind == "stream" and len(same) > 1:
-            text = "".join(part for output in same for part in output["text"])
-            same = [{**same[0], "text": text.splitlines(keepends=True)}]
-        joined += same
+        first, *more = group
+        if kind == "stream" and more:
+            text = "".join(part for output in (first, *more) for part in output["text"])
+            first, more = {**first, "text": text.splitlines(keepends=True)}, []
+        joined += [first, *more]
     return joined
 
 

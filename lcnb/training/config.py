@@ -44,38 +44,53 @@ def _fits(kind: str, value: Any) -> bool:
 class TrainConfig:
     """The knobs of a run. Where the paper is silent (it gives no schedule at all) they are choices of ours.
 
+    The fields are the options of `lcnb train`, and the texts below their help.
+
     Attributes:
-        dataset, classes, split, val_split: what to train and to score on.
-        width: of IRNet.
-        network: one of `lcnb.models.networks.NETWORKS`: "irnet" (the paper's), "irnet-timm" or "lite0", which public
-            ImageNet weights fit (`lcnb.models.inception`, `lcnb.models.lite`).
-        stride: pixels per cell: 8, or with "lite0" also 16, which is cheap to train and keeps the same weights.
-        arm: one of `ARMS`.
-        init: what to start from; a new network if None. Weights of this project (a name or a path), "imagenet" for
-            the published weights of "lite0" (`lcnb.imagenet.packaged`), or a file of ImageNet weights that fits
-            "lite0" or, at width 1, "irnet-timm" (.safetensors, .pth).
+        dataset: data set to train on.
+        classes: all, or covered7 with voc2012.
+        split: split to train on.
+        val_split: split to score on.
+        width: factor on IRNet's channels, in (0, 4].
+        network: one of `lcnb.models.networks.NETWORKS`: irnet (the paper's), or one that public ImageNet weights fit:
+            irnet-timm at width 1 (`lcnb.models.inception`), or lite0 (`lcnb.models.lite`).
+        stride: pixels per cell: 8, or with lite0 also 16, which is cheap to train and keeps the same weights.
+        arm: what the second step trains on, one of `ARMS`: lc (the cascade), dsn, dsn-dropout, irnet, mc, hard or
+            shuffled.
+        init: weights to start from, a name or a path; else a new network. With lite0 also imagenet, the published
+            weights (`lcnb.imagenet.packaged`), or a file of them; with irnet-timm at width 1 a checkpoint of timm's
+            inception_resnet_v2 (.safetensors, or .pth).
         steps: optimiser steps of the initial training (the paper's first step).
-        cascade_steps: of the second step.
-        batch: images a step over all processes, B.
-        crop: (H, W).
+        cascade_steps: optimiser steps of cascade training (the second step).
+        batch: images per step over all processes, B.
+        crop: size of the training crops, (H, W).
         scale: range of the random scale.
-        lr, cascade_lr: peak learning rate of AdamW in either step; warmed up, then cosine to zero.
-        backbone_lr: factor on it for the stages, whose weights may be pre-trained; the heads have 1.
+        lr: peak learning rate of AdamW in the initial training; warmed up, then cosine to zero.
+        cascade_lr: the same of cascade training.
+        backbone_lr: factor on the learning rate of the stages, whose weights may be pre-trained; heads have 1.
         freeze: modules at the start of stage 1 (the stem, then blocks) that keep their weights.
-        warmup: steps of the warm-up; in the second step at most a tenth of it.
-        stage_weights: of the S losses (the paper's are equal).
-        class_weight: c of the weights 1 / log(c + fraction of the class) (Paszke et al., ENet); None for none.
+        warmup: steps of the warm-up; in cascade training at most a tenth of its steps.
+        weight_decay: of AdamW, on kernels.
+        stage_weights: factors of the stages' losses, S of them (the paper's are equal).
+        class_weight: c of the class weights 1 / log(c + fraction of the class) (Paszke et al., ENet), above 1; the
+            larger, the evener. None in a recipe: equal weights.
         jaccard: factor of a soft Jaccard loss beside each stage's softmax loss (`losses.soft_jaccard`).
         teacher: weights, a name or a path, whose last stage every stage imitates where it is trained; it runs dense,
-            so a stage that runs on regions learns to do without the neighbours that it does not see. None: no teacher.
-        imitate: factor of that loss (`losses.imitation`).
-        rho: threshold of the second step (paper: .985 throughout).
-        halo: cells by which regions are grown in the second step and when scored.
-        freeze_norm: batch-norm parameters and statistics stay as they are in the second step (the paper's, throughout).
-        freeze_backbone_norm: those of the stages stay as they are in the first step too.
-        ema: decay of the averaged weights that are evaluated and kept.
-        amp: bfloat16 autocast of the forward pass, where the device does not have to emulate it.
-        val_every, val_images: score `val_images` images every so many steps (0: at the end only).
+            so a stage that runs on regions learns to do without the neighbours that it does not see.
+        imitate: factor of the loss of imitating the teacher (`losses.imitation`).
+        dropout: fraction dropped before each classifier.
+        rho: threshold of cascade training (paper: .985 throughout).
+        halo: cells by which regions are grown in cascade training and when scored.
+        freeze_norm: batch-norm parameters and statistics stay fixed in cascade training (the paper's: throughout).
+        freeze_backbone_norm: those of the stages stay fixed in the initial training too.
+        ema: decay of the averaged weights, which are evaluated and kept.
+        amp: bfloat16 autocast of the forward pass, where the device does not have to emulate it; else float32.
+        seed: of everything random.
+        workers: processes that read images.
+        log_every: steps between two lines of the log.
+        save_every: steps between two checkpoints.
+        val_every: steps between two scores on the validation split; 0: at the end only.
+        val_images: images of the validation split to score.
     """
 
     dataset: str = "streets"

@@ -17,7 +17,7 @@ TIMES = {"p50", "p95", "min", "spread", "n"}
 
 @pytest.fixture(autouse=True)
 def quiet(monkeypatch):
-    """A machine on which nobody else computes."""
+    """A machine without other load."""
     clock = iter(range(1000))
     monkeypatch.setattr(load, "LOOK", 0)
     monkeypatch.setattr(load, "usage", lambda: Usage(now := 10.0 * next(clock), now * 0.99, 0.0))
@@ -77,7 +77,7 @@ def test_model_with_planned_exits(lcnb, home):
         assert words in out
 
 
-def test_model_with_weights_on_pictures(lcnb, home, data):
+def test_model_with_weights_on_images(lcnb, home, data):
     found, _ = bench(
         lcnb, home, "model", "--weights", "tiny", "--limit", "1", "--rho", "0.3", "--halo", "1", "--path", "gather"
     )
@@ -88,7 +88,7 @@ def test_model_with_weights_on_pictures(lcnb, home, data):
     assert sum(result["exits"]) == pytest.approx(1, abs=1e-5)
 
 
-def test_every_picture_has_its_round(lcnb, home, data):
+def test_every_image_has_its_round(lcnb, home, data):
     code, _, _ = lcnb("bench", "model", "--weights", "tiny", "--device", "cpu", "--warmup", "0", "--json", "x.json")
     assert code == 0
     found = json.loads((home / "x.json").read_text())
@@ -185,7 +185,7 @@ def test_without_a_part_it_shows_its_help(lcnb):
         (["ops", "--only", "D"], 1, "--only: nothing begins with D; there are A, "),
         (["ops", "--share", "2"], 2, "2 is no number between 0 and 1"),
         (["ops", "--warmup", "-1"], 1, "--warmup: warmup is at least 0"),
-        (["model", "--exits", ".5"], 2, ".5: 2 shares of all cells are needed"),
+        (["model", "--exits", ".5"], 2, ".5: 2 fractions of all cells are needed"),
         (["model", "--exits", ".6,.6"], 2, "together at most 1"),
         (["model", "--rho", ".5"], 1, "need --weights"),
         (["model", "--weights", "tiny", "--exits", ".1,.1", "--rho", ".5"], 1, "takes neither --dataset nor --rho"),

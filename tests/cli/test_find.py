@@ -74,14 +74,6 @@ def test_the_checkout_comes_before_the_working_directory(shelf, home, monkeypatc
     assert [n.name for n in find()] == ["00_mine"]
 
 
-@pytest.mark.parametrize("text", ["", "[]", '{"nbformat": 3, "cells": []}', '{"nbformat": 4}', "\x00"])
-def test_no_notebook(tmp_path, text):
-    path = tmp_path / "x.ipynb"
-    path.write_text(text)
-    with pytest.raises(NotebookError, match=r"x\.ipynb (cannot be read as a|is no) notebook"):
-        Notebook(path, "x").read()
-
-
 def test_title_and_goal():
     lines = "# How *hard*?\n\n| | |\n|---|---|\n| **For** | all |\n| **You will** | see `rho` move |\n\nMore."
     assert heading({"cells": [{"cell_type": "markdown", "source": lines}]}, "x") == (

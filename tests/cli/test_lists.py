@@ -50,7 +50,7 @@ def test_data_show(lcnb, data):
 def test_data_show_shares(lcnb, data):
     out = lcnb("data", "show", "camvid", "--shares", "--split", "val")[1]
     sky = class_shares(load_dataset("camvid", "val"))[0]
-    assert "share of val" in out
+    assert "fraction of val" in out
     assert re.search(rf"^ +0  Sky +{100 * sky:.1f} %$", out, re.MULTILINE)
 
 

@@ -1,4 +1,4 @@
-"""Provenance says what counts and names nobody."""
+"""Provenance says what counts and names no person or folder."""
 
 import datetime
 import getpass

@@ -11,7 +11,7 @@ import pytest
 import lcnb as package
 from lcnb import cli
 from lcnb.cli.console import Live, bar, number, percent, table
-from lcnb.cli.options import WIDEST, UsageError, blamed_on, usable_device
+from lcnb.cli.options import WIDEST, UsageError, blamed_on
 from lcnb.models.irnet import IRNetConfig
 from lcnb.paths import cache_root
 from tests.cli.conftest import environment, spawn
@@ -57,13 +57,6 @@ def test_help_needs_no_torch(tmp_path):
     assert "usage: lcnb run" in result.stdout
 
 
-@pytest.mark.parametrize("arguments", [["evl"], ["run", "--pofile", "quick"], ["eval", "--weight", "x"]])
-def test_a_wrong_call_is_one_sentence_and_two(lcnb, arguments):
-    code, out, error = lcnb(*arguments)
-    assert (code, out) == (2, "")
-    assert re.fullmatch(r"lcnb: error: .+; see `lcnb.* --help`\n", error)
-
-
 def test_without_a_command_there_is_the_overview(lcnb):
     assert lcnb() == lcnb("--help")
 
@@ -102,12 +95,6 @@ def test_a_user_without_a_home_folder(lcnb, data, home, monkeypatch, words):
     if words != ["info"]:
         assert "no home folder; set HOME" in error
     assert not str(cache_root()).startswith(str(home / "~"))
-
-
-def test_an_error_is_one_sentence_without_traceback(lcnb):
-    code, out, error = lcnb("weights", "show", "nothing")
-    assert (code, out) == (1, "")
-    assert re.fullmatch(r"lcnb: error: no weights named 'nothing'.+\n", error)
 
 
 @pytest.mark.parametrize("arguments", [["--debug", "weights", "show", "x"], ["weights", "show", "x", "--debug"]])
@@ -179,13 +166,6 @@ def test_texts():
     assert table([("a", "bb"), ("ccc", 1)], right=(1,)) == "a    bb\n---  --\nccc   1"
     assert (bar(1, 4, 8), bar(0, 0, 2)) == ("[##......]", "[..]")
     assert (number(None), number(0.12345), percent(0.4123), percent(None)) == ("-", "0.123", "41.2 %", "-")
-
-
-def test_devices():
-    assert usable_device("cpu") == "cpu"
-    for name, words in (("cpux", "--device"), ("cuda:99", "has no such device"), ("xpu", "has no such device")):
-        with pytest.raises(UsageError, match=words):
-            usable_device(name)
 
 
 def test_blame_keeps_the_first_line():

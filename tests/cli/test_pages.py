@@ -1,4 +1,4 @@
-"""Pages that stand alone: formulas, pictures, an index, and nothing fetched from anywhere."""
+"""Pages that stand alone: formulas, images, an index, and nothing fetched from anywhere."""
 
 import base64
 import io
@@ -33,8 +33,8 @@ def content(*outputs, text="# Title\n\nWhere $c > \\rho$:\n\n$$\\sum_i x_i$$"):
     }
 
 
-def shown(picture):
-    return {"output_type": "display_data", "metadata": {}, "data": picture}
+def shown(image):
+    return {"output_type": "display_data", "metadata": {}, "data": image}
 
 
 @pytest.mark.trust("jupyter")
@@ -49,7 +49,7 @@ def test_a_page_fetches_nothing_and_has_its_formulas(tmp_path):
     assert 'href="index.html"' in html
 
 
-def test_relative_pictures_of_the_text_are_embedded(tmp_path):
+def test_relative_images_of_the_text_are_embedded(tmp_path):
     Image.new("RGB", (4, 4)).save(tmp_path / "a.png")
     write_html(content(text="![alt](a.png)"), tmp_path / "out" / "x.html", "t", tmp_path)
     html = (tmp_path / "out" / "x.html").read_text(encoding="utf-8")
@@ -107,7 +107,7 @@ def test_a_damaged_record_is_left_behind(tmp_path, record):
     assert "Easy" in index.write(tmp_path, [made], {}).read_text(encoding="utf-8")
 
 
-def test_thumbnail_is_small_and_the_first_picture(tmp_path):
+def test_thumbnail_is_small_and_the_first_image(tmp_path):
     inside = shown({"text/html": f'<img src="data:image/png;base64,{png((1600, 1600))}">'})
     broken = shown({"image/png": "AAAA"})
     data = index.thumbnail(content(broken, inside, shown({"image/png": [png((10, 10))]})))

@@ -48,14 +48,6 @@ def test_refuses_an_unknown_name_with_the_close_one_and_all_known(notebook):
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("rho", "high"), ("rho", "nan"), ("rho", "inf"), ("seed", "1.5"), ("seed", 1.5), ("seed", "")]
-)
-def test_refuses_another_type(notebook, name, value):
-    with pytest.raises(NotebookError, match=f"00_first: {name} is a .*number between 0 and [0-9]+, got '{value}'"):
-        convert(notebook, {name: value})
-
-
-@pytest.mark.parametrize(
     ("kind", "text", "value"),
     [
         ("bool", "yes", True),
@@ -119,15 +111,3 @@ def test_a_relative_path_is_the_callers(tmp_path, monkeypatch):
         "clip": str(tmp_path / "a.mp4"), "out": str(tmp_path / "caller" / "films"), "name": "x",
     }  # fmt: skip
     assert convert(notebook, {"clip": "", "out": "/films"}) == {"clip": "", "out": "/films"}
-
-
-def test_a_notebook_without_parameters_says_so(tmp_path):
-    path = write_notebook(tmp_path / "x.ipynb")
-    path.write_text(path.read_text().replace('["parameters"]', "[]"), encoding="utf-8")
-    with pytest.raises(NotebookError, match="no cell is tagged 'parameters'"):
-        convert(find([str(path)])[0], {"rho": "1"})
-
-
-def test_a_parameters_cell_must_be_python(tmp_path):
-    with pytest.raises(NotebookError, match="the parameters cell is no plain Python"):
-        declared(with_cell(tmp_path, "%matplotlib inline"))

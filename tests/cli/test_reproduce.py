@@ -195,9 +195,9 @@ def test_plans_say_what_is_there_and_write_nothing(lcnb, data, home, shallow):
     assert "needs   camvid train: 3 images, a part of the 367 that the split has" in out
     assert "fills   layer cascade: mIoU with its interval" in out
     assert "an estimate: one step of each kind, with 1 x 24x32 random pixels, measured on this cpu" in out
-    code, out, _ = lcnb("reproduce", "T1", "--dry-run", *TINY, "--weights", "nobody")
+    code, out, _ = lcnb("reproduce", "T1", "--dry-run", *TINY, "--weights", "missing")
     assert code == 0
-    assert "needs   weights: missing: no weights named 'nobody'" in out
+    assert "needs   weights: missing: no weights named 'missing'" in out
     assert "fills   rho 0.985: exits, mIoU cached and true" in out
     out = lcnb("reproduce", "T3", "--dry-run", "--width", "0.05", "--crop", "24", "32")[1]
     assert "needs   voc2012 val: missing: PASCAL VOC 2012 is not here" in out

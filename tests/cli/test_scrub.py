@@ -102,9 +102,9 @@ def test_cleans_a_notebook():
     assert cell["id"] == "kept"
     assert cell["metadata"] == {}
     assert cell["source"] == "open('/home/me/own')"  # what the author wrote is the author's
-    stream, picture, widget, error = cell["outputs"]
+    stream, image, widget, error = cell["outputs"]
     assert stream["text"] == ["at x\n"]
-    assert picture["data"] == {"image/png": "AAAA/home/me/project/BBBB", "text/html": "<a href='~'>"}
+    assert image["data"] == {"image/png": "AAAA/home/me/project/BBBB", "text/html": "<a href='~'>"}
     assert widget["data"]["text/plain"] == WIDGET_NOTE
     assert WIDGET not in widget["data"]
     assert error == {"output_type": "error", "traceback": ["File x.py"], "evalue": "~"}

@@ -1,33 +1,52 @@
 """`lcnb train` and `lcnb weights pack`: from nothing to weights that load."""
 
+import ast
+import dataclasses
 import json
-from argparse import Namespace
 
 import pytest
 import torch
 
 import lcnb as package
-from lcnb.cli.train import KNOBS, settings
+from lcnb.cli import parser
+from lcnb.cli.train import changed, settings, settings_options
 from lcnb.training import PRESETS, TrainConfig
 
 TINY = ["--width", "0.05", "--batch", "1", "--crop", "24", "32", "--log-every", "1", "--save-every", "1", "--no-amp"]
 
 
-def options(**given):
-    names = {**dict.fromkeys(KNOBS), "preset": None, "resume": False, "no_amp": False, "out": "none"}
-    return Namespace(**names | given)
+def test_every_field_of_the_settings_is_an_option_with_a_help_text():
+    options = {names[0]: settings for names, settings in settings_options()}
+    for field in dataclasses.fields(TrainConfig):
+        assert len(options.pop(f"--{field.name.replace('_', '-')}")["help"]) > 10
+    assert not options
+
+
+def test_each_option_sets_its_field_as_given():
+    values = {"str": "x", "int": "3", "float": "0.5", "tuple[int, int]": "3 4", "tuple[float, float]": "0.5 0.75"}
+    values |= {"tuple[float, ...]": "1 2 3", "str | None": "x", "float | None": "2.5"}
+    fields = [f for f in dataclasses.fields(TrainConfig) if f.type != "bool"]
+    words = " ".join(f"--{f.name.replace('_', '-')} {values[f.type]}" for f in fields)
+    found = changed(parse("train --out r --no-amp --no-freeze-norm --freeze-backbone-norm", words))
+    assert found == {
+        **{f.name: literal(values[f.type], f.type.startswith("tuple")) for f in fields},
+        "amp": False, "freeze_norm": False, "freeze_backbone_norm": True,
+    }  # fmt: skip
+
+
+def literal(text, several):
+    words = tuple(word if word == "x" else ast.literal_eval(word) for word in text.split())
+    return words if several else words[0]
+
+
+def parse(*words):
+    return parser().parse_args(" ".join(words).split())
 
 
 def test_settings_start_from_a_preset_and_options_change_it():
-    config = settings(options(preset="camvid-small", steps=7, crop=[10, 20], no_amp=True))
-    assert (config.dataset, config.steps, config.crop, config.amp) == ("camvid", 7, (10, 20), False)
-    recipe = settings(
-        options(dataset="camvid", scale=[0.75, 1.5], stage_weights=[0.5, 0.5, 1], jaccard=1, class_weight=2)
-    )
-    assert (recipe.scale, recipe.stage_weights, recipe.jaccard) == ((0.75, 1.5), (0.5, 0.5, 1), 1)
-    assert recipe.class_weight == 2
-    assert settings(options(preset="camvid-small")) == PRESETS["camvid-small"]
-    assert settings(options(dataset="voc2012", val_every=0)) == TrainConfig(dataset="voc2012")
+    config = settings(parse("train --out r --preset camvid-small --steps 7 --crop 10 20 --no-amp"))
+    assert config == dataclasses.replace(PRESETS["camvid-small"], steps=7, crop=(10, 20), amp=False)
+    assert settings(parse("train --out r --dataset voc2012 --val-every 0")) == TrainConfig(dataset="voc2012")
 
 
 @pytest.mark.parametrize(

@@ -111,7 +111,7 @@ def begun(data_root, tmp_path_factory):  # noqa: F811
         patch.setitem(NETWORKS, "irnet", shallow_irnet())
         patch.setattr("lcnb.paths.checkout", lambda: None)
         patch.setenv("LCNB_DATA", str(data_root))
-        patch.setattr("lcnb.cli.train._say", stop)
+        patch.setattr("lcnb.cli.train.say", stop)
         torch.set_num_threads(1)
         assert main(["train", *TRAIN, "--steps", "3", "--out", str(folder)]) == 130
     return folder

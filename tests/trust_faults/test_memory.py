@@ -170,7 +170,7 @@ def test_a_notebook_whose_gpu_is_too_small_runs_on_the_cpu(monkeypatch, tmp_path
         return Outcome(notebook, dict(parameters), failure=failure)
 
     monkeypatch.setattr("lcnb.running.execute", execute)
-    monkeypatch.setattr("lcnb.running.publish.publish", lambda outcome, out: {})
+    monkeypatch.setattr("lcnb.running.index.publish", lambda outcome, out: {})
     monkeypatch.setattr("lcnb.running.index.write", lambda *_: None)
     done = run_command._run_all([(book, {"device": "cuda", "rho": 0.5})], tmp_path, 60)
     assert devices == ["cuda", "cpu"]

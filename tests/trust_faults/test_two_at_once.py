@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from lcnb.cli.pack import _move
+from lcnb.cli.weights import _move
 from lcnb.errors import WeightsError
 from lcnb.locking import LOCK
 from tests.cli.conftest import environment, write_notebook

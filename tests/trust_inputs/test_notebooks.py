@@ -144,7 +144,7 @@ def test_a_hostile_title(tmp_path):
     attack = "<script>alert(1)</script><img src=x onerror=alert(1)>\"'"
     entry = {
         "name": attack, "title": attack, "about": attack, "ok": False, "seconds": 1.0, "peak_mb": 1, "error": attack,
-        "parameters": {"dataset": attack, "profile": attack}, "date": attack, "picture": None,
+        "parameters": {"dataset": attack, "profile": attack}, "date": attack, "thumbnail": None,
     }  # fmt: skip
     page = html([entry], {"cpu": attack, "gpu": attack, "cores": attack})
     assert "<script" not in page

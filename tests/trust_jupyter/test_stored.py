@@ -61,7 +61,7 @@ def test_names_and_titles_are_text(tmp_path):
     """A notebook whose title, name, error and parameters are HTML with a script: the pages show them as text"""
     entry = {
         "name": EVIL, "title": EVIL, "about": EVIL, "ok": False, "seconds": 1.0, "peak_mb": 2,
-        "parameters": {"dataset": EVIL, "profile": EVIL}, "error": EVIL, "date": EVIL, "picture": None,
+        "parameters": {"dataset": EVIL, "profile": EVIL}, "error": EVIL, "date": EVIL, "thumbnail": None,
     }  # fmt: skip
     page = index.html([entry], {"cpu": EVIL, "gpu": None, "cores": 2})
     assert "<script" not in page
