@@ -12,6 +12,9 @@ NOTEBOOKS ?=
 ARGS ?=
 PORT ?= 8888
 
+# Tests run in this many processes at once.
+JOBS ?= 2
+
 BIN := .venv/bin
 # JupyterLab refuses to run as root unless told; in a container there is often nobody else.
 AS_ROOT := $(shell test "$$(id -u)" = 0 && echo --allow-root)
@@ -60,6 +63,17 @@ run: setup ## run every notebook on the embedded data and write pages to look at
 lab: setup ## open the notebooks in JupyterLab, on this machine only and with a token
 	$(BIN)/jupyter lab --ip=127.0.0.1 --port=$(PORT) --notebook-dir=notebooks $(AS_ROOT)
 
+QUICK := not slow and not browser and not real and not long
+
+# $(call tests,MARKS): in JOBS processes of one thread each, then one by one what must have the machine to itself.
+# A trust report is counted in one process. Status 5 means that no test was selected.
+define tests
+$(if $(findstring --trust-report,$(ARGS)),$(BIN)/python -m pytest -m '$(1)' $(ARGS),\
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup --no-loadscope-reorder \
+		-m '$(1) and not alone' $(ARGS) && \
+	{ $(BIN)/python -m pytest -m '$(1) and alone' $(ARGS) || test $$? = 5; })
+endef
+
 lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -68,11 +82,12 @@ types: setup
 	$(BIN)/mypy
 
 check: lint types ## before a commit: style, types, quick tests, one notebook (3 minutes)
-	$(BIN)/python -m pytest -m 'not slow and not browser and not real and not long' $(ARGS)
+	$(call tests,$(QUICK))
 	$(BIN)/lcnb run 00 --profile quick --out build/check
 
+test: export CI := 1
 test: browser-there lint types ## everything on the embedded data, in a browser too
-	CI=1 $(BIN)/python -m pytest -m 'not real and not long' $(ARGS)
+	$(call tests,not real and not long)
 
 browser-there:
 	@test -n "$$LCNB_CHROMIUM" || command -v chromium >/dev/null || command -v chromium-browser >/dev/null || { \
@@ -87,8 +102,7 @@ test-long: browser-there setup ## what takes long: memory under load, other vers
 	$(BIN)/python -m pytest -m long --timeout 3600 $(ARGS)
 
 coverage: setup ## which lines of lcnb the quick tests run; fails below 90 %
-	$(BIN)/python -m pytest -m 'not slow and not browser and not real and not long' \
-		--cov --cov-report=term:skip-covered --cov-fail-under=90 $(ARGS)
+	$(BIN)/python -m pytest -m '$(QUICK)' --cov --cov-report=term:skip-covered --cov-fail-under=90 $(ARGS)
 
 book: setup ## build the site of notebooks and docs, and follow all of its links
 	$(BIN)/python -m tools.book --out build/book

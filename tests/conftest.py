@@ -6,7 +6,9 @@ import pytest
 import torch
 
 from lcnb.models import irnet_lc
-from tests.trust import pytest_addoption, pytest_collection_modifyitems  # noqa: F401
+from tests import trust
+from tests.browser.sliders import AIM_MS, LIMIT_MS
+from tests.trust import pytest_addoption, pytest_configure  # noqa: F401
 
 # A test run in the background of a script is started with Ctrl-C ignored, one under nohup with a closed terminal
 # ignored, and so would be what it starts.
@@ -15,6 +17,33 @@ for name, handler in (("SIGINT", signal.default_int_handler), ("SIGHUP", signal.
         signal.signal(getattr(signal, name), handler)
 
 torch.set_num_threads(1)  # tiny networks: threads cost more than they give
+
+
+def pytest_itemcollected(item):
+    """Under `pytest -n 2 --dist loadgroup` one process runs all tests of a file, and one all that use the browser."""
+    if item.get_closest_marker("xdist_group") is None:
+        group = "browser" if item.get_closest_marker("browser") else f"{item.path.parent.name}/{item.path.stem}"
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
+@pytest.hookimpl(trylast=True)  # after -m has made its choice
+def pytest_collection_modifyitems(config, items):
+    """Parallel runs start with the longest groups: the browser's, then those with slow tests."""
+    trust.pytest_collection_modifyitems(config, items)
+    if hasattr(config, "workerinput"):
+        group = {item: item.get_closest_marker("xdist_group").args[0] for item in items}
+        slow = {group[item] for item in items if item.get_closest_marker("slow")}
+        items.sort(key=lambda item: (group[item] != "browser", group[item] not in slow))
+
+
+def pytest_terminal_summary(terminalreporter):
+    """How fast the sliders answered; in every report, not only in that of a failure."""
+    calls = [r for some in terminalreporter.stats.values() for r in some if getattr(r, "when", None) == "call"]
+    if lines := [line for call in calls for name, line in call.user_properties if name == "slider"]:
+        terminalreporter.section(f"sliders (aim {AIM_MS} ms, limit {LIMIT_MS} ms)")
+        for line in lines:
+            terminalreporter.line(line)
+
 
 CLASSES = ("Sky", "Building", "Road", "Car")
 

@@ -98,6 +98,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--trust-report", type=Path, metavar="FILE", help="write what the trust tests tried and passed")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Workers of pytest-xdist would each count their own tests only."""
+    if config.getoption("--trust-report") and config.getoption("numprocesses", None):
+        raise pytest.UsageError("--trust-report counts in one process: give no -n, or -n 0")
+
+
 @pytest.hookimpl(trylast=True)  # after -m has made its choice
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """A wrong mark is refused in every run; rows are counted where a report was asked for."""

@@ -6,7 +6,6 @@ import os
 import pytest
 
 from tests.browser.lab import CHROMIUM_FLAGS, ROOT, Notebook, chromium, jupyterlab
-from tests.browser.sliders import AIM_MS, LIMIT_MS, MEASURED
 
 SHOTS = ROOT / "build" / "screenshots"
 
@@ -62,11 +61,3 @@ def open_notebook(lab, browser, request):
     for page in pages:
         page.screenshot(path=SHOTS / f"{request.node.name}.png")
         page.close()
-
-
-def pytest_terminal_summary(terminalreporter):
-    """How soon the sliders answered, in every report and not in that of a failure only."""
-    if MEASURED:
-        terminalreporter.section(f"sliders (aim {AIM_MS} ms, limit {LIMIT_MS} ms)")
-        for line in MEASURED:
-            terminalreporter.line(line)

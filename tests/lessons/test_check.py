@@ -1,11 +1,32 @@
-"""What all exercises share: they survive any answer, have a question of one line, and print one line."""
+"""Exercises: right answers pass, each usual slip gets its own sentence, and any answer gets one line."""
 
 import numpy as np
 import pytest
 import torch
 
 import lcnb
-from lcnb.lessons import EXERCISES, Verdict, grade, line
+from lcnb.errors import LcnbError
+from lcnb.lessons import EXERCISES, grade
+from tests.lessons import beyond, building, difficulty, quickstart, regions, reproduction, stages, training, video
+
+LESSONS = (quickstart, difficulty, regions, building, training, stages, reproduction, video, beyond)
+
+
+@pytest.mark.parametrize(("name", "answer"), [case for lesson in LESSONS for case in lesson.RIGHT])
+def test_right(name, answer):
+    assert (grade(name, answer).right, grade(name, answer).message) == (True, "right")
+
+
+@pytest.mark.parametrize(("name", "answer", "text"), [case for lesson in LESSONS for case in lesson.SLIPS])
+def test_slips(name, answer, text):
+    verdict = grade(name, answer)
+    assert verdict.right is False
+    assert text in verdict.message
+
+
+def test_every_exercise_has_an_answer_and_a_slip():
+    for cases in ("RIGHT", "SLIPS"):
+        assert {name for lesson in LESSONS for name, *_ in getattr(lesson, cases)} == set(EXERCISES)
 
 
 def failing(*_):
@@ -29,9 +50,11 @@ def test_junk_is_wrong_and_gets_a_sentence(name):
 
 
 @pytest.mark.parametrize("name", EXERCISES)
-def test_no_answer_is_not_wrong(name):
+def test_no_answer_is_not_wrong(name, capsys):
     assert grade(name, None).right is None
     assert grade(name, ...).right is None
+    lcnb.check(name, ...)
+    assert capsys.readouterr().out.startswith(f"○ {name}: no answer yet")
 
 
 @pytest.mark.parametrize("name", EXERCISES)
@@ -43,6 +66,21 @@ def test_the_question_fits_on_a_line(name):
 
 def test_a_verdict_is_printed_on_one_line(capsys):
     lcnb.check("00-saved", failing)
-    said = capsys.readouterr().out
-    assert said == "✗ 00-saved: your answer could not be tried: RuntimeError: several lines\n"
-    assert line("00-ends", Verdict(True, "right")) == "✓ 00-ends: right"
+    lcnb.check("00-saved", quickstart.saved)
+    assert capsys.readouterr().out.splitlines() == [
+        "✗ 00-saved: your answer could not be tried: RuntimeError: several lines", "✓ 00-saved: right",
+    ]  # fmt: skip
+
+
+def test_an_exercise_that_does_not_exist():
+    with pytest.raises(LcnbError, match=r"no exercise is called '4-rho'; there are .*04-rho"):
+        lcnb.check("4-rho", 1)
+
+
+def test_grading_draws_nothing_from_the_readers_random_numbers():
+    torch.manual_seed(0)
+    wanted = torch.rand(1)
+    torch.manual_seed(0)
+    grade("04-loss", training.loss)
+    grade("04-rho", training.RIGHT_SHARES)
+    assert torch.rand(1) == wanted

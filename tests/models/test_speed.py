@@ -25,6 +25,7 @@ def all_cores():
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 @pytest.mark.usefixtures("all_cores")
 def test_half_of_the_cells_take_less_time_than_all_at_full_width():
     """Stages 2 and 3 of the paper's network with their heads, 512x512, on this CPU; interleaved, medians."""

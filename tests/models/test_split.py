@@ -292,6 +292,7 @@ def test_heads_or_classes():
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 @torch.inference_mode()
 def test_a_third_of_the_cells_takes_less_time_than_all_of_them(adaptive):
     """FCN-ResNet-50 with both heads, dense and as a cascade, on this CPU; interleaved, medians."""

@@ -39,7 +39,8 @@ def test_left_out():
 
 
 def run(folder, *options):
-    (folder / "conftest.py").write_text("from tests.trust import pytest_addoption, pytest_collection_modifyitems\n")
+    hooks = "pytest_addoption, pytest_collection_modifyitems, pytest_configure"
+    (folder / "conftest.py").write_text(f"from tests.trust import {hooks}\n")
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", str(ROOT / "pyproject.toml")]
     command += ["--rootdir", str(folder), str(folder), *options]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
@@ -80,3 +81,10 @@ def test_a_mark_without_an_area_or_a_line_is_refused(tmp_path, text):
     ended = run(tmp_path)
     assert ended.returncode != 0
     assert "trust() needs one of" in ended.stdout + ended.stderr
+
+
+def test_a_report_needs_one_process(tmp_path):
+    (tmp_path / "test_some.py").write_text(TESTS)
+    ended = run(tmp_path, "-n", "2", "--trust-report", "found.json")
+    assert ended.returncode != 0
+    assert "--trust-report counts in one process" in ended.stderr

@@ -18,7 +18,11 @@ import pytest
 
 from tests.cli.conftest import ROOT, environment, home, lcnb, write_notebook  # noqa: F401
 
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(os.name == "nt", reason="needs make, and Unix' permissions")]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(os.name == "nt", reason="needs make, and Unix' permissions"),
+    pytest.mark.xdist_group("browser"),  # which has a JupyterLab too
+]
 
 SPY = """\
 import json, os, socket, stat, psutil

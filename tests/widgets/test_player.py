@@ -15,6 +15,12 @@ from lcnb.widgets.latest import Latest
 from tests.conftest import CLASSES
 
 
+async def until(true):
+    """Let the event loop run until `true()`; pytest's time limit ends a wait in vain."""
+    while not true():
+        await asyncio.sleep(0.01)
+
+
 def told(player, name):
     return re.search(rf'data-{name}="([^"]*)"', player.readout.value)[1]
 
@@ -94,9 +100,9 @@ def test_latest_finishes_what_runs_and_skips_what_is_old():
         latest = Latest(work, done.append, done.append)
         for value in ("first", "second", "third"):
             latest(value)
-        await asyncio.sleep(0.1)
+        await until(lambda: started)
         release.set()
-        await asyncio.sleep(0.3)
+        await until(lambda: len(done) == 2)
 
     asyncio.run(play())
     assert started == done == ["first", "third"]

@@ -5,7 +5,6 @@ import copy
 import io
 import re
 import threading
-import time
 
 import numpy as np
 import pytest
@@ -27,6 +26,7 @@ from lcnb.widgets import (
 from lcnb.widgets.controls import NumberSlider
 from lcnb.widgets.debounce import Debounced
 from tests.conftest import CLASSES
+from tests.widgets.test_player import until
 
 
 def data(widget, name):
@@ -147,10 +147,10 @@ def test_debounced_runs_the_last_call_only_and_drops_stale_results():
         later = Debounced(work, done.append, done.append, rest=0.05)
         for value in ("a", "b", "slow"):
             later(value)
-        await asyncio.sleep(0.2)  # "slow" has started; a and b never will
+        await until(lambda: started)  # "slow" has started; a and b never will
         later("last")
         release.set()
-        await asyncio.sleep(0.3)
+        await until(lambda: done)
 
     asyncio.run(drag())
     assert started == ["slow", "last"]
@@ -158,17 +158,17 @@ def test_debounced_runs_the_last_call_only_and_drops_stale_results():
 
 
 def test_debounced_keeps_the_event_loop_free():
-    ticks = []
+    """The work waits for the loop: it would wait in vain on the loop's own thread."""
+    done, started, release = [], threading.Event(), threading.Event()
 
     async def watch():
-        later = Debounced(lambda: time.sleep(0.3), lambda _: None, lambda e: None, rest=0.01)
-        later()
-        for _ in range(20):
-            ticks.append(time.perf_counter())
-            await asyncio.sleep(0.01)
+        Debounced(lambda: (started.set(), release.wait(30))[1], done.append, done.append, rest=0.01)()
+        await until(started.is_set)
+        release.set()
+        await until(lambda: done)
 
     asyncio.run(watch())
-    assert max(np.diff(ticks)) < 0.2
+    assert done == [True]
 
 
 def test_debounced_reports_errors():
