@@ -313,7 +313,7 @@ def size(request: Request, say: Callable[[str], None]) -> dict[str, Any]:
     others = [_other(system, name, classes) for system, name in OTHERS.items()]
     return {
         "rows": [row, *others],
-        "picture": [SIDE, SIDE],
+        "image": [SIDE, SIDE],
         "settings": {"network": config.network, **knobs},
     }
 
