@@ -29,13 +29,13 @@ def test_slider_moves_picture_and_readout(open_notebook, record_property):
 
     # By mouse: drag far to the left, to where stage 1 decides all.
     slider.handle.press("End")
-    wait_until(lambda: exits(slider) == [0.0, 0.0, 1.0], what="nobody leaving early")
+    wait_until(lambda: exits(slider) == [0.0, 0.0, 1.0], what="no cell exiting early")
     shown, box = look(slider.picture), slider.handle.bounding_box()
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     page.mouse.down()
     page.mouse.move(box["x"] - 600, box["y"] + box["height"] / 2, steps=12)
     page.mouse.up()
-    wait_until(lambda: exits(slider) == [1.0, 0.0, 0.0], what="everything leaving at stage 1")
+    wait_until(lambda: exits(slider) == [1.0, 0.0, 0.0], what="every cell exiting at stage 1")
     assert look(slider.picture) != shown
 
     # By typing: any value, not just the slider's stops.

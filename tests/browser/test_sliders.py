@@ -64,7 +64,7 @@ def test_stages(open_notebook, record_property, tmp_path):
     second.check_names("ρ of exit 2")
     seen = [float(v) for v in second.data("exits").split()]
     second.press("Home")
-    wait_until(lambda: second.data("exits").endswith(" 0.0000"), what="everything leaving at stage 2")
+    wait_until(lambda: second.data("exits").endswith(" 0.0000"), what="every cell exiting at stage 2")
     assert float(second.data("exits").split()[0]) == seen[0]
 
     # A photograph of the reader's own: a bad file gets a sentence, a good one an explorer.

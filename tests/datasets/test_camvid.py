@@ -56,28 +56,6 @@ def test_splits_are_those_on_disk(root, folder):
         load_dataset("camvid", "test")
 
 
-@pytest.mark.parametrize(
-    ("content", "text"),
-    [
-        (b"", r"train\.txt names no images"),
-        (b"\n  \n\r\n", r"train\.txt names no images"),
-        (b"\x89PNG\r\n\x1a\n\xff\xfe", r"train\.txt is no text"),
-        (b"a" * 5000, r"train\.txt names a+\.png, but .* does not exist"),
-        (b"train/train_000.png\x00", r"train\.txt names .* does not exist"),
-        (b"train/..", r"train\.txt names .* (does not exist|is a folder)"),
-        (
-            b"train/train_009.png\n",
-            r"train\.txt names train_009\.png, but .*/camvid/train/train_009\.png does not exist",
-        ),
-    ],
-    ids=["empty", "blank", "binary", "long", "nul", "parent", "unknown"],
-)
-def test_bad_lists(content, text, folder):
-    (folder / "train.txt").write_bytes(content)
-    with pytest.raises(DataError, match=text):
-        load_dataset("camvid", "train")
-
-
 def test_a_folder_in_place_of_the_list(folder):
     (folder / "train.txt").unlink()
     (folder / "train.txt").mkdir()
@@ -98,12 +76,6 @@ def test_a_mask_without_its_image(root):
     for k in (0, 2):
         (folder / "train" / f"train_{k:03}.png").unlink()
     with pytest.raises(DataError, match=r"the mask .*train_000\.png has no image \(2 such\)"):
-        load_dataset("camvid", "train")
-
-
-def test_a_listed_image_that_is_gone(folder):
-    (folder / "train" / "train_001.png").unlink()
-    with pytest.raises(DataError, match=r"train\.txt names train_001\.png, but .* does not exist; fetch"):
         load_dataset("camvid", "train")
 
 

@@ -1,8 +1,5 @@
 """Picture files of every kind are read as RGB or labels, or refused in one sentence that names the file."""
 
-import struct
-import zlib
-
 import numpy as np
 import pytest
 import torch
@@ -12,6 +9,7 @@ from torchvision import tv_tensors
 from lcnb.datasets import read_image, read_mask
 from lcnb.errors import DataError
 from tests.datasets.trees import H, W, colours, labels, write
+from tests.trust_inputs.files import claiming
 
 RGB = colours(3)
 GREY = RGB[..., 0]
@@ -19,19 +17,6 @@ GREY = RGB[..., 0]
 
 def saved(image, path, **options):
     image.save(path, **options)
-    return path
-
-
-def png_claiming(width, height, path):
-    """A PNG of a few bytes whose header claims any size."""
-
-    def chunk(kind, data):
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
-    path.write_bytes(
-        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
-    )
     return path
 
 
@@ -151,8 +136,8 @@ BAD_FILES = {
     "text": (lambda path: path.write_text("not a picture\n"), "is no image"),
     "postscript": (lambda path: path.write_text("%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n"), "is no image"),
     "cut off": (truncated, "is damaged or cut off"),
-    "bomb": (lambda path: png_claiming(50_000, 50_000, path), "claims more than 89,478,485 pixels"),
-    "no pixels": (lambda path: png_claiming(0, 9, path), "is no image"),
+    "bomb": (lambda path: path.write_bytes(claiming(50_000, 50_000)), "claims more than 89,478,485 pixels"),
+    "no pixels": (lambda path: path.write_bytes(claiming(0, 9)), "is no image"),
 }
 
 

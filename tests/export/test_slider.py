@@ -66,7 +66,7 @@ def test_ties_saturation_and_the_ends_decide_as_in_the_ledger():
     scores = torch.tensor([[[0.0, 200.0, 0.0], [0.1, -5.0, 1.0]]])  # two classes; 0.5 exactly, and 1 exactly
     one = torch.stack([torch.zeros(1, 2, 3), scores], dim=1)
     view = cached_view([one, one.flip(3)], stops)
-    assert view.counts[0, 0].tolist() == [2, 3, 2]  # 0.5 is not strictly above 0.5; at rho = 1 nobody leaves
+    assert view.counts[0, 0].tolist() == [2, 3, 2]  # 0.5 is not strictly above 0.5; at rho = 1 no cell exits
     for stop, rho in enumerate(stops):
         out = rethreshold([one, one.flip(3)], rho)
         assert np.array_equal(view.stage(stop), out.stage[0])

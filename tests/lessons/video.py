@@ -3,9 +3,8 @@
 import statistics
 
 from lcnb.lessons.video import RATIO
-from lcnb.models import cascade_cost, irnet_lc
+from tests.lessons.building import COST
 
-COST = cascade_cost(irnet_lc(21), 512, 512)
 EACH = [s + h for s, h in zip(COST.stages, COST.heads, strict=True)]
 SHARE = 1 - (COST.single_head / RATIO - EACH[0]) / (EACH[1] + EACH[2])
 

@@ -38,11 +38,9 @@ def test_cost_at_512():
     cost = cascade_cost(meta_irnet(), 512, 512)
     assert [c / 1e9 for c in cost.stages] == pytest.approx([21.9, 64.1, 42.8], rel=0.02)
     assert sum(cost.heads[:2]) / cost.single_head == pytest.approx(0.094, abs=0.005)
-    exits = torch.tensor([[0.23, 0.29, 0.48]])
     work = torch.tensor([[1.0, 0.77, 0.48]])
     expected = sum(w * (s + h) for w, s, h in zip(work[0].tolist(), cost.stages, cost.heads, strict=True))
     assert cost.of(work).item() == pytest.approx(expected, rel=1e-6)
-    assert exits.sum().item() == pytest.approx(1)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (7, 9), (32, 40), (65, 33), (361, 479)])
@@ -68,9 +66,5 @@ def test_knobs():
     narrow = irnet_lc(num_classes=2, width=0.1, blocks=(1, 1, 1), dilation=(1, 2, 4), dropout=0.5, head_channels=64)
     out = narrow.train().all_stages(torch.rand(2, 3, 32, 40))
     assert [tuple(o.shape) for o in out] == [(2, 2, 4, 5)] * 3
-    with pytest.raises(ValueError, match="width"):
-        irnet_lc(width=0)
-    with pytest.raises(ValueError, match="num_classes"):
-        irnet_lc(num_classes=0)
     with pytest.raises(TypeError, match="depth"):
         irnet_lc(depth=3)

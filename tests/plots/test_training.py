@@ -40,7 +40,7 @@ TABLE = {
 }  # fmt: skip
 
 
-def test_ablation_shows_rows_in_order_and_a_hollow_point_where_nobody_wins():
+def test_ablation_shows_rows_in_order_and_a_hollow_point_where_zero_is_inside():
     left, right = plots.ablation(TABLE).axes
     assert [t.get_text() for t in left.get_yticklabels()] == [
         "DSN: every stage supervised on every\npixel", "control", "layer cascade",

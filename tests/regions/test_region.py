@@ -44,19 +44,6 @@ def test_refuses_kernels_without_a_centre(kernel, dilation):
         Region(CROSS).neighbours(kernel, dilation)
 
 
-@pytest.mark.parametrize(
-    ("mask", "error", "text"),
-    [
-        (torch.ones(1, 2, 2), TypeError, "float32"),
-        ([[True]], TypeError, "list"),
-        (torch.ones(2, 2, dtype=torch.bool), ValueError, r"\(2, 2\)"),
-    ],
-)
-def test_refuses_what_is_no_mask(mask, error, text):
-    with pytest.raises(error, match=text):
-        Region(mask)
-
-
 def test_keeps_its_own_copy_of_the_mask():
     mask = CROSS.clone()
     region = Region(mask)

@@ -1,5 +1,6 @@
 """A tiny data set, a tiny network, and runs of a few steps on them."""
 
+import csv
 import dataclasses
 import functools
 import signal
@@ -16,6 +17,21 @@ SMALL = TrainConfig(
     dataset="camvid", width=0.05, steps=6, batch=2, crop=(32, 40), warmup=2, dropout=0.1, amp=False, log_every=1,
     save_every=3, lr=1e-3, ema=0.9,
 )  # fmt: skip
+
+
+def quiet(line):
+    """Takes a line of progress and keeps it to itself."""
+
+
+def rows(folder):
+    """The log of a run."""
+    with (folder / "log.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+def timeless(folder):
+    """The log of a run without what differs from run to run."""
+    return [{k: v for k, v in row.items() if k != "images_per_s"} for row in rows(folder)]
 
 
 def shallow_irnet():

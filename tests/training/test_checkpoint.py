@@ -11,19 +11,13 @@ import torch
 from lcnb.training import TrainConfig, TrainingError, config_of, load_checkpoint
 from lcnb.training.checkpoint import append_row, cut_log, save_checkpoint, sweep
 
-STATE = {"model": {"w": torch.ones(2)}, "average": {}, "optimiser": {}, "step": 3, "config": {}}
+STATE = {"model": {"w": torch.ones(1)}, "average": {}, "optimiser": {}, "step": 3, "config": {}}
 
 
 @pytest.fixture
 def path(tmp_path):
     save_checkpoint(tmp_path / "checkpoint.pt", STATE)
     return tmp_path / "checkpoint.pt"
-
-
-def test_round_trip(path):
-    state = load_checkpoint(path)
-    assert state["step"] == 3
-    assert torch.equal(state["model"]["w"], torch.ones(2))
 
 
 def test_a_write_that_fails_leaves_the_old_one(path, monkeypatch):
@@ -36,23 +30,17 @@ def test_a_write_that_fails_leaves_the_old_one(path, monkeypatch):
         TrainingError, match=r"checkpoint\.pt cannot be written: .*failed writing.*; the one .* unchanged"
     ):
         save_checkpoint(path, {**STATE, "step": 9})
-    assert load_checkpoint(path)["step"] == 3
+    assert load_checkpoint(path) == STATE
     assert [p.name for p in path.parent.iterdir()] == ["checkpoint.pt"]
 
 
-@pytest.mark.parametrize("keep", [0, 10, 500, -20])
-def test_a_truncated_file(keep, path):
-    path.write_bytes(path.read_bytes()[:keep])
-    with pytest.raises(TrainingError, match=r"checkpoint\.pt is damaged or no checkpoint of lcnb"):
-        load_checkpoint(path)
-
-
-def test_other_files_are_named(path, tmp_path):
+def test_cut_off_and_other_files_are_named(path, tmp_path):
     with pytest.raises(TrainingError, match=r"gone\.pt does not exist"):
         load_checkpoint(tmp_path / "gone.pt")
-    for content in (b"text", os.urandom(2000)):
+    whole = path.read_bytes()
+    for content in (b"", whole[:10], whole[:500], whole[:-20], b"text", os.urandom(2000)):
         path.write_bytes(content)
-        with pytest.raises(TrainingError, match=r"checkpoint\.pt is damaged"):
+        with pytest.raises(TrainingError, match=r"checkpoint\.pt is damaged or no checkpoint of lcnb"):
             load_checkpoint(path)
 
 

@@ -16,26 +16,19 @@ EVEN = torch.zeros(1, 2, 1, 1)
 TARGET = torch.tensor([[[0, 1], [1, IGNORE]]])
 
 
-def test_one_stage_by_hand():
-    loss = stage_losses([SURE], TARGET, (1.0,), None, IGNORE)
-    assert loss.item() == pytest.approx((log(4) + 2 * log(4 / 3)) / 3)
+ONE = torch.tensor([[[0, IGNORE], [IGNORE, IGNORE]]])
+LOSSES = {
+    "one stage": ([SURE], TARGET, (1.0,), None, (log(4) + 2 * log(4 / 3)) / 3),
+    "a weighted mean": ([SURE], TARGET, (1.0,), [2.0, 0.5], (2 * log(4) + 2 * 0.5 * log(4 / 3)) / 3),
+    "factors of stages": ([SURE, EVEN, EVEN], TARGET, (1, 0.5, 0), None, (log(4) + 2 * log(4 / 3)) / 3 + 0.5 * log(2)),
+    "a light pixel alone counts in full": ([SURE], ONE, (1.0,), [0.01, 1.0], log(4)),
+}
 
 
-def test_classes_are_weighted_as_a_weighted_mean():
-    loss = stage_losses([SURE], TARGET, (1.0,), torch.tensor([2.0, 0.5]), IGNORE)
-    assert loss.item() == pytest.approx((2 * log(4) + 2 * 0.5 * log(4 / 3)) / 3)
-
-
-def test_stages_add_up_with_their_factors():
-    loss = stage_losses([SURE, EVEN, EVEN], TARGET, (1.0, 0.5, 0.0), None, IGNORE)
-    assert loss.item() == pytest.approx((log(4) + 2 * log(4 / 3)) / 3 + 0.5 * log(2))
-
-
-def test_a_single_light_pixel_counts_in_full():
-    target = torch.full((1, 2, 2), IGNORE)
-    target[0, 0, 0] = 0
-    loss = stage_losses([SURE], target, (1.0,), torch.tensor([0.01, 1.0]), IGNORE)
-    assert loss.item() == pytest.approx(log(4))
+@pytest.mark.parametrize(("logits", "target", "factors", "weights", "expected"), LOSSES.values(), ids=LOSSES)
+def test_losses_by_hand(logits, target, factors, weights, expected):
+    loss = stage_losses(logits, target, factors, weights and torch.tensor(weights), IGNORE)
+    assert loss.item() == pytest.approx(expected)
 
 
 def test_logits_are_upsampled_bilinearly():
@@ -46,10 +39,18 @@ def test_logits_are_upsampled_bilinearly():
     assert stage_losses([cells], target, (1.0,), None, IGNORE).item() == pytest.approx(expected)
 
 
-@pytest.mark.parametrize("weight", [None, torch.tensor([0.5, 1.5])])
-def test_a_batch_without_labels_costs_nothing_and_changes_nothing(weight):
+@pytest.mark.parametrize(
+    "loss_of",
+    [
+        lambda logits, nothing: stage_losses([logits], nothing, (1.0,), None, IGNORE),
+        lambda logits, nothing: stage_losses([logits], nothing, (1.0,), torch.tensor([0.5, 1.5]), IGNORE),
+        lambda logits, nothing: soft_jaccard(logits, nothing, IGNORE),
+    ],
+    ids=["plain", "weighted", "jaccard"],
+)
+def test_a_batch_without_labels_costs_nothing_and_changes_nothing(loss_of):
     logits = torch.randn(2, 2, 3, 3, requires_grad=True)
-    loss = stage_losses([logits], torch.full((2, 24, 24), IGNORE), (1.0,), weight, IGNORE)
+    loss = loss_of(logits, torch.full((2, 3, 3), IGNORE))
     loss.backward()
     assert loss.item() == 0
     assert logits.grad.abs().max() == 0
@@ -77,14 +78,6 @@ def test_soft_jaccard_is_one_minus_the_miou_of_sure_guesses():
     sure = torch.nn.functional.one_hot(guess, 4).permute(0, 3, 1, 2) * 50.0
     iou = [((guess == k) & (labels == k)).sum() / ((guess == k) | (labels == k)).sum() for k in range(4)]
     assert soft_jaccard(sure, labels, IGNORE).item() == pytest.approx(1 - torch.stack(iou).mean().item(), abs=1e-6)
-
-
-def test_soft_jaccard_of_nothing_is_nothing():
-    logits = torch.randn(1, 3, 2, 2, requires_grad=True)
-    loss = soft_jaccard(logits, torch.full((1, 2, 2), IGNORE), IGNORE)
-    loss.backward()
-    assert loss.item() == 0
-    assert logits.grad.abs().max() == 0
 
 
 def test_the_jaccard_loss_is_added_to_each_stage_on_its_own_pixels():

@@ -13,12 +13,9 @@ from lcnb.training import ARMS, TrainConfig, Trainer, TrainingError
 from lcnb.training.objective import Objective, shuffled_regions
 from lcnb.training.phases import Phase, phase_at, phases, prepare
 from lcnb.weights import save
+from tests.training.conftest import quiet, rows
 
 CONFIG = TrainConfig(steps=12, cascade_steps=6, lr=8.0, cascade_lr=2.0, warmup=4)
-
-
-def quiet(line):
-    """Takes a line of progress and keeps it to itself."""
 
 
 def test_learning_rate_by_hand():
@@ -65,8 +62,8 @@ def phase(kind, **changes):
     return Phase(kind, 0, 10, 1.0, 0, (1.0, 1.0, 1.0), **changes)
 
 
-def objective(model, **changes):
-    return Objective(model, dataclasses.replace(CONFIG, amp=False, rho=0.6, **changes), None, 11)
+def objective(model, rho=0.6):
+    return Objective(model, dataclasses.replace(CONFIG, amp=False, rho=rho), None, 11)
 
 
 def test_frozen_norms_neither_learn_nor_count(small_cascade):
@@ -95,11 +92,11 @@ def test_cascade_training_uses_the_cells_that_reach_a_stage(small_cascade):
     x, target = batch_of()
     model = copy_of(small_cascade)
     prepare(model, phase("cascade", frozen_norm=True))
-    Objective(model, dataclasses.replace(CONFIG, amp=False, rho=0.0), None, 11)(x, target, phase("cascade")).backward()
+    objective(model, rho=0.0)(x, target, phase("cascade")).backward()
     first, second, third = gradients(model)
     assert first > 0
     assert second == third == 0
-    Objective(model, dataclasses.replace(CONFIG, amp=False, rho=1.0), None, 11)(x, target, phase("cascade")).backward()
+    objective(model, rho=1.0)(x, target, phase("cascade")).backward()
     assert min(gradients(model)) > 0
 
 
@@ -107,10 +104,8 @@ def test_at_rho_one_cascade_training_is_deep_supervision(small_cascade):
     x, target = batch_of()
     model = copy_of(small_cascade)
     prepare(model, phase("cascade", frozen_norm=True))
-    config = dataclasses.replace(CONFIG, amp=False, rho=1.0)
-    losses = [Objective(model, config, None, 11)(x, target, phase(k)).item() for k in ("deep", "cascade", "hard")]
-    assert losses[1] == pytest.approx(losses[0], rel=1e-4)
-    assert losses[2] == pytest.approx(losses[0], rel=1e-4)
+    losses = [objective(model, rho=1.0)(x, target, phase(k)).item() for k in ("deep", "cascade", "hard")]
+    assert losses == pytest.approx([losses[0]] * 3, rel=1e-4)
 
 
 def test_hard_and_cascade_losses_share_stage_one_and_its_cells(small_cascade):
@@ -189,10 +184,9 @@ def test_a_model_cascade_trains_one_stage_at_a_time(small_cascade):
 def test_every_arm_runs_to_its_end_and_scores_a_true_run(arm, small, tmp_path):
     config = dataclasses.replace(small, arm=arm, steps=3, cascade_steps=3, log_every=3)
     Trainer(config, tmp_path, say=quiet).run()
-    last = (tmp_path / "log.csv").read_text().splitlines()[-1].split(",")
-    assert last[0] == "6"
-    assert last[1] == phases(config)[-1].kind
-    assert 0 <= float(last[-1]) <= 1
+    last = rows(tmp_path)[-1]
+    assert (last["step"], last["phase"]) == ("6", phases(config)[-1].kind)
+    assert 0 <= float(last["miou_true"]) <= 1
 
 
 def test_a_run_starts_from_weights(small, tmp_path):

@@ -4,7 +4,6 @@ What is changed is listed below, and why: a whole step would take more than 1.5 
 hand is a part of the data set.
 """
 
-import csv
 import dataclasses
 import math
 import os
@@ -14,24 +13,21 @@ import pytest
 from lcnb.datasets import load_dataset, locate, splits
 from lcnb.errors import DataError
 from lcnb.training import PRESETS, Trainer
+from tests.training.conftest import quiet, rows
 
 TWO_STEPS = {"steps": 1, "cascade_steps": 1, "val_every": 0, "val_images": 1, "log_every": 1, "workers": 0}
 CHANGED = {
-    "voc-lite": {"batch": 2},  # likewise all 8
+    "voc-lite": {"batch": 2},  # all 8 take more memory than a test may
     "cascade-training": {"batch": 2},
     "camvid-lite": {"batch": 2},
     "streets-lite": {"batch": 2},
     "streets-small": {"batch": 2},  # all 8 take more memory than a test may
-    "camvid-small": {"batch": 2},  # likewise
-    "camvid-large": {"batch": 1},  # likewise
+    "camvid-small": {"batch": 2},  # as streets-small
+    "camvid-large": {"batch": 1},  # as streets-small
     "voc-paper": {"batch": 2, "width": 0.25, "crop": (128, 128)},  # at width 1 the weights alone take that much
     "cityscapes-paper": {"batch": 1, "width": 0.1, "crop": (128, 256)},  # so that scoring a 2048x1024 picture fits
 }
 REAL = ("camvid", "voc2012", "cityscapes")
-
-
-def quiet(line):
-    """Takes a line of progress and keeps it to itself."""
 
 
 def smoke(name):
@@ -60,8 +56,7 @@ def test_every_preset_is_run_here():
 def test_two_steps(name, tmp_path):
     config = smoke(name)
     Trainer(config, tmp_path / "run", say=quiet).run()
-    with (tmp_path / "run" / "log.csv").open() as file:
-        log = list(csv.DictReader(file))
+    log = rows(tmp_path / "run")
     assert [(row["step"], row["phase"]) for row in log] == [("1", "deep"), ("2", "cascade")]
     assert all(0 < float(row["loss"]) < math.inf for row in log)
     assert 0 <= float(log[-1]["miou_true"]) <= 1

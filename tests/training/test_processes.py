@@ -1,7 +1,5 @@
 """Two processes train as one does: the same samples, averaged gradients, added counts; only the first writes."""
 
-import csv
-import dataclasses
 import subprocess
 import sys
 
@@ -12,6 +10,7 @@ from lcnb.training import TrainConfig, Trainer, TrainingError, load_checkpoint
 from lcnb.training.network import new_network
 from lcnb.training.processes import Processes
 from lcnb.weights import save
+from tests.training.conftest import quiet, timeless
 
 OPTIONS = {
     "dataset": ["camvid"],
@@ -25,11 +24,6 @@ OPTIONS = {
     "rho": ["0.3"],
     "no-amp": [],
 }
-
-
-def rows(folder):
-    with (folder / "log.csv").open() as file:
-        return [{k: v for k, v in row.items() if k != "images_per_s"} for row in csv.DictReader(file)]
 
 
 def train(*arguments, launcher=()):
@@ -55,13 +49,13 @@ def test_two_processes_equal_one(data, tmp_path):
     first, second = (load_checkpoint(f / "checkpoint.pt") for f in (one, two))
     for name, value in first["model"].items():
         torch.testing.assert_close(second["model"][name], value, atol=2e-5, rtol=1e-3)
-    for a, b in zip(rows(one), rows(two), strict=True):
+    for a, b in zip(timeless(one), timeless(two), strict=True):
         assert a.keys() == b.keys()
         assert a["step"] == b["step"]
         assert float(b["loss"]) == pytest.approx(float(a["loss"]), rel=1e-3)
-    scores = [k for k in rows(one)[-1] if k.startswith("miou")]
-    assert [float(rows(two)[-1][k]) for k in scores] == pytest.approx(
-        [float(rows(one)[-1][k]) for k in scores], abs=2e-3
+    scores = [k for k in timeless(one)[-1] if k.startswith("miou")]
+    assert [float(timeless(two)[-1][k]) for k in scores] == pytest.approx(
+        [float(timeless(one)[-1][k]) for k in scores], abs=2e-3
     )
 
 
@@ -70,4 +64,4 @@ def test_a_batch_that_cannot_be_shared_is_refused(small, tmp_path, monkeypatch):
         Processes, "__init__", lambda self, device: self.__dict__.update(count=3, number=0, device=device)
     )
     with pytest.raises(TrainingError, match="batch 2 cannot be shared evenly by 3 processes"):
-        Trainer(dataclasses.replace(small), tmp_path, say=print)
+        Trainer(small, tmp_path, say=quiet)

@@ -1,6 +1,5 @@
 """A run that was stopped, by whatever means, ends with the very weights of one that was not."""
 
-import csv
 import dataclasses
 import json
 import shutil
@@ -16,6 +15,7 @@ import torch
 
 from lcnb.training import Trainer, TrainingError, load_checkpoint
 from lcnb.training.checkpoint import save_checkpoint
+from tests.training.conftest import quiet, rows, timeless
 
 
 class Crash(Exception):
@@ -28,10 +28,6 @@ def crash_at(step):
             raise Crash
 
     return say
-
-
-def quiet(line):
-    """Takes a line of progress and keeps it to itself."""
 
 
 def finish(config, folder):
@@ -51,13 +47,8 @@ def identical(a, b):
 def assert_same_run(folder, other):
     """Checkpoints equal bit by bit (weights, average, optimiser, settings), logs equal but for the speed."""
     assert identical(load_checkpoint(folder / "checkpoint.pt"), load_checkpoint(other / "checkpoint.pt"))
-    assert log(folder) == log(other)
+    assert timeless(folder) == timeless(other)
     assert (folder / "config.json").read_text() == (other / "config.json").read_text()
-
-
-def log(folder):
-    with (folder / "log.csv").open() as file:
-        return [{k: v for k, v in row.items() if k != "images_per_s"} for row in csv.DictReader(file)]
 
 
 FINISHED = {}
@@ -82,7 +73,7 @@ def test_a_crash_after_the_checkpoint(amp, small, tmp_path):
     with pytest.raises(Crash):
         Trainer(config, broken, say=crash_at(5)).run()
     assert load_checkpoint(broken / "checkpoint.pt")["step"] == 3
-    assert [row["step"] for row in log(broken)] == ["1", "2", "3", "4", "5"]
+    assert [row["step"] for row in rows(broken)] == ["1", "2", "3", "4", "5"]
     finish(config, broken)
     assert_same_run(broken, tmp_path / "unbroken")
 
@@ -150,9 +141,9 @@ def test_a_run_in_another_thread_leaves_signals_alone(small, tmp_path, ctrl_c):
 
 
 def test_resuming_a_finished_run_gives_its_network(small, tmp_path, unbroken):
-    before = (unbroken / "checkpoint.pt").read_bytes(), log(unbroken)
+    before = (unbroken / "checkpoint.pt").read_bytes(), timeless(unbroken)
     net = Trainer(small, unbroken, resume=True, say=quiet).run()
-    assert ((unbroken / "checkpoint.pt").read_bytes(), log(unbroken)) == before
+    assert ((unbroken / "checkpoint.pt").read_bytes(), timeless(unbroken)) == before
     assert identical(dict(net.state_dict()), load_checkpoint(unbroken / "checkpoint.pt")["average"])
 
 
@@ -163,7 +154,7 @@ def test_a_run_is_never_overwritten(small, unbroken):
     with pytest.raises(TrainingError, match=r"unbroken already holds a run; add --resume to go on, or name another"):
         Trainer(small, unbroken, say=quiet)
     assert (unbroken / "checkpoint.pt").read_bytes() == before
-    assert len(log(unbroken)) == 6
+    assert len(rows(unbroken)) == 6
 
 
 def test_other_settings_are_refused_by_name(small, unbroken):
@@ -173,7 +164,7 @@ def test_other_settings_are_refused_by_name(small, unbroken):
     message = str(caught.value)
     assert "(crop: [32, 40] there, [40, 40] here, lr: 0.001 there, 0.0005 here, seed: 0 there, 3 here)" in message
     assert "workers" not in message
-    assert len(log(unbroken)) == 6
+    assert len(rows(unbroken)) == 6
 
 
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
@@ -185,7 +176,7 @@ def test_settings_that_change_no_weight_may_change(small, tmp_path, unbroken):
     for part in ("model", "average", "optimiser"):
         mine, theirs = (load_checkpoint(f / "checkpoint.pt")[part] for f in (tmp_path / "broken", unbroken))
         assert identical(mine, theirs)
-    assert [row["step"] for row in log(tmp_path / "broken")] == ["1", "2", "3", "4", "5", "6"]
+    assert [row["step"] for row in rows(tmp_path / "broken")] == ["1", "2", "3", "4", "5", "6"]
     assert json.loads((tmp_path / "broken" / "config.json").read_text())["workers"] == 2
 
 

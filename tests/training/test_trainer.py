@@ -1,6 +1,5 @@
 """A step does what it says: schedule, average, loss; and whatever goes wrong is said in one sentence."""
 
-import csv
 import dataclasses
 import json
 import math
@@ -16,15 +15,7 @@ from lcnb.training import Trainer, TrainingError, load_checkpoint, objective, tr
 from lcnb.training.phases import phases
 from lcnb.weights import save
 from tests.datasets import trees
-
-
-def rows(folder):
-    with (folder / "log.csv").open() as file:
-        return list(csv.DictReader(file))
-
-
-def quiet(line):
-    """Takes a line of progress and keeps it to itself."""
+from tests.training.conftest import quiet, rows
 
 
 def test_a_run_from_start_to_end(small, tmp_path):
@@ -162,7 +153,7 @@ def test_imitation_alone_brings_a_network_to_its_teacher(small):
 
 
 @pytest.mark.parametrize("there", [False, True])
-def test_bfloat16_is_used_where_nobody_has_to_emulate_it(there, small, tmp_path, monkeypatch):
+def test_bfloat16_is_used_only_where_the_device_has_it(there, small, tmp_path, monkeypatch):
     monkeypatch.setattr(trainer, "has_bfloat16", lambda device: there)
     config = dataclasses.replace(small, amp=True)
     run = Trainer(config, tmp_path / "run", say=quiet)

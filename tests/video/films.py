@@ -12,7 +12,8 @@ def film(path, frames=5, size=(48, 64), codec="mpeg4", rate=10, turned=0):
     height, width = size
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=Fraction(rate))
-        stream.height, stream.width, stream.pix_fmt = height, width, "yuv420p"
+        stream.height, stream.width = height, width
+        stream.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
         for k in range(frames):
             picture = np.full((height, width, 3), 40 * k % 240, np.uint8)
             picture[: height // 2, : width // 2] = 255

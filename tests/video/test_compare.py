@@ -107,7 +107,7 @@ def test_frames_are_asked_for_one_at_a_time(duel, picture):
     assert asked == [0]
 
 
-def test_somebody_elses_network(picture):
+def test_a_network_that_was_split(picture):
     torch.manual_seed(0)
     net = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 8, 8), torch.nn.Conv2d(8, 8, 3, padding=1))
     seen = Duel(split(net, ["0", "1"], num_classes=4).eval(), 0.3).one(picture)

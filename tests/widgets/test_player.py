@@ -2,7 +2,6 @@
 
 import asyncio
 import io
-import re
 import threading
 
 import pytest
@@ -13,16 +12,7 @@ from lcnb.video import Duel
 from lcnb.widgets import LivePlayer, progress
 from lcnb.widgets.latest import Latest
 from tests.conftest import CLASSES
-
-
-async def until(true):
-    """Let the event loop run until `true()`; pytest's time limit ends a wait in vain."""
-    while not true():
-        await asyncio.sleep(0.01)
-
-
-def told(player, name):
-    return re.search(rf'data-{name}="([^"]*)"', player.readout.value)[1]
+from tests.widgets.conftest import told, until
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 import asyncio
 import copy
 import io
-import re
 import threading
 
 import numpy as np
@@ -26,11 +25,7 @@ from lcnb.widgets import (
 from lcnb.widgets.controls import NumberSlider
 from lcnb.widgets.debounce import Debounced
 from tests.conftest import CLASSES
-from tests.widgets.test_player import until
-
-
-def data(widget, name):
-    return re.search(rf'data-{name}="([^"]*)"', widget.readout.value)[1]
+from tests.widgets.conftest import told, until
 
 
 def jpeg_bytes(size=(40, 24), exif=None, mode="RGB", kind="JPEG"):
@@ -68,8 +63,8 @@ def test_explorer_of_a_cascade_of_two_stages(picture, truth):
     net = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 8, 8), torch.nn.Conv2d(8, 8, 3, padding=1))
     cascade = split(net, ["0", "1"], num_classes=len(CLASSES)).eval()
     widget = ThresholdExplorer(cascade, [picture], CLASSES, 0.3, masks=[truth], ignore_index=11, per_exit=True)
-    assert (len(widget.controls), data(widget, "mode")) == (1, "true")
-    assert len(data(widget, "exits").split()) == 2
+    assert (len(widget.controls), told(widget, "mode")) == (1, "true")
+    assert len(told(widget, "exits").split()) == 2
     assert "the later stages really ran on regions" in widget.readout.value
 
 
@@ -77,12 +72,12 @@ def test_explorer_shows_the_true_run_of_the_threshold(small_cascade, picture, tr
     widget = ThresholdExplorer(small_cascade, [picture], CLASSES, 0.6, masks=[truth], ignore_index=11)
     with torch.inference_mode():
         expected = small_cascade(picture[None] / 255, 0.6)
-    assert data(widget, "mode") == "true"  # no event loop here: it runs at once
-    assert data(widget, "exits") == " ".join(f"{v:.4f}" for v in expected.exits[0].tolist())
+    assert told(widget, "mode") == "true"  # no event loop here: it runs at once
+    assert told(widget, "exits") == " ".join(f"{v:.4f}" for v in expected.exits[0].tolist())
     assert "mIoU" in widget.readout.value
     before = widget.image_view.value
     widget.controls[0].number.value = 0.0
-    assert data(widget, "exits") == "1.0000 0.0000 0.0000"
+    assert told(widget, "exits") == "1.0000 0.0000 0.0000"
     assert widget.image_view.value != before
     assert Image.open(io.BytesIO(widget.image_view.value)).size == (2 * 64 + 8, 48)
 
@@ -92,7 +87,7 @@ def test_explorer_with_a_threshold_for_each_exit_and_a_menu(small_cascade, pictu
     widget = ThresholdExplorer(small_cascade, [picture, other], CLASSES, 0.6, per_exit=True, cumulative=True)
     widget.controls[0].number.value, widget.controls[1].number.value = 1.0, 0.0
     assert widget.rho == (1.0, 0.0)
-    assert data(widget, "exits") == "0.0000 1.0000 0.0000"
+    assert told(widget, "exits") == "0.0000 1.0000 0.0000"
     before = widget.image_view.value
     widget.menu.value = 1
     assert widget.image_view.value != before
@@ -107,7 +102,7 @@ def test_a_failing_true_run_is_a_sentence(small_cascade, picture, monkeypatch):
 
     monkeypatch.setattr(widget, "fast", fail)
     widget.controls[0].number.value = 0.5
-    assert data(widget, "mode") == "error"
+    assert told(widget, "mode") == "error"
     assert "no memory &lt;left&gt;" in widget.readout.value
 
 
@@ -119,7 +114,7 @@ def test_explorers_share_one_prepared_network_until_its_weights_change(small_cas
         cascade.heads[0][-1].bias[0] += 9  # stage 1 now calls everything Sky
     changed = ThresholdExplorer(cascade, [picture], CLASSES, 0.6)
     assert changed.fast is not first.fast
-    assert (changed.output.mode, data(changed, "exits").split()[0]) == ("true", "1.0000")
+    assert (changed.output.mode, told(changed, "exits").split()[0]) == ("true", "1.0000")
 
 
 def test_difficulty_explorer_counts_what_the_function_counts(picture, truth):
@@ -130,7 +125,7 @@ def test_difficulty_explorer_counts_what_the_function_counts(picture, truth):
         widget.control.number.value = threshold
         grade = difficulty(labels, confidence, truth, 11, threshold)[truth != 11]
         expected = [float((grade == g).float().mean()) for g in range(3)]
-        assert [float(v) for v in data(widget, "shares").split()] == pytest.approx(expected, abs=1e-4)
+        assert [float(v) for v in told(widget, "shares").split()] == pytest.approx(expected, abs=1e-4)
 
 
 def test_debounced_runs_the_last_call_only_and_drops_stale_results():
@@ -225,15 +220,15 @@ def test_region_explorer_counts_and_measures(picture):
     ran = []
     scores = {"ramp": torch.arange(48.0).view(6, 8), "even": torch.zeros(6, 8)}
     widget = RegionExplorer(picture, scores, ran.append, lambda: ran.append(None), share=0.25)
-    assert data(widget, "mode") == "measured"  # no event loop here: it runs at once
-    assert data(widget, "share") == "0.2500"
+    assert told(widget, "mode") == "measured"  # no event loop here: it runs at once
+    assert told(widget, "share") == "0.2500"
     assert "ratio" in widget.readout.value
     regions = [r for r in ran if r is not None]
     assert len(regions) == len(ran) - len(regions) == 6  # taking turns, one round to warm up
     assert regions[0].mask[0].flatten().nonzero()[:, 0].tolist() == list(range(36, 48))
     before = widget.image_view.value
     widget.control.number.value = 0.0
-    assert data(widget, "share") == "0.0000"
+    assert told(widget, "share") == "0.0000"
     assert widget.image_view.value != before
     assert len(ran[-2]) == 0
 
@@ -243,7 +238,7 @@ def test_region_explorer_says_why_a_measurement_failed(picture):
         raise RuntimeError("too <large>")
 
     widget = RegionExplorer(picture, {"all": torch.zeros(6, 8)}, fail, lambda: None)
-    assert data(widget, "mode") == "error"
+    assert told(widget, "mode") == "error"
     assert "too &lt;large&gt;" in widget.readout.value
 
 
@@ -252,7 +247,7 @@ def test_training_curve_draws_each_row_it_is_given():
     widget.add({"step": 20, "phase": "deep", "loss": 3.0, "images_per_s": 9.0})
     before = widget.image_view.value
     widget.add({"step": 40, "phase": "deep", "loss": 2.0, "images_per_s": 9.0, "miou_true": 0.3})
-    assert data(widget, "step") == "40"
+    assert told(widget, "step") == "40"
     assert "mIoU 0.300" in widget.readout.value
     assert widget.image_view.value != before
     assert Image.open(io.BytesIO(widget.image_view.value)).width > 600
