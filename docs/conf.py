@@ -43,6 +43,8 @@ nb_execution_mode = "off"
 nb_merge_streams = True
 
 autosummary_ignore_module_all = False
+napoleon_use_ivar = True  # an attribute is described once
+autodoc_preserve_defaults = True
 autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
 python_maximum_signature_line_length = 80
@@ -52,6 +54,7 @@ html_title = "lcnb"
 html_extra_path = ["slider.html"]
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
+html_context = {"default_mode": "auto"}  # light or dark as the reader's system
 html_math_renderer = "mathml"
 html_theme_options: dict[str, Any] = {
     "home_page_in_toc": True,
