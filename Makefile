@@ -11,6 +11,7 @@ TORCH ?=
 NOTEBOOKS ?=
 ARGS ?=
 PORT ?= 8888
+SITE ?= build/book
 
 # Tests run in this many processes at once.
 JOBS ?= 2
@@ -46,7 +47,7 @@ $(STAMP): pyproject.toml constraints.txt | python-there
 	@echo 'make: installing into .venv, once (PyPI builds of torch for Linux bring CUDA along: several GB, some minutes)'
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 	@$(BIN)/python -m uv pip install --python $(BIN)/python --compile-bytecode \
-		$(if $(TORCH),--torch-backend=$(TORCH)) -c constraints.txt -e '.[notebooks,test]'
+		$(if $(TORCH),--torch-backend=$(TORCH)) -c constraints.txt -e '.[notebooks,docs,test]'
 	@# Matplotlib lists the fonts once; else the first notebook would say that it does.
 	@$(BIN)/python -c 'import matplotlib.font_manager' 2>/dev/null
 	@touch $@
@@ -104,8 +105,9 @@ test-long: browser-there setup ## what takes long: memory under load, other vers
 coverage: setup ## which lines of lcnb the quick tests run; fails below 90 %
 	$(BIN)/python -m pytest -m '$(QUICK)' --cov --cov-report=term:skip-covered --cov-fail-under=90 $(ARGS)
 
-book: setup ## build the site of notebooks and docs, and follow all of its links
-	$(BIN)/python -m tools.book --out build/book
+book: setup ## build the site of notebooks, docs and API reference; a broken link ends it
+	$(BIN)/python -m sphinx -W --keep-going -q -c docs -d $(SITE).doctrees . $(SITE)
+	@echo 'open $(SITE)/index.html'
 
 pages: setup ## write the docs that come from kept results anew
 	for page in slider performance teaching reproduction reliability; do $(BIN)/python -m tools.$${page}_page || exit 1; done
@@ -113,10 +115,10 @@ pages: setup ## write the docs that come from kept results anew
 
 constraints: setup ## resolve constraints.txt, the versions that setup and CI install, to the newest
 	$(BIN)/python -m uv pip compile --quiet --universal --python-version 3.11 --upgrade --no-emit-index-url --no-annotate \
-		--no-header pyproject.toml --extra notebooks --extra test --output-file constraints.txt
+		--no-header pyproject.toml --extra notebooks --extra docs --extra test --output-file constraints.txt
 
 clean: ## remove what was built; .venv stays
-	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf build dist docs/api .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -path ./.venv -prune -o -name __pycache__ -type d -print | while read -r d; do rm -rf "$$d"; done
 
 clean-venv: ## remove .venv
