@@ -14,6 +14,7 @@ import re
 import shutil
 import sys
 import tomllib
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -49,7 +50,8 @@ def collect() -> dict[str, Any]:
 
     def tried(name: str, probe: Callable[[], Any]) -> Any:
         try:
-            return probe()
+            with warnings.catch_warnings(action="ignore"):  # torch's on a NumPy that is not there; the report says it
+                return probe()
         except Exception as error:  # anything at all: this command explains broken installations
             errors[name] = " ".join(f"{type(error).__name__}: {error}".split())[:400]
             return None
