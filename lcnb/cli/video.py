@@ -17,7 +17,7 @@ from lcnb.paths import check_writable, write_json
 if TYPE_CHECKING:
     import numpy as np
 
-    from lcnb.video import Clip, Duel, Painter, Summary
+    from lcnb.video import Clip, Duel, Painter, Summary, VideoError
 
 
 def add(commands: Any) -> None:
@@ -56,7 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
     from lcnb.benchmark.load import LoadWatch
     from lcnb.machine import command as repeat
     from lcnb.machine import machine
-    from lcnb.video import Clip, Duel, Painter, Summary, write_video
+    from lcnb.video import Clip, Duel, Painter, Summary, VideoError, write_video
 
     arguments.out = arguments.out or _unused(arguments.clip)
     check_writable(arguments.out, arguments.json)
@@ -70,12 +70,14 @@ def run(arguments: argparse.Namespace) -> int:
     summary, about = Summary(), machine()
     painter = Painter(_classes(cascade), clip.size, caption=f"measured on {where(about)}")
     watch = LoadWatch(even_if_busy=True)
+    problems: list[VideoError] = []
     with Live() as live:
-        film = _film(arguments, clip, duel, painter, summary, live)
+        film = _film(arguments, clip, duel, painter, summary, live, problems)
         write_video(arguments.out, film, clip.fps / arguments.every)
     result = {
         "clip": clip.path.name, "size": list(clip.size), "weights": cascade.meta["name"], "rho": duel.rho,
-        "dense_form": duel.opponent, **summary.as_dict(), "load": watch.end().as_dict(), "machine": about,
+        "dense_form": duel.opponent, **summary.as_dict(), "partial": str(problems[0]) if problems else None,
+        "load": watch.end().as_dict(), "machine": about,
         "command": repeat(arguments.argv),
     }  # fmt: skip
     print(report(result))
@@ -83,6 +85,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json is not None:
         write_json(arguments.json, result)
         print(f"written to {arguments.json}")
+    if problems:
+        raise VideoError(f"the film is partial: {problems[0]}")
     return 0
 
 
@@ -100,17 +104,29 @@ def _classes(cascade: Any) -> list[str]:
 
 
 def _film(
-    arguments: argparse.Namespace, clip: Clip, duel: Duel, painter: Painter, summary: Summary, live: Live
+    arguments: argparse.Namespace,
+    clip: Clip,
+    duel: Duel,
+    painter: Painter,
+    summary: Summary,
+    live: Live,
+    problems: list[VideoError],
 ) -> Iterator[np.ndarray]:
+    """The film's frames; it ends early, with the reason in `problems`, if no more of the clip can be read."""
+    from lcnb.video import VideoError
+
     total = clip.expected(arguments.every, arguments.max_frames)
-    for compared in duel.compare(clip.frames(arguments.every, arguments.max_frames)):
-        summary.note(compared)
-        assert compared.dense is not None
-        assert compared.cascade is not None
-        done = compared.number + 1
-        many = f"{bar(done, total)} frame {done} of {total}" if total else f"frame {done}"
-        live.show(f"{many}: dense {compared.dense.fps:.1f} FPS, cascade {compared.cascade.fps:.1f} FPS")
-        yield painter(compared)
+    try:
+        for compared in duel.compare(clip.frames(arguments.every, arguments.max_frames)):
+            summary.note(compared)
+            assert compared.dense is not None
+            assert compared.cascade is not None
+            done = compared.number + 1
+            many = f"{bar(done, total)} frame {done} of {total}" if total else f"frame {done}"
+            live.show(f"{many}: dense {compared.dense.fps:.1f} FPS, cascade {compared.cascade.fps:.1f} FPS")
+            yield painter(compared)
+    except VideoError as error:
+        problems.append(error)
 
 
 def where(machine: dict[str, Any]) -> str:
