@@ -3,7 +3,7 @@
 A test that does something bad to the suite is marked `@pytest.mark.trust("area")`, or `trust("area", saved=True)` if
 it also looks at what was on disk before and finds it unhurt. The first line of its docstring is the row of
 docs/reliability.md. Its parametrised cases are counted; a test that tries many inside says how many:
-`record_property("tried", n)`. A report that is there is kept but for the tests that ran.
+`record_property("tried", n)`. Rows of an earlier report stay, except those of tests that ran again or are gone.
 """
 
 import inspect
@@ -86,7 +86,12 @@ class Ledger:
             return {}
         found = json.loads(self.path.read_text(encoding="utf-8"))
         same = all(found["machine"][key] == here[key] for key in ("cpu", "cores", "platform", "gpu"))
-        return {row["test"]: row for row in found["rows"]} if same else {}
+        return {row["test"]: row for row in found["rows"] if same and _exists(row["test"])}
+
+
+def _exists(test: str) -> bool:
+    path, *_, name = test.split("::")
+    return Path(path).is_file() and f"def {name}(" in Path(path).read_text(encoding="utf-8")
 
 
 def _test(nodeid: str) -> str:

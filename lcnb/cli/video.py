@@ -30,7 +30,7 @@ from lcnb.paths import check_writable
 if TYPE_CHECKING:
     import numpy as np
 
-    from lcnb.video import Clip, Duel, Painter, Summary
+    from lcnb.video import Clip, Duel, Painter, Summary, VideoError
 
 
 def add(commands: Any) -> None:
@@ -60,7 +60,7 @@ def add(commands: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Run, write, report."""
     from lcnb.benchmark.load import LoadWatch
-    from lcnb.video import Clip, Duel, Painter, Summary, write_video
+    from lcnb.video import Clip, Duel, Painter, Summary, VideoError, write_video
 
     arguments.out = arguments.out or _unused(arguments.clip)
     check_writable(arguments.out, arguments.json)
@@ -74,15 +74,19 @@ def run(arguments: argparse.Namespace) -> int:
     classes = cascade.meta.get("classes") or map(str, range(cascade.config["num_classes"]))
     painter = Painter(list(classes), clip.size, caption=f"measured on {where(about)}")
     watch = LoadWatch(even_if_busy=True)
+    problems: list[VideoError] = []
     with Live() as live:
-        film = _film(arguments, clip, duel, painter, summary, live)
+        film = _film(arguments, clip, duel, painter, summary, live, problems)
         write_video(arguments.out, film, clip.fps / arguments.every)
     result = {
         "clip": clip.path.name, "size": list(clip.size), "weights": cascade.meta["name"], "rho": duel.rho,
-        "dense_form": duel.opponent, **summary.as_dict(), "load": watch.end().as_dict(), "machine": about,
+        "dense_form": duel.opponent, **summary.as_dict(), "partial": str(problems[0]) if problems else None,
+        "load": watch.end().as_dict(), "machine": about,
         "command": repeat(arguments.argv),
     }  # fmt: skip
     publish(f"{report(result)}\n\nwritten to {arguments.out}", result, arguments.json)
+    if problems:
+        raise VideoError(f"the film is partial: {problems[0]}")
     return 0
 
 
@@ -95,16 +99,28 @@ def _unused(clip: str) -> Path:
 
 
 def _film(
-    arguments: argparse.Namespace, clip: Clip, duel: Duel, painter: Painter, summary: Summary, live: Live
+    arguments: argparse.Namespace,
+    clip: Clip,
+    duel: Duel,
+    painter: Painter,
+    summary: Summary,
+    live: Live,
+    problems: list[VideoError],
 ) -> Iterator[np.ndarray]:
+    """The film's frames; it ends early, with the reason in `problems`, if no more of the clip can be read."""
+    from lcnb.video import VideoError
+
     total = clip.expected(arguments.every, arguments.max_frames)
-    for compared in duel.compare(clip.frames(arguments.every, arguments.max_frames)):
-        summary.note(compared)
-        assert compared.dense is not None
-        assert compared.cascade is not None
-        speeds = f": dense {compared.dense.fps:.1f} FPS, cascade {compared.cascade.fps:.1f} FPS"
-        live.progress("frame", compared.number + 1, total, after=speeds)
-        yield painter(compared)
+    try:
+        for compared in duel.compare(clip.frames(arguments.every, arguments.max_frames)):
+            summary.note(compared)
+            assert compared.dense is not None
+            assert compared.cascade is not None
+            speeds = f": dense {compared.dense.fps:.1f} FPS, cascade {compared.cascade.fps:.1f} FPS"
+            live.progress("frame", compared.number + 1, total, after=speeds)
+            yield painter(compared)
+    except VideoError as error:
+        problems.append(error)
 
 
 def where(machine: dict[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""The cascade on moving pictures: read a clip, time it against the dense network frame by frame, write a film.
+"""The cascade on video: read a clip, time it against the dense network frame by frame, write a film.
 
 Everything is lazy: one frame is in memory at a time, however long the clip. PyAV (extra `notebooks`) is imported when
 a clip is opened or written, so that `import lcnb.video` works without it.

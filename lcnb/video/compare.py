@@ -1,11 +1,11 @@
-"""Dense against cascade, frame by frame: both truly run on every frame, in turns, and both are timed.
+"""Dense network against cascade: both run on every frame, in turns, and both are timed.
 
 Shape letters: H, W pixels, S stages, T frames.
 
-The opponent is the faster of two dense forms of the same network: the plain one (batch-norm folded, one head) and the
-prepared cascade at rho = 1. Which it is gets measured on the first frame. **Inside the time:** a frame of whole numbers
-becomes floats on the device, all stages, exits, labels at full size, and their way back to main memory. **Outside:**
-decoding, drawing and writing; nothing of them runs in the background.
+The opponent is the faster of two dense forms of the same network, measured on the first frame: the plain one
+(batch-norm folded, one head) and the prepared cascade at rho = 1. **Inside the time:** converting the uint8 frame to
+floats on the device, all stages, exits, labels at full size, and copying them to main memory. **Outside:** decoding,
+drawing and writing; none of them runs in the background.
 """
 
 from __future__ import annotations
@@ -33,24 +33,24 @@ INSIDE = [
 ]
 OUTSIDE = ["decoding", "drawing", "writing"]
 WINDOW = 25
-"""Frames over which a counter takes its median."""
+"""Number of frames over which a counter takes its median."""
 WARMUP = 3
 """Untimed rounds on the first frame of a size; they also choose the dense form."""
 
 
 def fps(milliseconds: Sequence[float]) -> float:
-    """Frames a second of the median frame: 1000 / median. One slow frame does not move it."""
+    """Returns frames per second of the median frame: 1000 / median. One slow frame does not change it."""
     return 1000 / statistics.median(milliseconds)
 
 
 @dataclass(frozen=True)
 class Side:
-    """What one of the two says about a frame.
+    """One network's result for a frame.
 
     Attributes:
         labels: (H, W) uint8 class indices.
-        ms: milliseconds that this frame took.
-        fps: of the median over the last `WINDOW` frames.
+        ms: milliseconds for this frame.
+        fps: frames per second, from the median over the last `WINDOW` frames.
     """
 
     labels: np.ndarray
@@ -60,15 +60,15 @@ class Side:
 
 @dataclass(frozen=True)
 class Compared:
-    """A frame, and both answers to it.
+    """A frame and both results.
 
     Attributes:
-        number: from 0.
+        number: index of the frame, from 0.
         frame: (3, H, W) uint8.
-        dense: of the dense network; None where it was not run.
-        cascade: of the cascade; None where it was not run.
-        stage: (H, W) uint8, the stage at which each pixel left; None with the cascade.
-        exits: share of the cells that left at each of the S stages; empty with no cascade.
+        dense: result of the dense network; None if it was not run.
+        cascade: result of the cascade; None if it was not run.
+        stage: (H, W) uint8, the stage at which each pixel exited; None if the cascade was not run.
+        exits: fraction of the cells that exited at each of the S stages; empty if the cascade was not run.
     """
 
     number: int
@@ -80,27 +80,27 @@ class Compared:
 
 
 class Duel:
-    """Both networks, prepared.
+    """Both networks, prepared for timing.
 
     Args:
-        cascade: in eval mode, on the device to run on; not changed.
-        rho: threshold in [0, 1], one for all exits or one each; the cascade's own if None.
+        cascade: cascade in eval mode, on the device to run on; not changed.
+        rho: threshold in [0, 1], one for all exits or one per exit; the cascade's own if None.
 
     Attributes:
-        opponent: name of the dense form that was the faster one; None before the first frame.
-        tried: milliseconds of each dense form in the warm-up, by name.
+        opponent: name of the faster dense form; None before the first frame.
+        tried: name -> milliseconds of each dense form in the warm-up.
 
     Raises:
-        ValueError: rho is outside [0, 1], or has too many or too few values.
+        ValueError: rho is outside [0, 1], or has a wrong number of values.
     """
 
     def __init__(self, cascade: LayerCascade, rho: float | Sequence[float] | None = None) -> None:
         self.rho = cascade.rho if rho is None else rho
-        thresholds(self.rho, cascade.stage_count - 1)  # says now what is wrong with it
+        thresholds(self.rho, cascade.stage_count - 1)  # raises for a wrong rho
         self.device = cascade.mean.device
         try:
             self._fast: Callable[..., CascadeOutput] = cascade.for_inference()
-        except FusionError:  # somebody else's network: its modules as they are
+        except FusionError:  # another network: its modules as they are
             self._fast = cascade
         self._forms: dict[str, Labeller] = {
             "rho = 1": lambda x: self._fast(x, 1.0).labels,
@@ -116,7 +116,7 @@ class Duel:
 
     @torch.inference_mode()
     def prepare(self, frame: Tensor) -> None:
-        """Warm up on a (3, H, W) uint8 frame and choose the dense form; nothing to do for a size already met."""
+        """Warm up on a (3, H, W) uint8 frame and choose the dense form; does nothing if the size has not changed."""
         if self._size == tuple(frame.shape):
             return
         found: dict[str, list[float]] = {name: [] for name in self._forms}
@@ -131,7 +131,7 @@ class Duel:
 
     @torch.inference_mode()
     def _once(self, form: Callable, frame: Tensor) -> tuple[np.ndarray, float, CascadeOutput | None]:
-        """Labels (H, W) uint8, milliseconds, and all that a cascade says."""
+        """Returns labels (H, W) uint8, milliseconds, and the output of a cascade, else None."""
         start = time.perf_counter()
         out = form(frame[None].to(self.device).float() / 255)
         labels = out.labels if isinstance(out, CascadeOutput) else out
@@ -139,7 +139,7 @@ class Duel:
         return found, (time.perf_counter() - start) * 1e3, out if isinstance(out, CascadeOutput) else None
 
     def one(self, frame: Tensor, number: int = 0, sides: Sequence[str] = ("dense", "cascade")) -> Compared:
-        """Run one or both on a (3, H, W) uint8 frame; who goes first changes from frame to frame."""
+        """Run one or both on a (3, H, W) uint8 frame; their order alternates from frame to frame."""
         self.prepare(frame)
         assert self.opponent is not None
         forms = {"dense": self._forms[self.opponent], "cascade": lambda x: self._fast(x, self.rho)}
@@ -155,18 +155,18 @@ class Duel:
         return Compared(number, frame, done.get("dense"), done.get("cascade"), stage, exits)
 
     def compare(self, frames: Iterable[Tensor]) -> Iterator[Compared]:
-        """Both on every frame, lazily."""
+        """Run both on every frame, lazily."""
         for number, frame in enumerate(frames):
             yield self.one(frame, number)
 
 
 @dataclass
 class Summary:
-    """The numbers of a run, without its pictures.
+    """The numbers of a run, without its frames.
 
     Attributes:
-        dense, cascade: milliseconds of each frame.
-        exits: (T, S), share of the cells that left at each stage.
+        dense, cascade: milliseconds per frame.
+        exits: (T, S), fraction of the cells that exited at each stage.
     """
 
     dense: list[float] = field(default_factory=list)
@@ -174,7 +174,7 @@ class Summary:
     exits: list[tuple[float, ...]] = field(default_factory=list)
 
     def note(self, compared: Compared) -> Compared:
-        """Take a frame's numbers, and hand the frame on."""
+        """Record a frame's numbers; returns the frame."""
         assert compared.dense is not None
         assert compared.cascade is not None
         self.dense.append(compared.dense.ms)
@@ -184,11 +184,11 @@ class Summary:
 
     @property
     def speedup(self) -> float:
-        """Median of the dense times over the median of the cascade's."""
+        """Median of the dense times divided by the median of the cascade's."""
         return statistics.median(self.dense) / statistics.median(self.cascade)
 
     def as_dict(self) -> dict[str, object]:
-        """As JSON takes it."""
+        """Returns the numbers for JSON."""
         return {
             "frames": len(self.dense),
             "fps": {"dense": round(fps(self.dense), 3), "cascade": round(fps(self.cascade), 3)},

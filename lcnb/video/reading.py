@@ -1,10 +1,9 @@
-"""A clip, frame by frame: any codec FFmpeg knows, any size, upright, and one sentence for a file that is none.
+"""A clip, frame by frame: any codec and size that FFmpeg reads, turned upright; one sentence for any other file.
 
 Shape letters: H, W pixels.
 
-A phone writes its films lying down and notes by how much to turn them; here they come out upright. A frame is decoded
-when it is asked for, in the caller's own thread: decoders like to work ahead in threads of their own, which would
-disturb whoever takes times between two frames.
+Phones store films sideways and note the rotation; here frames come out upright. A frame is decoded when it is asked
+for, in the caller's thread: a decoder's own threads would work ahead and disturb timings between two frames.
 """
 
 from __future__ import annotations
@@ -25,37 +24,40 @@ from lcnb.paths import extra
 LONGEST = 640
 """Pixels of the longer side; larger clips are scaled down to it. The shipped weights have seen 480x360."""
 WHOLE = 0.95
-"""Share of the frames that a file announces below which it counts as cut off."""
+"""Fraction of the announced duration below which a film counts as cut off."""
 
 
 class VideoError(DataError):
-    """A clip that is missing, damaged or none, or PyAV is."""
+    """A clip is missing, damaged or no video, or PyAV is missing."""
 
 
 class Clip:
     """A film on disk.
 
     Args:
-        path: of the file; `~` is expanded.
-        longest: larger frames are scaled down so that their longer side has this many pixels; None leaves them.
+        path: path of the file; `~` is expanded.
+        longest: larger frames are scaled down so that their longer side has this many pixels; None keeps their size.
 
     Attributes:
-        fps: frames a second that it is played with.
-        count: frames that the file announces, or None where it does not.
-        size: (H, W) of the frames as they come out: upright and scaled.
+        fps: mean number of frames per second.
+        count: frames that the film announces, about, or None. Of a film trimmed without encoding it again (by an edit
+            list, as phones and `ffmpeg -c copy` do), only the frames to be shown count.
+        seconds: duration that the film announces, or None.
+        size: (H, W) of the frames, upright and scaled.
 
     Raises:
-        VideoError: there is no such file, it holds no pictures or is damaged, or PyAV is not installed.
+        VideoError: the file is missing, damaged or no video, or PyAV is not installed.
     """
 
     def __init__(self, path: str | Path, longest: int | None = LONGEST) -> None:
         if longest is not None and longest < 16:
             raise VideoError(f"longest={longest} leaves nothing to see; give at least 16 pixels, or None")
         self.path, self.longest = Path(path).expanduser(), longest
-        self.fps, self.count = 0.0, None
         with self._opened() as (_, stream):
             self.fps = float(stream.average_rate or stream.guessed_rate or 25)
-            self.count = stream.frames or None
+            self.seconds = float(stream.duration * stream.time_base) if stream.duration else None
+            stored = stream.frames or None
+        self.count = min(stored, round(self.seconds * self.fps)) if stored and self.seconds else stored
         first = next(self.frames(limit=1), None)
         if first is None:
             raise VideoError(f"{self.path} holds no frame; record or download it again")
@@ -63,56 +65,61 @@ class Clip:
 
     def __repr__(self) -> str:
         many = "an unknown number of" if self.count is None else self.count
-        return f"{self.path.name}: {self.size[1]}x{self.size[0]}, {many} frames, {self.fps:g} a second"
+        return f"{self.path.name}: {self.size[1]}x{self.size[0]}, {many} frames, {self.fps:g} per second"
 
     def frames(self, every: int = 1, limit: int | None = None) -> Iterator[Tensor]:
-        """One frame after the other, each (3, H, W) uint8 RGB; nothing is kept.
+        """Decode the frames lazily, each (3, H, W) uint8 RGB.
 
         Args:
-            every: 2 takes the first, third, fifth, ...
-            limit: stop after so many; None reads to the end.
+            every: step; 2 takes the first, third, fifth, ... frame.
+            limit: stop after this many; None reads to the end.
 
         Raises:
-            VideoError: on the way, where the file is damaged; at its end, where it is cut off.
+            VideoError: after the frames that can be read, if the file is damaged or cut off.
         """
         if every < 1 or (limit is not None and limit < 1):
             raise VideoError(f"every and limit are whole numbers of at least 1, got {every} and {limit}")
         return islice(self._decoded(), 0, None if limit is None else (limit - 1) * every + 1, every)
 
     def expected(self, every: int = 1, limit: int | None = None) -> int | None:
-        """How many frames `frames` will give, as far as the file says."""
+        """Returns how many frames `frames` will give, about, as announced by the file; None if it does not say."""
         told = None if self.count is None else -(-self.count // every)
         return min((n for n in (told, limit) if n is not None), default=None)
 
     def _decoded(self) -> Iterator[Tensor]:
-        number, av = 0, _av()  # here, as nothing can be imported where a forgotten clip is closed at Python's end
+        av = _av()  # here: nothing can be imported when a clip left open is closed at the end of Python
+        number, end = 0, 0.0
         with self._opened() as (container, stream):
             try:
+                start = stream.start_time or 0
                 for frame in container.decode(stream):
                     yield self._upright(frame)
                     number += 1
+                    if frame.pts is not None:
+                        end = float((frame.pts - start) * stream.time_base) + 1 / self.fps
             except av.FFmpegError as error:
                 raise VideoError(
                     f"{self.path} is damaged: {number} frames could be read, then {_reason(error)}; get it again, or "
                     f"stop before that frame"
                 ) from None
-        if self.count is not None and number < WHOLE * self.count:
+        end = max(end, number / self.fps)  # the rate may vary
+        if self.seconds and end < WHOLE * self.seconds:
             raise VideoError(
-                f"{self.path} is cut off: it announces {self.count} frames and has {number}; get it again, or stop "
-                f"before that frame"
+                f"{self.path} is cut off: it announces {self.seconds:.2f} s and ends after {end:.2f} s, {number} "
+                f"frames; get it again, or stop before that frame"
             )
 
     def _upright(self, frame: Any) -> Tensor:
-        """(3, H, W) uint8, scaled down and turned as the film says."""
-        share = 1.0 if self.longest is None else min(1.0, self.longest / max(frame.width, frame.height))
-        width, height = (max(1, round(side * share)) for side in (frame.width, frame.height))
-        small = frame.reformat(width, height, format="rgb24", interpolation="AREA" if share < 1 else None)
+        """Returns a frame as (3, H, W) uint8, scaled down and rotated as the film says."""
+        scale = 1.0 if self.longest is None else min(1.0, self.longest / max(frame.width, frame.height))
+        width, height = (max(1, round(side * scale)) for side in (frame.width, frame.height))
+        small = frame.reformat(width, height, format="rgb24", interpolation="AREA" if scale < 1 else None)
         turned = np.rot90(small.to_ndarray(), round(frame.rotation / 90) % 4)
         return torch.from_numpy(np.ascontiguousarray(turned)).permute(2, 0, 1)
 
     @contextmanager
     def _opened(self) -> Iterator[tuple[Any, Any]]:
-        """The container and its stream of pictures."""
+        """Open the container and its video stream."""
         av = _av()
         if not self.path.is_file():
             raise VideoError(f"{self.path} {'is no file' if self.path.exists() else 'does not exist'}; name a clip")
@@ -130,13 +137,13 @@ class Clip:
                 raise VideoError(f"{self.path} is no video, or its beginning or end is missing; get it again")
             if not streams:
                 kinds = ", ".join(sorted({s.type for s in container.streams}))
-                raise VideoError(f"{self.path} has no moving pictures (it holds: {kinds}); name another clip")
+                raise VideoError(f"{self.path} has no video stream (it holds: {kinds}); name another clip")
             streams[0].codec_context.thread_count = 1
             yield container, streams[0]
 
 
 def _is_cover(stream: Any) -> bool:
-    """Whether it is the picture on the sleeve of a song."""
+    """Returns whether the stream is the cover image of a song."""
     return bool(getattr(getattr(stream, "disposition", None), "value", 0) & 0x400)
 
 

@@ -1,4 +1,4 @@
-"""A film from frames: H.264 in an mp4, which every browser plays, written whole or not at all.
+"""A film from frames: H.264 in an mp4, which every browser plays, written atomically.
 
 Shape letters: H, W pixels.
 """
@@ -20,30 +20,30 @@ ENCODERS = {
     "libx264": {"preset": "medium", "threads": "1", "tune": "animation", "x264-params": "rc-lookahead=8:ref=2"},
     "libopenh264": {"threads": "1"},
 }
-"""H.264 encoders, best first. One thread: an encoder that works on in the background would disturb who takes times.
-It looks a few frames ahead only, as the frames it looks at are kept in memory."""
+"""H.264 encoders, best first. One thread: an encoder that works in the background would disturb timings. It looks only
+a few frames ahead, as these frames are kept in memory."""
 
 
 def write_video(path: str | Path, frames: Iterable[np.ndarray], fps: float, quality: int = 26) -> int:
     """Write a film, one frame at a time.
 
     Args:
-        path: ends in `.mp4`; missing folders are made.
+        path: path that ends in `.mp4`; missing folders are made.
         frames: (H, W, 3) uint8, all of one size; odd sides get one more row or column, for the encoder.
-        fps: frames a second, above 0.
+        fps: frames per second, above 0.
         quality: x264's constant rate factor, 0 (best) .. 51.
 
     Returns:
         Number of frames written.
 
     Raises:
-        VideoError: another ending, no frame, frames of different sizes, or no encoder is there.
+        VideoError: the path does not end in .mp4, there is no frame or no encoder, or the sizes differ.
     """
     path = Path(path).expanduser()
     if path.suffix.lower() != ".mp4":
         raise VideoError(f"{path} does not end in .mp4, and that is what is written; name it {path.stem}.mp4")
     if not fps > 0:
-        raise VideoError(f"a film needs more than 0 frames a second, got {fps:g}")
+        raise VideoError(f"a film needs more than 0 frames per second, got {fps:g}")
     av, coming = _av(), iter(frames)
     first = next(coming, None)
     if first is None:

@@ -1,11 +1,13 @@
 """`lcnb video`: a film of both networks, and its numbers."""
 
 import json
+import re
 
 import av
+import numpy as np
 import pytest
 
-from lcnb.video import Clip
+from lcnb.video import Clip, write_video
 from tests.video.films import film
 
 
@@ -54,6 +56,19 @@ def test_a_film_without_a_name_takes_the_clips_and_replaces_nothing(lcnb, data, 
     assert (code, (home / "clip-cascade.mp4").read_text()) == (0, "kept")
     assert "written to clip-cascade-2.mp4" in out
     assert Clip(home / "clip-cascade-2.mp4", None).count == 1
+
+
+def test_what_could_be_read_of_a_damaged_clip_becomes_a_film(lcnb, data, home):
+    noise = np.random.default_rng(0).integers(0, 256, (30, 48, 64, 3), dtype=np.uint8)
+    write_video(home / "cut.mp4", noise, 10)
+    (home / "cut.mp4").write_bytes((home / "cut.mp4").read_bytes()[:40_000])
+    code, out, error = lcnb("video", "cut.mp4", "--out", "film.mp4", "--weights", "tiny", "--json", "x.json")
+    assert code == 1
+    assert re.search(r"the film is partial: cut\.mp4 is (damaged|cut off): .*; get it again", error)
+    assert "written to film.mp4" in out
+    found = json.loads((home / "x.json").read_text())
+    assert found["partial"] in error
+    assert Clip(home / "film.mp4", None).count == found["frames"] > 3
 
 
 @pytest.mark.parametrize(

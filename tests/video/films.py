@@ -7,17 +7,23 @@ import av
 import numpy as np
 
 
-def film(path, frames=5, size=(48, 64), codec="mpeg4", rate=10, turned=0):
-    """Frame k is grey of 40 k, with a white quarter at the top left; `turned` is how a phone notes its turn."""
+def film(path, frames=5, size=(48, 64), codec="mpeg4", rate=10, turned=0, times=None):
+    """Frame k is grey of 40 k, with a white quarter at the top left.
+
+    `turned` is the rotation that a phone notes; `times` are the frames' times in units of 1 / rate.
+    """
     height, width = size
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=Fraction(rate))
         stream.height, stream.width = height, width
         stream.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
         for k in range(frames):
-            picture = np.full((height, width, 3), 40 * k % 240, np.uint8)
-            picture[: height // 2, : width // 2] = 255
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+            image = np.full((height, width, 3), 40 * k % 240, np.uint8)
+            image[: height // 2, : width // 2] = 255
+            frame = av.VideoFrame.from_ndarray(image, format="rgb24")
+            if times is not None:
+                frame.pts, frame.time_base = times[k], Fraction(1, rate)
+            container.mux(stream.encode(frame))
         container.mux(stream.encode())
     if turned:
         turn(path, turned)
@@ -34,6 +40,17 @@ def turn(path, degrees):
     assert data[at : at + 36] == struct.pack(">9i", 0x10000, 0, 0, 0, 0x10000, 0, 0, 0, 0x40000000)
     data[at : at + 36] = struct.pack(">9i", *words)
     path.write_bytes(data)
+
+
+def trim(path, start, seconds):
+    """Show only this part of an mp4, as a stream copy does: all frames stay in the file, its edit list selects some."""
+    data = bytearray(path.read_bytes())
+    edit, film_rate, media_rate = data.index(b"elst") + 12, data.index(b"mvhd") + 16, data.index(b"mdhd") + 16
+    (per_second,), (ticks,) = struct.unpack_from(">I", data, film_rate), struct.unpack_from(">I", data, media_rate)
+    (first,) = struct.unpack_from(">I", data, edit + 4)
+    struct.pack_into(">II", data, edit, round(seconds * per_second), first + round(start * ticks))
+    path.write_bytes(data)
+    return path
 
 
 def sound(path):

@@ -11,7 +11,7 @@ import torch
 
 from lcnb.errors import LcnbError
 from lcnb.video import Clip, VideoError, write_video
-from tests.video.films import film, sound
+from tests.video.films import film, sound, trim
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def test_frames_come_in_order_with_the_clips_facts(clip):
     for k, frame in enumerate(frames):
         assert frame[:, 30:, 40:].float().mean().item() == pytest.approx(40 * k, abs=4)
     assert len(list(found.frames())) == 5  # again from the start
-    assert "64x48, 5 frames, 10 a second" in repr(found)
+    assert "64x48, 5 frames, 10 per second" in repr(found)
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def write(path, data):
         ("empty.mp4", lambda p: write(p, b""), "is empty"),
         ("letter.mp4", lambda p: write(p, b"Dear reader, this is no film.\n" * 40), "is no video"),
         ("noise.mp4", lambda p: write(p, bytes(range(256)) * 40), "is no video"),
-        ("song.m4a", sound, "has no moving pictures .it holds: audio"),
+        ("song.m4a", sound, "has no video stream .it holds: audio"),
         ("half.mp4", lambda p: write(p, film(p).read_bytes()[:400]), "is no video, or its beginning or end is missing"),
     ],
 )
@@ -109,18 +109,49 @@ def test_a_file_that_is_no_clip_is_a_sentence(tmp_path, name, make, words):
 
 
 @pytest.mark.trust("inputs")
-def test_a_film_that_is_cut_off_gives_what_it_has_and_then_says_so(tmp_path):
+@pytest.mark.parametrize(
+    ("extra", "words"),
+    [(100, "damaged: "), (0, "cut off: it announces 3.00 s and ends after ")],
+    ids=["in a frame", "between frames"],
+)
+def test_a_film_that_is_cut_off_gives_what_it_has_and_then_says_so(tmp_path, extra, words):
     """A film that ends early: its frames come, and then a sentence"""
     path = tmp_path / "cut.mp4"
     noise = np.random.default_rng(0).integers(0, 256, (30, 48, 64, 3), dtype=np.uint8)
     write_video(path, noise, 10)
     whole = path.read_bytes()
-    path.write_bytes(whole[: len(whole) // 2])
+    with av.open(str(path)) as container:
+        packet = list(container.demux(video=0))[15]
+    path.write_bytes(whole[: packet.pos + extra])
     numbers = iter(range(100))
-    with pytest.raises(VideoError, match=r"cut\.mp4 is (damaged|cut off): .*stop before that frame"):
+    with pytest.raises(VideoError, match=rf"cut\.mp4 is {words}.*; get it again, or stop before that frame"):
         list(zip(Clip(path).frames(), numbers, strict=False))
     assert 3 < next(numbers) < 29
     assert len(list(Clip(path).frames(limit=3))) == 3
+
+
+SLOW_AT_FIRST = [*range(0, 200, 10), *range(200, 300, 5)]
+"""Hundredths of a second: 2 s of 10 frames each, then 1 s of 20."""
+
+
+@pytest.mark.parametrize(
+    ("options", "start", "seconds", "numbers"),
+    [
+        ({}, 0, 4, range(40)),
+        ({}, 1.3, 1.2, range(13, 25)),
+        ({}, 0, 1, range(10)),
+        ({}, 3.5, 0.5, range(35, 40)),
+        ({"rate": 100, "times": SLOW_AT_FIRST}, 0, 2, range(20)),
+    ],
+    ids=["all", "middle", "beginning", "end", "varying rate"],
+)
+def test_a_trimmed_film_gives_the_frames_that_it_shows(tmp_path, options, start, seconds, numbers):
+    """Phones and `ffmpeg -c copy` trim by an edit list: frames outside it stay in the file, and are no loss."""
+    path = trim(film(tmp_path / "trimmed.mp4", frames=40, **options), start, seconds)
+    found = [round(frame[:, 30:, 40:].float().mean().item() / 40) for frame in Clip(path).frames()]
+    assert found == [k % 6 for k in numbers]
+    if not options:
+        assert Clip(path).count == Clip(path).expected() == len(numbers)
 
 
 def test_a_film_without_a_frame(tmp_path, monkeypatch):

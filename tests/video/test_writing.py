@@ -47,7 +47,7 @@ def test_frames_are_taken_one_at_a_time(tmp_path):
     [
         ("x.avi", frames(1), 10, r"does not end in \.mp4.*name it x\.mp4"),
         ("x.mp4", frames(0), 10, "there is no frame to write"),
-        ("x.mp4", frames(2), 0, "more than 0 frames a second, got 0"),
+        ("x.mp4", frames(2), 0, "more than 0 frames per second, got 0"),
         ("x.mp4", [*frames(1), *frames(1, (16, 16))], 10, "frame 1 is .16, 16, 3., and the film's first .33, 47, 3."),
     ],
 )
