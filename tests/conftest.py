@@ -18,6 +18,9 @@ for name, handler in (("SIGINT", signal.default_int_handler), ("SIGHUP", signal.
 
 torch.set_num_threads(1)  # tiny networks: threads cost more than they give
 
+LONGEST = ("browser", "notebooks/test_run")
+"""Groups that take many minutes each."""
+
 
 def pytest_itemcollected(item):
     """Under `pytest -n 2 --dist loadgroup` one process runs all tests of a file, and one all that use the browser."""
@@ -28,12 +31,12 @@ def pytest_itemcollected(item):
 
 @pytest.hookimpl(trylast=True)  # after -m has made its choice
 def pytest_collection_modifyitems(config, items):
-    """Parallel runs start with the longest groups: the browser's, then those with slow tests."""
+    """Parallel runs start with the longest groups, then those with slow tests."""
     trust.pytest_collection_modifyitems(config, items)
     if hasattr(config, "workerinput"):
         group = {item: item.get_closest_marker("xdist_group").args[0] for item in items}
         slow = {group[item] for item in items if item.get_closest_marker("slow")}
-        items.sort(key=lambda item: (group[item] != "browser", group[item] not in slow))
+        items.sort(key=lambda item: (group[item] not in LONGEST, group[item] not in slow))
 
 
 def pytest_terminal_summary(terminalreporter):
