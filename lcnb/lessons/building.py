@@ -24,7 +24,7 @@ RHOS = (0.0, 0.3, 0.6, 1.0)
 
 def cost_at_exits(answer: Any) -> str | None:
     """GMAC of the paper's network at 512x512 if half of the cells leave at stage 1 and three tenths at stage 2."""
-    cost = _cost()
+    cost = paper_cost()
     given, right = float(answer) * 1e9, _spent(cost.stages, cost.heads, EXITS)
     if abs(given - right) <= 0.005 * right:
         return None
@@ -37,7 +37,7 @@ def cost_at_exits(answer: Any) -> str | None:
 
 
 @cache
-def _cost() -> CascadeCost:
+def paper_cost() -> CascadeCost:
     """Of the paper's network; counting takes a second or two."""
     return cascade_cost(irnet_lc(21), *SIZE)
 

@@ -9,7 +9,7 @@ import statistics
 from collections.abc import Sequence
 from typing import Any
 
-from lcnb.models import cascade_cost, irnet_lc
+from lcnb.lessons.building import paper_cost
 from lcnb.video import fps
 
 TIMES = (91.0, 88.0, 240.0, 95.0, 90.0, 93.0, 86.0)
@@ -43,7 +43,7 @@ def frames_a_second(answer: Any) -> str | None:
 
 def share_for_the_talk(answer: Any) -> str | None:
     """Fraction that has to exit at stage 1 for 17 / 4 by multiply-adds, over one-head IRNet, if none exits at 2."""
-    cost = cascade_cost(irnet_lc(21), 512, 512)
+    cost = paper_cost()
     first, *later = (s + h for s, h in zip(cost.stages, cost.heads, strict=True))
     rest, budget = sum(later), cost.single_head / RATIO
     right, given = 1 - (budget - first) / rest, float(answer)
