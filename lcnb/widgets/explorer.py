@@ -179,7 +179,9 @@ class ThresholdExplorer(ipw.VBox):
         return confusion.miou
 
 
-_PREPARED: weakref.WeakKeyDictionary[LayerCascade, tuple[list[int] | None, CascadeRuns]] = weakref.WeakKeyDictionary()
+_PREPARED: weakref.WeakKeyDictionary[LayerCascade, tuple[list[tuple[int, int]] | None, CascadeRuns]] = (
+    weakref.WeakKeyDictionary()
+)
 
 
 def _fastest(cascade: LayerCascade, device: torch.device) -> CascadeRuns:
@@ -190,7 +192,8 @@ def _fastest(cascade: LayerCascade, device: torch.device) -> CascadeRuns:
     if device.type != "cpu":
         return cascade
     tensors = (*cascade.parameters(), *cascade.buffers())
-    versions = None if any(t.is_inference() for t in tensors) else [t._version for t in tensors]  # None: cannot tell
+    unknown = any(t.is_inference() for t in tensors)
+    versions = None if unknown else [(t._version, t.data_ptr()) for t in tensors]  # a cast puts them elsewhere
     known = _PREPARED.get(cascade)
     if known is None or versions is None or known[0] != versions:
         try:

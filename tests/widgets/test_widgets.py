@@ -115,6 +115,9 @@ def test_explorers_share_one_prepared_network_until_its_weights_change(small_cas
     changed = ThresholdExplorer(cascade, [picture], CLASSES, 0.6)
     assert changed.fast is not first.fast
     assert (changed.output.mode, told(changed, "exits").split()[0]) == ("true", "1.0000")
+    cascade.heads[0][-1].bias.data = cascade.heads[0][-1].bias - 18  # never Sky; new memory, and no new version
+    again = ThresholdExplorer(cascade, [picture], CLASSES, 0.6)
+    assert again.fast is not changed.fast
 
 
 def test_difficulty_explorer_counts_what_the_function_counts(picture, truth):
