@@ -13,7 +13,7 @@ def test_the_figures_are_there_and_small():
     for name in built.figures():
         path = built.DOCS / "images" / name
         assert 5_000 < path.stat().st_size < 200_000
-        assert f"images/{name}" in built.TEMPLATE.read_text(encoding="utf-8")
+        assert f"images/{name}" in built.PAGE.read_text(encoding="utf-8")
 
 
 def ratios(name):

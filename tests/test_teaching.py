@@ -54,7 +54,7 @@ def questions(text):
     return pairs
 
 
-def test_the_page_is_what_template_and_results_give():
+def test_the_page_is_what_the_results_give():
     assert built.PAGE.read_text(encoding="utf-8") == built.page(), "run: python -m tools.teaching_page"
 
 

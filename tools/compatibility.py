@@ -27,12 +27,11 @@ from typing import Any
 
 from lcnb.machine import hardware
 from lcnb.paths import write_json, written_whole
-from tools.markdown import table
+from tools.markdown import filled, shell, table
 
 ROOT = Path(__file__).resolve().parents[1]
 TARGET = ROOT / "docs" / "results" / "compatibility.json"
 PAGE = ROOT / "docs" / "compatibility.md"
-TEMPLATE = ROOT / "docs" / "compatibility.template.md"
 SCHEMA = "lcnb-compatibility-1"
 RESOLUTION = {"oldest": "lowest-direct", "newest": "highest"}
 TESTS = (
@@ -168,10 +167,11 @@ def page() -> str:
     machines = {
         f"{m['cores']} cores of an {m['cpu']}, {m['platform']}" for m in (r["machine"] for r in found["environments"])
     }
-    return TEMPLATE.read_text(encoding="utf-8").format(
+    return filled(
+        PAGE,
         environments=table(["Python", "packages", *SHOWN, "tests", "notebook 00"], rows, left=2),
         machine="; ".join(sorted(machines)),
-        commands="\n".join(row["command"] for row in found["environments"]),
+        commands=shell("\n".join(row["command"] for row in found["environments"])),
     )
 
 

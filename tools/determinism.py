@@ -33,10 +33,10 @@ from lcnb.regions import use_backend
 from lcnb.reproduction import stored
 from lcnb.training import TrainConfig, Trainer
 from lcnb.weights import FILE, load, save
-from tools.markdown import table
+from tools.markdown import filled, table
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
-TEMPLATE = DOCS / "determinism.template.md"
+PAGE = DOCS / "determinism.md"
 RESULT = "determinism"
 WEIGHTS, IMAGES, BATCH = "streets-small", 20, 4
 TRAINING = TrainConfig(
@@ -166,7 +166,8 @@ def page(found: dict[str, Any] | None = None) -> str:
     yes = {True: "the same file, byte for byte", False: "another file"}
     training = r["training"]
     m = r["machine"]
-    return TEMPLATE.read_text(encoding="utf-8").format(
+    return filled(
+        PAGE,
         weights=r["weights"], images=r["images"], rho=r["rho"], pixels=f"{r['pixels']:,}",
         base=f"{r['ways'][0]['miou']:.4f}",
         table=table(("way", "logits agree", "cells that leave elsewhere", "labels that differ", "mIoU"), rows),
@@ -190,7 +191,7 @@ def main() -> None:
         return
     if not arguments.page:
         write_json(DOCS / "results" / f"{RESULT}.json", measure())
-    with written_whole(DOCS / "determinism.md") as path:
+    with written_whole(PAGE) as path:
         path.write_text(page(), encoding="utf-8")
 
 

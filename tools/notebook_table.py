@@ -21,11 +21,10 @@ from typing import Any
 from lcnb.lessons import EXERCISES
 from lcnb.paths import write_json, written_whole
 from lcnb.reproduction import stored
-from tools.markdown import table
+from tools.markdown import filled, table
 
 ROOT = Path(__file__).resolve().parents[1]
 KEPT, PAGE = ROOT / "docs" / "results" / "notebooks.json", ROOT / "docs" / "notebooks.md"
-TEMPLATE = ROOT / "docs" / "notebooks.template.md"
 DATASETS = ("streets", "camvid")
 HEAD = (
     "notebook", "s, streets", "s, CamVid", "peak MB", "its own MB", "code cells", "median lines", "figures",
@@ -70,7 +69,8 @@ def page() -> str:
     found, machine = kept["notebooks"], kept["machine"]
     rows = [_row(path, found.get(path.stem, {})) for path in lessons()]
     total = {d: sum(runs[d]["seconds"] for runs in found.values() if d in runs) for d in DATASETS}
-    return TEMPLATE.read_text(encoding="utf-8").format(
+    return filled(
+        PAGE,
         table=table(HEAD, rows), streets=f"{total['streets']:.0f}", camvid=f"{total['camvid']:.0f}",
         machine=f"{machine['cores']} cores of an {machine['cpu']}, {machine['date']}",
     )  # fmt: skip

@@ -16,10 +16,10 @@ from lcnb import plots
 from lcnb.paths import written_whole
 from lcnb.plots.style import encode
 from lcnb.reproduction import stored
-from tools.markdown import table
+from tools.markdown import filled, shell, table
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
-TEMPLATE = DOCS / "performance.template.md"
+PAGE = DOCS / "performance.md"
 OPS = {
     "bench-ops-width-1": "width 1, 512x512 (64x64 cells)",
     "bench-ops-width-025": "width 0.25, 480x360 (60x45 cells)",
@@ -51,11 +51,12 @@ STAGES = ("stage 1", "stage 2", "stage 3", "labels")
 
 def page() -> str:
     """The text of the page."""
-    return TEMPLATE.read_text(encoding="utf-8").format(
+    return filled(
+        PAGE,
         machine=_machine(), models=_models(MODELS), bfloat16=_models(BFLOAT16), compiled=_compiled(),
         stages=_stages(), parts=_parts(), native=_native(), ops=_ops(), map_from=_map_from(), systems=_systems(),
         talk=_talk(), training=_training(), bfloat16_machine=_machines(BFLOAT16), lossless=_lossless(),
-        commands=_commands(), not_measured=_not_measured(), early=_early(),
+        commands=shell(_commands()), not_measured=shell(_not_measured()), early=_early(),
     )  # fmt: skip
 
 

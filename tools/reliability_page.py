@@ -17,10 +17,10 @@ from typing import Any
 
 from lcnb.paths import written_whole
 from tests.trust import AREAS
-from tools.markdown import table
+from tools.markdown import filled, shell, table
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
-TEMPLATE, PAGE = DOCS / "reliability.template.md", DOCS / "reliability.md"
+PAGE = DOCS / "reliability.md"
 REPORTS = {
     "make test": DOCS / "results" / "reliability.json",
     "make test-long": DOCS / "results" / "reliability-long.json",
@@ -46,9 +46,7 @@ def rows() -> list[dict[str, Any]]:
 
 def page() -> str:
     """The text of the page."""
-    return TEMPLATE.read_text(encoding="utf-8").format(
-        summary=_summary(), areas=_areas(), commands=_commands(), machine=_machine()
-    )
+    return filled(PAGE, summary=_summary(), areas=_areas(), commands=shell(_commands()), machine=_machine())
 
 
 def _summary() -> str:

@@ -13,10 +13,10 @@ from pathlib import Path
 
 from lcnb.paths import written_whole
 from lcnb.reproduction import ledger, stored
-from tools.markdown import table
+from tools.markdown import filled, shell, table
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
-TEMPLATE, PAGE, README = DOCS / "reproduction.template.md", DOCS / "reproduction.md", DOCS.parent / "README.md"
+PAGE, README = DOCS / "reproduction.md", DOCS.parent / "README.md"
 BEGIN, END = "<!-- ledger: written by python -m tools.reproduction_page -->", "<!-- /ledger -->"
 SHOWN = (
     "35.5 million parameters", "A region convolution costs what its region costs",
@@ -33,10 +33,11 @@ MISSING = ("T2", "T1", "T3", "F1", "F7")
 def page() -> str:
     """The text of the page."""
     counts = ledger.counted()
-    return TEMPLATE.read_text(encoding="utf-8").format(
+    return filled(
+        PAGE,
         counts=", ".join(f"{n} {word}" for word, n in counts.items() if n) + f", of {sum(counts.values())} claims",
         ledger=_ledger(), data=_data(), machine=_machine(), commands=_commands(),
-        missing="\n".join(f"lcnb reproduce {t} --preset voc-paper --data DIR --device cuda" for t in MISSING),
+        missing=shell("\n".join(f"lcnb reproduce {t} --preset voc-paper --data DIR --device cuda" for t in MISSING)),
         halo=_halo(), taught=_taught(), voc=_voc(),
     )  # fmt: skip
 
@@ -167,7 +168,7 @@ def _machine() -> str:
 
 def _commands() -> str:
     commands = "\n".join(stored(name)["command"] for name in _results())
-    return f"```sh\n{commands}\n```"
+    return shell(commands)
 
 
 def main() -> int:

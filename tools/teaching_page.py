@@ -1,4 +1,4 @@
-"""Write docs/teaching.md from its template, the plans below and what `tools.classroom` measured.
+"""Write the generated parts of docs/teaching.md: the plans below and what `tools.classroom` measured.
 
     python -m tools.teaching_page
 
@@ -14,11 +14,11 @@ from typing import Any
 
 from lcnb.paths import written_whole
 from lcnb.reproduction import stored
-from tools.markdown import table
+from tools.markdown import filled, table
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
-TEMPLATE, PAGE = DOCS / "teaching.template.md", DOCS / "teaching.md"
+PAGE = DOCS / "teaching.md"
 NINETY = (
     (5, "", "The question: where would you stop thinking early? Everybody draws it on the printed street."),
     (15, "00", "One picture, three exits, what that saves, is it faster. Read the speed-ups out loud."),
@@ -46,14 +46,21 @@ HALF_DAY = (
     (10, "", "Quiz in pairs, and what the room would try next"),
 )
 """Likewise: half a day."""
+HUB = """```python
+# jupyterhub_config.py
+c.Spawner.environment = {"OMP_NUM_THREADS": "1", "GOMP_SPINCOUNT": "1000"}
+c.Spawner.mem_limit = "LIMIT"  # two open notebooks at their peak; your spawner has to support limits
+```"""
 
 
 def page() -> str:
     """The text of the page."""
     found = stored("classroom")
-    return TEMPLATE.read_text(encoding="utf-8").format(
+    return filled(
+        PAGE,
         machine=_machine(found), path=plan(NINETY), half_day=plan(HALF_DAY), alone=_alone(found), rows=_rows(found),
-        server_own=found["server"]["own_mb"], effect=_effect(found), thirty=_thirty(found), limit=_limit(found),
+        server_own=f"{found['server']['own_mb']:.0f}", effect=_effect(found), thirty=_thirty(found),
+        hub=HUB.replace("LIMIT", _limit(found)),
         quizzes=_quizzes(),
         sections=_sections(found), words=WORDS,
     )  # fmt: skip
