@@ -14,7 +14,7 @@ from torch import Tensor
 
 from lcnb.models.cascade import LayerCascade
 from lcnb.models.checks import check_image
-from lcnb.models.entry import Dense, Entry, wanted
+from lcnb.models import entry
 from lcnb.models.exits import ExitLedger
 from lcnb.models.fusing import Fused, FusionError
 from lcnb.models.runs import CascadeRuns, StageLogits
@@ -65,8 +65,8 @@ class FusedCascade(CascadeRuns):
         """Trace the stages and classifiers, and choose how their jobs run."""
         device = self.mean.device
         with torch.inference_mode(False), torch.no_grad(), torch.autocast(device.type, enabled=False):
-            dense = Dense(self.cascade, self.dtype).eval() if self._compile else None
-            self.entry = None if dense is None else Entry(dense, self._required)
+            dense = entry.Dense(self.cascade, self.dtype).eval() if self._compile else None
+            self.entry = None if dense is None else entry.Entry(dense, self._required)
             self.steps = dict[int, tuple[Fused, Fused]]()
             features = torch.zeros(1, self.mean.shape[1], EXAMPLE, EXAMPLE, device=device)
             for s, (stage, head) in enumerate(zip(self.cascade.stages, self.cascade.heads, strict=True)):
@@ -141,7 +141,7 @@ class FusedCascade(CascadeRuns):
             skipped = s < len(ledger.rho) and ledger.rho[s] == 1
             with torch.autocast(self.mean.device.type, enabled=False):
                 rows, region = self._restricted(rows, region, wanted.grow(halo), s)
-                rows, maps = self._stage(s, rows, region, classify=not skipped)
+                rows, maps = self.stage(s, rows, region, classify=not skipped)
             _note(ledger, maps, region)
             yield region.counts() / max(1, region.shape[1] * region.shape[2])
 
@@ -152,7 +152,7 @@ class FusedCascade(CascadeRuns):
             rows, region, first = self._first(x, classify=True)
             maps = [first]
             for s in range(1, self.stage_count):
-                rows, found = self._stage(s, rows, region, classify=True)
+                rows, found = self.stage(s, rows, region, classify=True)
                 maps.append(found)
         return StageLogits(maps, x.shape[2:])  # type: ignore[arg-type]
 
@@ -168,11 +168,11 @@ class FusedCascade(CascadeRuns):
             self._rows_of(m, f"stage 0 entry {i}") for i, m in enumerate(self.stem(self.normalise(x).to(self.dtype)))
         ]
         region = given[0][1]
-        rows, maps = self._stage(0, [r for r, _ in given], region, classify)
+        rows, maps = self.stage(0, [r for r, _ in given], region, classify)
         return rows, region, maps
 
     @torch.no_grad()
-    def _stage(
+    def stage(
         self, s: int, rows: Tensor | list[Tensor], region: Region, classify: bool
     ) -> tuple[Tensor, Tensor | None]:
         """Stage s and, where wanted, its classifier, on rows of a region."""
@@ -237,7 +237,7 @@ def _prepared(
     where = cascade.mean.device if device is None else torch.device(device)
     source = cascade if where == cascade.mean.device else copy.deepcopy(cascade).to(where)
     tune = autotune.chooser(native, measure)
-    return FusedCascade(source, dtype, tune, compile=wanted(compile, where), required=compile is True).eval()
+    return FusedCascade(source, dtype, tune, compile=entry.wanted(compile, where), required=compile is True).eval()
 
 
 LayerCascade.preparation = staticmethod(_prepared)

@@ -214,6 +214,7 @@ BROKEN = {
 SAID = {"torchvision": "was built for another torch than", "packaging": ""}
 
 
+@pytest.mark.slow
 @pytest.mark.trust("compatibility")
 @pytest.mark.parametrize("module", BROKEN)
 def test_survives_a_package_that_cannot_be_imported(tmp_path, module):

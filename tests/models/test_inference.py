@@ -235,7 +235,7 @@ from lcnb.models import inference, irnet_lc
 if sys.argv[1] == "untaught":
     inference.teach_allocator = lambda device: None
 network = irnet_lc(4, 0.25).eval().for_inference(measure=False)
-x = torch.rand(1, 3, 360, 480)
+x = torch.rand(1, 3, 512, 1024)
 with torch.inference_mode():
     for turn in range(10):
         if turn == 5:

@@ -135,8 +135,8 @@ def test_hostile_names(name, lcnb, data, home):
 MASKS = {
     "another size": (np.zeros((10, 10), np.uint8), "but its mask"),
     "a label outside the classes": (np.full((48, 64), 77, np.uint8), "holds the label 77"),
-    "colours": (np.zeros((48, 64, 3), np.uint8), "a mask is an 8-bit greyscale or palette picture"),
-    "transparency": (np.zeros((48, 64, 4), np.uint8), "a mask is an 8-bit greyscale or palette picture"),
+    "colours": (np.zeros((48, 64, 3), np.uint8), "a mask is an 8-bit greyscale or palette image"),
+    "transparency": (np.zeros((48, 64, 4), np.uint8), "a mask is an 8-bit greyscale or palette image"),
     "labels above 255": (np.full((48, 64), 300, np.uint16), "holds the label 300"),
     "an empty file": (b"", "is empty"),
     "an HTML page": (NO_PICTURES["an HTML page"], "is no image"),
@@ -178,7 +178,7 @@ def test_masks_of_nothing(camvid, lcnb):
         Image.fromarray(np.full((48, 64), 11, np.uint8)).save(camvid / "valannot" / f"{i}.png")
     code, out, _ = lcnb("eval", "--weights", "tiny")
     assert code == 0
-    assert "mIoU                           -" in out
+    assert "mIoU                         -" in out
 
 
 LISTS = {
