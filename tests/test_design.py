@@ -15,10 +15,10 @@ RINGS = (
     ("lessons", "plots", "widgets", "export", "video", "running", "cli"),
 )
 """The helper package; what claims rest on; what readers and students touch. Imports never go down this list."""
-SIZES = {"lcnb": (14_030, 225), "tests": (14_200, 222), "tools": (1_910, 29)}
+SIZES = {"lcnb": (13_330, 195), "tests": (13_650, 213), "tools": (1_600, 23)}
 """Statements and files: a ratchet. Lower a number when the code has shrunk; a feature that raises one says so in its
 commit. The goals are 8,500 in 125, 9,000, and 800."""
-ONE_IMPORTER = 24
+ONE_IMPORTER = 17
 """Files that one other file imports, package facades aside; a ratchet too (goal: 10)."""
 
 

@@ -12,9 +12,9 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
+from lcnb.models import entry
 from lcnb.models.cascade import LayerCascade
 from lcnb.models.checks import check_image
-from lcnb.models import entry
 from lcnb.models.exits import ExitLedger
 from lcnb.models.fusing import Fused, FusionError
 from lcnb.models.runs import CascadeRuns, StageLogits
