@@ -19,7 +19,7 @@ SIZES = {"lcnb": (13_330, 195), "tests": (13_650, 213), "tools": (1_600, 23)}
 """Statements and files: a ratchet. Lower a number when the code has shrunk; a feature that raises one says so in its
 commit. The goals are 8,500 in 125, 9,000, and 800."""
 ONE_IMPORTER = 23
-"""Files that one other file imports, facades and verbs aside; what a verb alone uses counts. A ratchet too (goal: 10)."""
+"""Files that one other file imports, facades and verbs aside; what a verb alone uses counts. A ratchet (goal: 10)."""
 
 
 def _modules() -> dict[str, ast.Module]:
