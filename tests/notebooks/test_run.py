@@ -98,7 +98,7 @@ def test_the_threshold_slider_is_in_the_page(ran, name):
 def test_a_clip_of_ones_own(ran):
     mine = Clip(ran[1] / "mine.mp4")
     assert (mine.count, mine.fps) == (4, 25)
-    assert "mine.mov: 160x90, 4 frames, 25 a second: dense" in page(ran, "07_video")
+    assert "mine.mov: 160x90, 4 frames, 25 per second" in page(ran, "07_video")
     assert page(ran, "07_video").count("<video") == 4  # the drive and the clip; their cells ran twice
 
 
