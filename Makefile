@@ -70,7 +70,7 @@ QUICK := not slow and not browser and not real and not long
 # A trust report is counted in one process. Status 5 means that no test was selected.
 define tests
 $(if $(findstring --trust-report,$(ARGS)),$(BIN)/python -m pytest -m '$(1)' $(ARGS),\
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup --no-loadscope-reorder \
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadscope --no-loadscope-reorder \
 		-m '$(1) and not alone' $(ARGS) && \
 	{ $(BIN)/python -m pytest -m '$(1) and alone' $(ARGS) || test $$? = 5; })
 endef

@@ -18,15 +18,28 @@ for name, handler in (("SIGINT", signal.default_int_handler), ("SIGHUP", signal.
 
 torch.set_num_threads(1)  # tiny networks: threads cost more than they give
 
-LONGEST = ("browser", "notebooks/test_run")
+ONE_BROWSER = ("tests/browser/", "tests/trust_jupyter/test_lab.py")
+"""Files whose tests start JupyterLab or a browser: one process runs them all."""
+LONGEST = (ONE_BROWSER[0], "tests/notebooks/test_run.py")
 """Groups that take many minutes each."""
 
 
-def pytest_itemcollected(item):
-    """Under `pytest -n 2 --dist loadgroup` one process runs all tests of a file, and one all that use the browser."""
-    if item.get_closest_marker("xdist_group") is None:
-        group = "browser" if item.get_closest_marker("browser") else f"{item.path.parent.name}/{item.path.stem}"
-        item.add_marker(pytest.mark.xdist_group(group))
+def group(nodeid):
+    """What one process of a parallel run takes as a whole: a file, or all that use the browser."""
+    file = nodeid.partition("::")[0]
+    return ONE_BROWSER[0] if file.startswith(ONE_BROWSER) else file
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """pytest-xdist's own groups are silently none with pytest 9.2, which forms node ids elsewhere."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByGroup(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            return group(nodeid)
+
+    return ByGroup(config, log)
 
 
 @pytest.hookimpl(trylast=True)  # after -m has made its choice
@@ -34,9 +47,8 @@ def pytest_collection_modifyitems(config, items):
     """Parallel runs start with the longest groups, then those with slow tests."""
     trust.pytest_collection_modifyitems(config, items)
     if hasattr(config, "workerinput"):
-        group = {item: item.get_closest_marker("xdist_group").args[0] for item in items}
-        slow = {group[item] for item in items if item.get_closest_marker("slow")}
-        items.sort(key=lambda item: (group[item] not in LONGEST, group[item] not in slow))
+        slow = {group(item.nodeid) for item in items if item.get_closest_marker("slow")}
+        items.sort(key=lambda item: (group(item.nodeid) not in LONGEST, group(item.nodeid) not in slow))
 
 
 def pytest_terminal_summary(terminalreporter):

@@ -21,7 +21,6 @@ from tests.cli.conftest import ROOT, environment, home, lcnb, write_notebook  # 
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(os.name == "nt", reason="needs make, and Unix' permissions"),
-    pytest.mark.xdist_group("browser"),  # which has a JupyterLab too
 ]
 
 SPY = """\
