@@ -32,27 +32,6 @@ _ = importlib.import_module("lcnb")  # before torch: lets its idle threads sleep
 """The cell tagged `bootstrap` of every notebook; where lcnb can be imported, it only does so."""
 
 
-def owner_and_name() -> tuple[str, str]:
-    """("me", "mine") of https://github.com/me/mine."""
-    owner, name = REPOSITORY.removesuffix("/").removesuffix(".git").split("/")[-2:]
-    return owner, name
-
-
 def source(path: str) -> str | None:
     """Where a file or folder of the repository is shown; None without an address."""
     return f"{REPOSITORY.removesuffix('.git')}/blob/{BRANCH}/{quote(path)}" if REPOSITORY else None
-
-
-def colab(notebook: str) -> str | None:
-    """Opens a notebook (its path in the repository) on Google Colab; None without an address."""
-    if not REPOSITORY:
-        return None
-    return f"https://colab.research.google.com/github/{'/'.join(owner_and_name())}/blob/{BRANCH}/{quote(notebook)}"
-
-
-def binder(notebook: str) -> str | None:
-    """Opens a notebook (its path in the repository) on Binder (environment.yml); None without an address."""
-    if not REPOSITORY:
-        return None
-    inside = quote(f"lab/tree/{notebook}", safe="")
-    return f"https://mybinder.org/v2/gh/{'/'.join(owner_and_name())}/{BRANCH}?urlpath={inside}"

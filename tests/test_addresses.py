@@ -65,17 +65,13 @@ def test_the_readme_opens_with_the_slider_and_no_badges():
 
 
 def test_without_an_address_there_are_no_links():
-    assert [f("a.ipynb") for f in (addresses.source, addresses.colab, addresses.binder)] == [None] * 3
+    assert addresses.source("a.ipynb") is None
 
 
 def test_forms_of_the_address(monkeypatch):
     for given in ("https://github.com/me/mine", "https://github.com/me/mine.git"):
         monkeypatch.setattr(addresses, "REPOSITORY", given)
-        assert addresses.colab("a b.ipynb") == "https://colab.research.google.com/github/me/mine/blob/main/a%20b.ipynb"
-        assert (
-            addresses.binder("n/x.ipynb") == "https://mybinder.org/v2/gh/me/mine/main?urlpath=lab%2Ftree%2Fn%2Fx.ipynb"
-        )
-        assert addresses.source("docs/a.md") == "https://github.com/me/mine/blob/main/docs/a.md"
+        assert addresses.source("docs/a b.md") == "https://github.com/me/mine/blob/main/docs/a%20b.md"
 
 
 def bootstraps():

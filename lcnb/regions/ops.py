@@ -237,7 +237,4 @@ _SPECIAL: dict[str, Callable] = {
     "to": _to,
 }
 
-SUPPORTED = frozenset(POINTWISE | (_SPECIAL.keys() - {"max_pool2d_with_indices"}))
-"""Names of all functions that take a RegionTensor."""
-
 RegionTensor.meaning = staticmethod(run)
