@@ -82,7 +82,7 @@ lint: setup
 types: setup
 	$(BIN)/mypy
 
-check: lint types ## before a commit: style, types, quick tests, one notebook (3 minutes)
+check: lint types ## before a commit: style, types, quick tests, one notebook
 	$(call tests,$(QUICK))
 	$(BIN)/lcnb run 00 --profile quick --out build/check
 
