@@ -24,7 +24,7 @@ def teach_allocator(device: torch.device) -> None:
     """Let the C library keep the memory of feature maps between two images.
 
     What is larger than a threshold glibc gives back to the system when it is freed, and gets again page by page, each a
-    fault (a test counts them). The threshold is the largest block that was freed so far. So one is taken and freed,
+    fault. The threshold is the largest block that was freed so far. So one is taken and freed,
     never touched; where the C library is another, this does nothing.
     """
     if device.type == "cpu":
