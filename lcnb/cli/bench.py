@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 REPEATS, WARMUP = 10, 2
 MASKS = ("blobs", "boundaries", "random")
+RUNTIMES = ("onnxruntime", "openvino")
 Measured = tuple[list[dict[str, Any]], list["Times"]]
 
 
@@ -94,6 +95,10 @@ def add(commands: Any) -> None:
             planned, factor, classes, HALO,
             option("--path", default="fused", help="fused, or a region backend's name (default: fused)"),
             flag("--compile", "also time torch.compile of the plain dense form; compile stage 1 of the prepared ones"),
+            option(
+                "--rivals", nargs="+", choices=("none", *RUNTIMES), default=list(RUNTIMES),
+                help="other runtimes for the plain dense form, on a CPU in float32 (default: all)",
+            ),
             *_common(),
         ],
     )  # fmt: skip
@@ -183,7 +188,10 @@ def run_model(arguments: argparse.Namespace) -> int:
         if images is None:
             grid = (batch, *(-(-side // 8) for side in arguments.size))
             still_open = tuple(open_after(arguments.exits, grid, arguments.mask, arguments.seed))
-        settings = model.ModelSettings(rho, still_open, halo, _dtype(arguments), arguments.path, arguments.compile)
+        settings = model.ModelSettings(
+            rho, still_open, halo, _dtype(arguments), arguments.path, arguments.compile,
+            tuple(name for name in arguments.rivals if name != "none"),
+        )  # fmt: skip
         if len(inputs) > protocol.repeats:
             raise UsageError(f"--repeats {protocol.repeats} is less than {len(inputs)} batches of images; see --limit")
         with blamed_on("--rho"):

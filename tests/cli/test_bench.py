@@ -7,6 +7,8 @@ import torch
 
 from lcnb.benchmark import load
 from lcnb.benchmark.load import Usage
+from lcnb.benchmark.runners import RIVALS
+from lcnb.cli.bench import RUNTIMES
 
 TINY = ["--repeats", "1", "--warmup", "0"]
 TOP = {
@@ -58,8 +60,12 @@ def test_ops(lcnb, home):
     assert "/ (dense x share)" in out
 
 
+def test_rivals_are_those_that_can_be_run():
+    assert set(RUNTIMES) == set(RIVALS)
+
+
 def test_model_with_planned_exits(lcnb, home):
-    arguments = ["--width", "0.05", "--size", "32", "64", "--exits", ".25,.25", "--batch", "1", "2"]
+    arguments = ["--width", "0.05", "--size", "32", "64", "--exits", ".25,.25", "--batch", "1", "2", "--rivals", "none"]
     found, out = bench(lcnb, home, "model", *arguments)
     assert [r["batch"] for r in found["results"]] == [1, 2]
     for r in found["results"]:
@@ -79,7 +85,21 @@ def test_model_with_planned_exits(lcnb, home):
 
 def test_model_with_weights_on_images(lcnb, home, data):
     found, _ = bench(
-        lcnb, home, "model", "--weights", "tiny", "--limit", "1", "--rho", "0.3", "--halo", "1", "--path", "gather"
+        lcnb,
+        home,
+        "model",
+        "--weights",
+        "tiny",
+        "--limit",
+        "1",
+        "--rho",
+        "0.3",
+        "--halo",
+        "1",
+        "--path",
+        "gather",
+        "--rivals",
+        "none",
     )
     (result,) = found["results"]
     assert (found["settings"]["weights"], found["settings"]["halo"]) == ("tiny", 1)
