@@ -106,6 +106,7 @@ coverage: setup ## which lines of lcnb the quick tests run; fails below 90 %
 	$(BIN)/python -m pytest -m '$(QUICK)' --cov --cov-report=term:skip-covered --cov-fail-under=90 $(ARGS)
 
 book: setup ## build the site of notebooks, docs and API reference; a broken link ends it
+	$(BIN)/python -m tools.photo_page build/extra/photo
 	$(BIN)/python -m sphinx -W --keep-going -q -c docs -d $(SITE).doctrees . $(SITE)
 	@echo 'open $(SITE)/index.html'
 

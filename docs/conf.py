@@ -29,6 +29,10 @@ CONTENTS = {
 }
 """The navigation. A page that it misses, or a link that leads nowhere, is a warning, and warnings end the build."""
 
+PHOTO = Path(__file__).parents[1] / "build" / "extra" / "photo" / "index.html"
+"""The page that runs the network in the browser, where `tools.photo_page` could build it."""
+OWN = {"docs/slider.html": "slider", "docs/photo/index.html": "photo/index"}
+
 project = "lcnb"
 root_doc = "README"
 include_patterns = ["*.md", "docs/**.md", "docs/api/*.rst", "data/**.md", "notebooks/**.ipynb"]
@@ -51,7 +55,7 @@ python_maximum_signature_line_length = 80
 
 html_theme = "sphinx_book_theme"
 html_title = "lcnb"
-html_extra_path = ["slider.html"]
+html_extra_path = ["slider.html", *(["../build/extra"] if PHOTO.exists() else [])]
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_context = {"default_mode": "auto"}  # light or dark as the reader's system
@@ -85,16 +89,17 @@ def source_read(app: Sphinx, name: str, source: list[str]) -> None:
 
 
 def link_files(app: Sphinx, doctree: nodes.document) -> None:
-    """Opens the slider's page, and shows other files that are no pages in the repository, if it has an address.
+    """Opens the pages that are not Sphinx's, and shows other files in the repository, if it has an address.
 
     Without one they are copied into the site, to download.
     """
     here = app.env.docname
     for node in list(doctree.findall(addnodes.download_reference)):
         path = app.env.relfn2path(node["reftarget"], here)[0]
-        slider = path == "docs/slider.html"
-        if uri := app.builder.get_relative_uri(here, "slider") if slider else addresses.source(path):
-            node.replace_self(nodes.reference("", "", *node.children, refuri=uri, internal=slider))
+        if path == "docs/photo/index.html" and not PHOTO.exists():
+            node.replace_self(node.children)
+        elif uri := app.builder.get_relative_uri(here, page) if (page := OWN.get(path)) else addresses.source(path):
+            node.replace_self(nodes.reference("", "", *node.children, refuri=uri, internal=bool(page)))
 
 
 def render_image(self: NbElementRenderer, data: MimeData, plain: Any = NbElementRenderer.render_image) -> list[Any]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import lcnb
-from lcnb.cli.options import WEIGHTS, command, count, option
+from lcnb.cli.options import WEIGHTS, command, count, flag, option
 from lcnb.errors import printable
 from lcnb.paths import check_writable, written_whole
 
@@ -20,6 +20,7 @@ def add(commands: Any) -> None:
         [
             WEIGHTS,
             option("--onnx", type=Path, required=True, metavar="FILE", help="the file"),
+            flag("--half", "keep the weights in float16: half the file; the arithmetic stays float32"),
             option(
                 "--size", type=count, nargs=2, metavar=("H", "W"),
                 help="take images of this size only, for which a runtime can prepare (default: any size)",
@@ -38,7 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
     cascade = lcnb.load(arguments.weights)
     names = [f"stage_{s + 1}" for s in range(cascade.stage_count)]
     example = torch.rand(1, 3, *(arguments.size or (96, 128)))
-    model = onnx_model(AllStages(cascade), example, names, any_size=arguments.size is None)
+    model = onnx_model(AllStages(cascade), example, names, any_size=arguments.size is None, half=arguments.half)
     with written_whole(arguments.onnx) as path:
         path.write_bytes(model)
     print(

@@ -36,7 +36,8 @@ def depthwise(x: Tensor, weight: Tensor, dilation: Pair) -> Tensor:
         (B, C, h, w).
     """
     fits = x.dtype == weight.dtype == torch.float32 and x.device.type == "cpu"
-    if fits and not torch.is_autocast_enabled("cpu") and (found := native.kernels()) is not None:
+    recorded = torch.compiler.is_compiling() or torch.jit.is_tracing()  # exporters know the library's only
+    if fits and not recorded and not torch.is_autocast_enabled("cpu") and (found := native.kernels()) is not None:
         return _Depthwise.apply(x, weight, dilation, found)
     return _by_library(x, weight, dilation)
 
