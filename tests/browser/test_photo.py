@@ -12,6 +12,7 @@ from PIL import Image
 
 import lcnb
 from lcnb.errors import LcnbError
+from tests.browser.lab import ROOT
 from tools import photo_page
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -24,9 +25,9 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory):
-    """Of a server of the built page."""
-    folder = tmp_path_factory.mktemp("photo")
+def address():
+    """Of a server of the page where `make book` builds it; a network written before is kept."""
+    folder = ROOT / "build" / "extra" / "photo"
     try:
         photo_page.build(folder)
     except photo_page.MissingError as error:

@@ -90,6 +90,13 @@ def test_the_front_page_leads_to_the_slider_and_sliders_in_notebooks_need_no_ker
         assert root.get_attribute("data-left") != before
 
 
+def test_the_front_page_leads_to_the_network_in_the_browser_where_it_could_be_built(site):
+    front = (site / "index.html").read_text(encoding="utf-8")
+    built = (site / "photo" / "index.html").exists()
+    assert built == ('href="photo/index.html"' in front)
+    assert "your own photograph" in front
+
+
 def test_search_finds_a_section_from_a_folder(browser, site):
     page = browser.new_page()  # its summaries need a server, and the browser says so
     page.goto((site / "search.html").as_uri() + "?q=really+faster")
