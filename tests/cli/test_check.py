@@ -24,7 +24,6 @@ def test_lists_every_exercise_with_its_question(lcnb):
         assert grader.__doc__.splitlines()[0] in out
 
 
-@pytest.mark.trust("jupyter")
 def test_one_file_and_one_folder_a_student(lcnb, home):
     """`lcnb check --summary` of notebooks that were handed in: their outputs are read, nothing is executed"""
     hand_in(home / "class" / "anna.ipynb", "✓ 03-cost: right", "✗ 03-leaves: that is who stays")
@@ -96,7 +95,6 @@ def test_a_broken_notebook_gets_a_sentence_and_the_others_are_read(lcnb, home, t
     assert "bob.ipynb cannot be read as a notebook (" in out
 
 
-@pytest.mark.trust("inputs")
 def test_a_notebook_without_marks_or_too_large(lcnb, home, monkeypatch):
     """A submission without marks, or too large to be read: a sentence about it"""
     hand_in(home / "anna.ipynb", "hello")

@@ -90,7 +90,6 @@ def test_lcnb_data_that_is_missing_or_empty(home, monkeypatch):
     assert f"LCNB_DATA names {home}/empty, but no data set" in said
 
 
-@pytest.mark.trust("compatibility")
 def test_damaged_data_and_weights_are_named(data, home, monkeypatch):
     """Shipped weights that are damaged, and a data set that misses a file."""
     shutil.copytree(data / "weights" / "tiny", home / "bad" / "weights" / "tiny")
@@ -142,7 +141,6 @@ FAULTS = {
 }  # fmt: skip
 
 
-@pytest.mark.trust("compatibility")
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_is_one_sentence(found, fault):
     """Missing and old packages, a GPU that torch does not use, too little room: a sentence for each"""
@@ -151,7 +149,6 @@ def test_a_fault_is_one_sentence(found, fault):
     assert words in said
 
 
-@pytest.mark.trust("compatibility")
 def test_no_gpu_and_the_same_python_by_another_name_are_no_faults(found):
     """A machine without a GPU; a kernel that is the same Python under another name: no fault"""
     beside = os.path.join(os.path.dirname(sys.executable), "python3.99")
@@ -173,7 +170,6 @@ def test_versions_are_compared_as_numbers(version, fits):
     assert info._within(version, ">=2.4") == fits
 
 
-@pytest.mark.trust("compatibility")
 def test_a_kernel_of_another_python(found, tmp_path, monkeypatch):
     """Jupyter's kernel starts another Python."""
     folder = tmp_path / "kernels" / "python3"
@@ -185,7 +181,6 @@ def test_a_kernel_of_another_python(found, tmp_path, monkeypatch):
     assert said.startswith(f"Jupyter's kernel `python3` starts /opt/other/bin/python, not {sys.executable}")
 
 
-@pytest.mark.trust("compatibility")
 def test_sliders_without_their_browser_part(found, tmp_path, monkeypatch):
     """JupyterLab would show sliders as text."""
     from jupyter_core import paths
@@ -196,7 +191,6 @@ def test_sliders_without_their_browser_part(found, tmp_path, monkeypatch):
     assert "JupyterLab has no jupyterlab_widgets, so sliders would show as text" in said
 
 
-@pytest.mark.trust("compatibility")
 def test_a_cache_that_cannot_be_written(found, tmp_path, monkeypatch):
     """A cache folder that cannot be written."""
     (tmp_path / "file").write_text("in the way")
@@ -214,7 +208,6 @@ BROKEN = {
 SAID = {"torchvision": "was built for another torch than", "packaging": ""}
 
 
-@pytest.mark.trust("compatibility")
 @pytest.mark.parametrize("module", BROKEN)
 def test_survives_a_package_that_cannot_be_imported(tmp_path, module):
     """Any package that is missing or broken: the report still comes, and blames no other."""

@@ -37,7 +37,6 @@ def shown(image):
     return {"output_type": "display_data", "metadata": {}, "data": image}
 
 
-@pytest.mark.trust("jupyter")
 def test_a_page_fetches_nothing_and_has_its_formulas(tmp_path):
     """A page of `lcnb run`: nothing is fetched from anywhere, and it has no script of its own"""
     write_html(content(), tmp_path / "x.html", "Title & more", tmp_path)

@@ -58,7 +58,6 @@ def test_another_number_of_masks_than_frames(change, more, folder):
         (trees.colours(size=SIZE), r"0002\.png has pixels of mode 'RGB'"),
     ],
 )
-@pytest.mark.trust("inputs")
 def test_a_mask_that_does_not_fit_its_frame(mask, text, folder):
     """A mask that does not fit its frame of a film: it is named"""
     trees.write(mask, folder / "driveannot" / "0002.png")
@@ -69,7 +68,6 @@ def test_a_mask_that_does_not_fit_its_frame(mask, text, folder):
 
 
 @pytest.mark.parametrize("content", [b"", b"not a video", b"\x00" * 4096, None], ids=["empty", "text", "zeros", "cut"])
-@pytest.mark.trust("inputs")
 def test_a_damaged_video(content, folder):
     """A damaged film of a data set: it is named"""
     path = folder / "drive.mp4"

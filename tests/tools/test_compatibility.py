@@ -21,7 +21,6 @@ def kept():
     return json.loads(built.TARGET.read_text(encoding="utf-8"))["environments"]
 
 
-@pytest.mark.trust("compatibility")
 def test_every_environment_that_was_kept_is_well(kept):
     """The environments measured in docs/results/compatibility.json: all tests passed, and notebook 00 ran."""
     assert [(row["python"], row["failures"]) for row in kept if not built.good(row)] == []
@@ -90,7 +89,6 @@ def test_there_is_a_job_for_each():
 
 @pytest.mark.long
 @pytest.mark.timeout(3600)
-@pytest.mark.trust("compatibility")
 @pytest.mark.parametrize(("which", "python"), [("oldest", "3.11"), *(("newest", version) for version in PYTHONS)])
 def test_environment(which, python, tmp_path):
     """The oldest and the newest packages, on each Python: the tests that meet them pass, and notebook 00 runs."""

@@ -39,7 +39,6 @@ def test_flat_curves_are_called_flat(name):
     assert (found["flat"], found["grew"]) == (True, [])
 
 
-@pytest.mark.trust("load")
 @pytest.mark.parametrize("name", LEAKING)
 def test_leaks_are_found(name):
     """The rule itself: a curve that grows is not called flat."""
@@ -90,7 +89,6 @@ def kept():
     return json.loads(load.TARGET.read_text(encoding="utf-8"))
 
 
-@pytest.mark.trust("load")
 @pytest.mark.parametrize("name", load.LOADS)
 def test_what_is_kept_was_flat(kept, name):
     """The loads measured in docs/results/load.json: each did its work, and the verdict follows from the samples."""

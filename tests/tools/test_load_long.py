@@ -25,20 +25,17 @@ def done(name, tmp_path):
     assert verdict(found)["flat"]
 
 
-@pytest.mark.trust("load")
 def test_kernels_in_sequence(tmp_path):
     """Thirty kernels of notebook 00 in a row: all succeed, and no memory, handle, thread, process or file stays."""
     done("kernels-in-sequence", tmp_path)
 
 
-@pytest.mark.trust("load")
 def test_kernels_at_once(tmp_path):
     """Four kernels of notebook 00 at once: all succeed, and nothing of them stays."""
     done("kernels-at-once", tmp_path)
 
 
 @pytest.mark.browser
-@pytest.mark.trust("load")
 def test_slider(tmp_path):
     """A slider dragged for five minutes in a real browser: memory, handles and threads stay, the picture follows."""
     if chromium() is None:
@@ -46,25 +43,21 @@ def test_slider(tmp_path):
     done("slider", tmp_path)
 
 
-@pytest.mark.trust("load")
 def test_callbacks(tmp_path):
     """Three sliders moved 500 times: memory, handles and threads stay."""
     done("callbacks", tmp_path)
 
 
-@pytest.mark.trust("load")
 def test_film(tmp_path):
     """A film of 1,000 frames through both networks: memory, handles and threads stay."""
     done("film", tmp_path)
 
 
-@pytest.mark.trust("load")
 def test_player(tmp_path):
     """The live player over 1,000 frames: memory, handles and threads stay, and no frame is lost."""
     done("player", tmp_path)
 
 
-@pytest.mark.trust("load")
 def test_true_runs(tmp_path):
     """2,000 true runs, each on a picture of another size: memory, handles and threads stay."""
     done("runs", tmp_path)

@@ -44,7 +44,6 @@ def test_cut_off_and_other_files_are_named(path, tmp_path):
             load_checkpoint(path)
 
 
-@pytest.mark.trust("inputs")
 def test_what_it_contains_is_not_run(path, tmp_path):
     """A checkpoint with a payload: refused, and it has not run"""
 

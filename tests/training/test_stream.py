@@ -102,7 +102,6 @@ def test_mixed_seeds_are_spread_and_valid():
     assert mix(1, 2) != mix(2, 1)
 
 
-@pytest.mark.trust("compatibility")
 def test_a_worker_that_is_spawned_gets_the_same_stream(make):
     """Workers that are started afresh (Windows, macOS): what training hands them survives the way."""
     sent, prepare = pickle.loads(pickle.dumps((make(), ignore_interrupts)))

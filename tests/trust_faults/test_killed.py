@@ -73,11 +73,9 @@ def trained(tmp_path, data, number, count, between, seed=0):
     return json.loads(done.stdout.splitlines()[-1])
 
 
-@pytest.mark.trust("faults", saved=True)
 @pytest.mark.parametrize("count", [20, pytest.param(200, marks=pytest.mark.long)])
-def test_a_writer_killed_at_random_moments(count, tmp_path, record_property):
+def test_a_writer_killed_at_random_moments(count, tmp_path):
     """A process killed with -9 while it writes a file, at random moments: the file is the old or the new one, whole"""
-    record_property("tried", count)
     random.seed(count)
     (tmp_path / "x.json").write_text(json.dumps([-1] * 20000))
     for _ in range(count):
@@ -95,7 +93,6 @@ def test_a_writer_killed_at_random_moments(count, tmp_path, record_property):
     assert all(name.startswith(".x.json.") and name.endswith(".unfinished.json") for name in left)
 
 
-@pytest.mark.trust("faults")
 def test_what_a_kill_left_is_removed_an_hour_later(tmp_path):
     """Unfinished files of a killed process: the next write of that name removes them when they are an hour old"""
     old, new, other = (tmp_path / f".{name}.unfinished.json" for name in ("x.json.a1", "x.json.b2", "y.json.c3"))
@@ -111,11 +108,9 @@ def test_what_a_kill_left_is_removed_an_hour_later(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.trust("faults", saved=True)
 @pytest.mark.parametrize("count", [6, pytest.param(60, marks=[pytest.mark.long, pytest.mark.timeout(1200)])])
-def test_training_killed_at_random_moments(count, tmp_path, data, record_property):
+def test_training_killed_at_random_moments(count, tmp_path, data):
     """`lcnb train` killed with -9 at random moments, saving every step: the checkpoint is whole and never goes back"""
-    record_property("tried", count)
     seen = trained(tmp_path, data, signal.SIGKILL, count, between=(0.2, 1.5))
     assert [code for code, _, _ in seen] == [-signal.SIGKILL] * count
     reached = [step for _, step, _ in seen]
@@ -126,11 +121,9 @@ def test_training_killed_at_random_moments(count, tmp_path, data, record_propert
 
 
 @pytest.mark.slow
-@pytest.mark.trust("faults", saved=True)
 @pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGHUP, marks=pytest.mark.long)])
-def test_training_that_is_told_to_end(number, tmp_path, data, record_property):
+def test_training_that_is_told_to_end(number, tmp_path, data):
     """`lcnb train` told to end, by `kill`, a cluster or a closed terminal: it ends the step, saves, and stops"""
-    record_property("tried", 3)
     seen = trained(tmp_path, data, number, 3, between=(1.0, 2.0), seed=1)
     assert {code for code, _, _ in seen[1:]} == {128 + number}
     assert sum(left for _, _, left in seen) == 0
@@ -139,7 +132,6 @@ def test_training_that_is_told_to_end(number, tmp_path, data, record_property):
     assert steps((tmp_path / "run" / "log.csv").read_text()) == list(map(str, range(1, last + 1)))
 
 
-@pytest.mark.trust("faults", saved=True)
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_a_command_that_is_told_to_end_while_it_writes(number, code, tmp_path):
     """Ctrl-C, `kill` and a closed terminal while a file is written: the old one stays, and nothing is left over"""

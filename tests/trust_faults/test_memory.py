@@ -78,7 +78,6 @@ def test_numpys_own_is_known():
     )
 
 
-@pytest.mark.trust("faults")
 def test_torch_without_memory_is_one_sentence(lcnb, data):
     """A computation larger than the machine's memory, for real: the sentence says what to lower"""
     size = ["--size", "9999999", "9999999"]
@@ -93,7 +92,6 @@ def test_torch_without_memory_is_one_sentence(lcnb, data):
     )
 
 
-@pytest.mark.trust("faults")
 @pytest.mark.parametrize("command", ["eval", "sweep"])
 def test_a_gpu_too_small_falls_back_to_the_cpu(command, lcnb, data, home, monkeypatch):
     """A GPU without memory under `lcnb eval` and `sweep`: a sentence, and the same numbers from the CPU"""
@@ -136,7 +134,6 @@ def _short(device):
     raise torch.OutOfMemoryError(GPU)
 
 
-@pytest.mark.trust("faults", saved=True)
 def test_training_without_memory_keeps_its_checkpoint(lcnb, data, home, little, monkeypatch):
     """A training that runs out of memory: a sentence says what to lower, the last checkpoint is whole"""
     forward, steps = Objective.forward, []
@@ -159,7 +156,6 @@ def test_training_without_memory_keeps_its_checkpoint(lcnb, data, home, little, 
     assert issubclass(TrainingError, Exception)
 
 
-@pytest.mark.trust("faults")
 def test_a_notebook_whose_gpu_is_too_small_runs_on_the_cpu(monkeypatch, tmp_path, capsys):
     """A notebook that the GPU's memory does not suffice for: `lcnb run` says so and runs it on the CPU"""
     devices, book = [], Notebook(tmp_path / "a.ipynb", "a")
@@ -178,7 +174,6 @@ def test_a_notebook_whose_gpu_is_too_small_runs_on_the_cpu(monkeypatch, tmp_path
     assert capsys.readouterr().err == "a: the GPU is out of memory: once more, on the CPU\n"
 
 
-@pytest.mark.trust("faults")
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
 def test_a_gpu_that_is_not_there_in_a_notebook(data):
     """`lcnb.load(NAME, "cuda")` on a machine without a GPU"""
@@ -188,7 +183,6 @@ def test_a_gpu_that_is_not_there_in_a_notebook(data):
         package.load("tiny", "gpu")
 
 
-@pytest.mark.trust("faults")
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
 @pytest.mark.parametrize(
     "words",

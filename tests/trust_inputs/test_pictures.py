@@ -22,7 +22,6 @@ SENTENCE = {
 BAD = NO_PICTURES | DAMAGED | BOMBS | NO_COLOURS
 
 
-@pytest.mark.trust("inputs", saved=True)
 @pytest.mark.parametrize("kind", BAD)
 def test_a_photo_that_is_none(kind, refused, data, home):
     """`lcnb slider` on a file called .jpg that is no picture, damaged, or a bomb: a sentence, no page"""
@@ -30,7 +29,6 @@ def test_a_photo_that_is_none(kind, refused, data, home):
     assert "photo.jpg" in refused("slider", "photo.jpg", "--weights", "tiny", words=SENTENCE[kind])
 
 
-@pytest.mark.trust("inputs")
 @pytest.mark.parametrize("kind", BAD)
 def test_an_upload_that_is_none(kind, small_cascade):
     """The same files through the upload button of a notebook: a sentence in the page, no exception"""
@@ -41,7 +39,6 @@ def test_an_upload_that_is_none(kind, small_cascade):
     assert len(explorer.children) == 2
 
 
-@pytest.mark.trust("inputs")
 def test_postscript_starts_no_program(tmp_path, monkeypatch):
     """A PostScript file called .jpg: Ghostscript, which Pillow would start, is never asked for"""
     called = tmp_path / "called"
@@ -54,7 +51,6 @@ def test_postscript_starts_no_program(tmp_path, monkeypatch):
     assert not called.exists()
 
 
-@pytest.mark.trust("inputs", saved=True)
 @pytest.mark.parametrize(
     ("make", "words"),
     [
@@ -76,7 +72,6 @@ def test_a_photo_that_is_no_file(make, words, refused, data, home):
         refused("slider", "photo.jpg", "--weights", "tiny", words=words)
 
 
-@pytest.mark.trust("inputs")
 @pytest.mark.parametrize(
     "content",
     [
@@ -99,14 +94,12 @@ def test_unusual_photos_are_read(content):
     assert (photo.shape, photo.dtype) == ((3, 48, 64), torch.uint8)
 
 
-@pytest.mark.trust("inputs")
 def test_sixteen_bits_are_not_clipped():
     """A 16-bit photograph keeps its brightness; Pillow alone would turn it white"""
     photo = decode_photo(encoded(Image.fromarray(np.full((48, 64), 30_000, np.uint16))))
     assert photo.unique().tolist() == [30_000 >> 8]
 
 
-@pytest.mark.trust("inputs")
 @pytest.mark.parametrize("size", [(1, 1), (1, 3000), (3000, 1), (7, 5)], ids=str)
 def test_tiny_photos(size, lcnb, data, home):
     """`lcnb slider` on photographs of one pixel, one row or one column"""
@@ -114,7 +107,6 @@ def test_tiny_photos(size, lcnb, data, home):
     assert lcnb("slider", "photo.png", "--weights", "tiny")[0] == 0
 
 
-@pytest.mark.trust("inputs")
 @pytest.mark.parametrize(
     "name",
     ["<img src=x onerror=alert(1)>", "<script>alert(1)<script>", "a&b'\"c d", "\x1b[31mred\x07", "new\nline", "\udcff"],
@@ -153,7 +145,6 @@ def camvid(data, tmp_path, monkeypatch):
     return tmp_path / "mine" / "camvid"
 
 
-@pytest.mark.trust("inputs", saved=True)
 @pytest.mark.parametrize("kind", MASKS)
 def test_a_bad_mask(kind, camvid, refused):
     """`lcnb eval` on a mask of another size, of colours, with unknown labels, damaged, ...: it is named"""
@@ -163,7 +154,6 @@ def test_a_bad_mask(kind, camvid, refused):
     assert "valannot/0.png" in refused("eval", "--weights", "tiny", "--json", "scores.json", words=words)
 
 
-@pytest.mark.trust("inputs", saved=True)
 @pytest.mark.parametrize("kind", [*DAMAGED, *BOMBS, "an HTML page", "PostScript, for which Pillow starts a program"])
 def test_a_bad_image(kind, camvid, refused):
     """`lcnb sweep` on a damaged image, a bomb, or no image: it is named"""
@@ -171,7 +161,6 @@ def test_a_bad_image(kind, camvid, refused):
     assert "val/0.png" in refused("sweep", "--weights", "tiny", "--json", "scores.json", words="0.png")
 
 
-@pytest.mark.trust("inputs")
 def test_masks_of_nothing(camvid, lcnb):
     """Masks in which every pixel is ignored: no score is made up"""
     for i in (0, 1):
@@ -196,7 +185,6 @@ LISTS = {
 }
 
 
-@pytest.mark.trust("inputs", saved=True)
 @pytest.mark.parametrize("kind", LISTS)
 def test_a_bad_list(kind, camvid, refused):
     """A list of images with missing, absolute, climbing or unreadable names: one sentence, nothing outside is read"""
@@ -205,7 +193,6 @@ def test_a_bad_list(kind, camvid, refused):
     refused("eval", "--weights", "tiny", words=words)
 
 
-@pytest.mark.trust("inputs", saved=True)
 @pytest.mark.parametrize("make", [os.mkdir, os.mkfifo], ids=["a folder", "a pipe"])
 def test_a_list_that_is_no_file(make, camvid, refused):
     """A folder or a pipe in place of a list of images: a sentence, at once"""
@@ -213,7 +200,6 @@ def test_a_list_that_is_no_file(make, camvid, refused):
     refused("eval", "--weights", "tiny", words="val.txt")
 
 
-@pytest.mark.trust("inputs")
 @pytest.mark.parametrize(
     "content",
     [b"0.png 0.png\r\n1.png 1.png\r\n", b"\xef\xbb\xbf0.png\n1.png\n", b"\n\n0.png\n\n1.png", b"0\n1\n"],

@@ -17,7 +17,6 @@ ABOUT = {"classes": CLASSES, "ignore_index": 11}
 COUNTS = torch.randint(9, (6, 4, 4), generator=torch.Generator().manual_seed(0))
 
 
-@pytest.mark.trust("inputs")
 def test_nothing_to_score(small_cascade):
     """`evaluate` and `sweep` of an empty data set: no images, and no number that was not measured"""
     found = evaluate(small_cascade, [], **ABOUT).as_dict()
@@ -26,7 +25,6 @@ def test_nothing_to_score(small_cascade):
     assert all(v != v for v in stage_miou(small_cascade, [], 4, 11))
 
 
-@pytest.mark.trust("inputs")
 @pytest.mark.parametrize("score", [evaluate, sweep, stage_miou])
 def test_images_that_are_no_bytes(score, small_cascade, picture, truth):
     """`evaluate` of images that are floats already: refused, where they would all turn black"""
@@ -36,7 +34,6 @@ def test_images_that_are_no_bytes(score, small_cascade, picture, truth):
         score(small_cascade, [(picture / 255, truth)], *more, **options)
 
 
-@pytest.mark.trust("inputs")
 @pytest.mark.parametrize(
     ("change", "words"),
     [
@@ -51,7 +48,6 @@ def test_masks_that_do_not_fit(change, words, small_cascade, picture, truth):
         evaluate(small_cascade, [(picture, change(truth))], **ABOUT)
 
 
-@pytest.mark.trust("inputs")
 @pytest.mark.parametrize(
     "call",
     [
@@ -80,13 +76,11 @@ def test_statistics_of_nothing(call):
         call()
 
 
-@pytest.mark.trust("inputs")
 def test_statistics_of_unlabelled_frames():
     """A bootstrap of frames in which nothing is labelled says NaN, and not zero"""
     assert bootstrap_miou(COUNTS * 0, block=1).as_dict()["value"] is None
 
 
-@pytest.mark.trust("inputs")
 def test_temperatures_of_nothing(small_cascade):
     """Temperatures of no pixels, of NaN logits or unknown classes, of zero, NaN or too few"""
     for logits, target in (
@@ -114,7 +108,6 @@ class Depends(nn.Module):
         return x if x.sum() > 0 else -x
 
 
-@pytest.mark.trust("inputs")
 @pytest.mark.parametrize(
     ("model", "names"),
     [
@@ -132,14 +125,12 @@ def test_networks_that_cannot_be_cut(model, names):
         lcnb.split(model, names, num_classes=3, example=torch.rand(1, 3, 16, 16))
 
 
-@pytest.mark.trust("inputs")
 @pytest.mark.parametrize("model", [nn.Sequential(), nn.Identity(), Depends()], ids=["empty", "identity", "depends"])
 def test_networks_without_anything(model):
     """`lcnb.inspect` of networks in which nothing can be cut: a report that says so"""
     assert lcnb.inspect(model, torch.rand(1, 3, 16, 16)).ends == ()
 
 
-@pytest.mark.trust("inputs")
 def test_what_is_no_network():
     """`lcnb.inspect` of a function or nothing, and with shares of NaN"""
     for what in (None, lambda x: x, "resnet18"):

@@ -3,8 +3,6 @@
 import json
 import re
 
-import pytest
-
 from lcnb.export.slider import SCRIPT
 from lcnb.running import index
 from lcnb.running.pages import write_html
@@ -25,10 +23,8 @@ def outputs(path):
     return [o for cell in content["cells"] for o in cell.get("outputs", [])]
 
 
-@pytest.mark.trust("jupyter")
-def test_stored_notebooks_bring_no_code_but_their_cells(record_property):
+def test_stored_notebooks_bring_no_code_but_their_cells():
     """Our stored notebooks: no cell claims to be trusted, outputs are text, pictures and HTML without handlers"""
-    record_property("tried", len(NOTEBOOKS))
     assert len(NOTEBOOKS) >= 18
     for path in NOTEBOOKS:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -42,7 +38,6 @@ def test_stored_notebooks_bring_no_code_but_their_cells(record_property):
             assert not re.search(r"(?:src|href)\s*=\s*[\"']?(?:https?:)?//", html), path.name
 
 
-@pytest.mark.trust("jupyter")
 def test_the_only_script_in_outputs_is_the_sliders():
     """Scripts in stored outputs: only the slider's own, as it is in the package, and data that is no script"""
     found = 0
@@ -56,7 +51,6 @@ def test_the_only_script_in_outputs_is_the_sliders():
     assert found
 
 
-@pytest.mark.trust("jupyter")
 def test_names_and_titles_are_text(tmp_path):
     """A notebook whose title, name, error and parameters are HTML with a script: the pages show them as text"""
     entry = {

@@ -13,9 +13,6 @@ from tests.datasets.download.published import CamVid, zip_
 from tests.datasets.download.server import answering, doing
 from tests.folders import tree
 
-trust = pytest.mark.trust("downloads")
-saved = pytest.mark.trust("downloads", saved=True)
-
 
 @pytest.fixture
 def published(server, tmp_path, set_, root):
@@ -58,7 +55,6 @@ def test_to_a_folder_of_your_own(published, lcnb, tmp_path):
     assert (tmp_path / "mine/deep/camvid/train.txt").exists()
 
 
-@saved
 def test_damage_is_named_and_repaired_only_when_asked(published, lcnb, root):
     """Files that were changed or lost: verify names the first and counts; only --repair replaces what differs"""
     lcnb("data", "camvid")
@@ -80,7 +76,6 @@ def test_damage_is_named_and_repaired_only_when_asked(published, lcnb, root):
     assert tree(root) == {f"camvid/{n}": c for n, c in published.files.items()} | {"camvid/notes.txt": b"mine"}
 
 
-@saved
 def test_a_failure_leaves_the_folder_as_it_was_and_the_next_call_goes_on(published, lcnb, root):
     """A fetch of many files that fails in the middle: no half data set appears, and the next call fetches the rest"""
     last = f"/camvid/{list(published.sums)[-1]}"
@@ -101,7 +96,6 @@ def test_a_failure_leaves_the_folder_as_it_was_and_the_next_call_goes_on(publish
     assert set(os.listdir(root)) == {"camvid"}
 
 
-@trust
 def test_what_an_earlier_call_left_is_checked(published, lcnb, root):
     """Files left over by an earlier call that are damaged or half: fetched anew"""
     stage = root / "downloads/camvid/unpacked"
@@ -112,7 +106,6 @@ def test_what_an_earlier_call_left_is_checked(published, lcnb, root):
     assert set(tree(root / "camvid")) == set(published.files)
 
 
-@trust
 def test_one_corrupt_file_among_many(published, lcnb, root):
     """One file of many that is not the published one: refused, named, no data set appears"""
     published.server.files["/camvid/val/val_001.png"] = b"something else"
@@ -122,7 +115,6 @@ def test_one_corrupt_file_among_many(published, lcnb, root):
     assert not (root / "camvid").exists()
 
 
-@trust
 def test_many_files_from_a_server_in_trouble(published, lcnb):
     """Many files from a server that cuts, is busy and breaks: all arrive"""
     for k, name in enumerate(published.sums):
@@ -144,7 +136,6 @@ def test_a_zip_fetched_by_hand_is_taken(published, lcnb, root, prefix):
     assert tree(root / "downloads") == {"camvid/by-hand.zip": zipped}
 
 
-@saved
 def test_a_wrong_zip_by_hand_is_no_harm(published, lcnb, root):
     """An archive put there by hand that is damaged, or holds other files of these names"""
     work = root / "downloads/camvid"
@@ -170,7 +161,6 @@ def test_a_mirror_is_taken_and_held_to_the_same_checksums(published, lcnb, root)
     assert {path.split("/")[1] for path, _ in server.log} == {"mirror"}
 
 
-@saved
 def test_a_folder_of_something_else(published, lcnb, root):
     """A folder of the data set's name that holds something else, or is a file: left alone"""
     (root / "camvid").mkdir()
@@ -190,7 +180,6 @@ def test_a_folder_of_something_else(published, lcnb, root):
     assert tree(root) == {"camvid": b"mine"}
 
 
-@trust
 def test_a_list_of_checksums_that_is_none(published, lcnb):
     """A list of checksums that is damaged, or names a file outside the folder"""
     for text in ("<html>", f"{'0' * 64}  ../../out.txt\n", f"{'0' * 63}  train/a.png\n"):

@@ -14,9 +14,6 @@ from tests.datasets.download.published import publish, tar, zip_
 from tests.datasets.download.server import answering
 from tests.folders import tree
 
-trust = pytest.mark.trust("downloads")
-saved = pytest.mark.trust("downloads", saved=True)
-
 
 @pytest.fixture
 def voc(server, tmp_path, set_, root):
@@ -41,7 +38,6 @@ def test_voc(voc, lcnb, root, server):
     assert server.log == []
 
 
-@trust
 @pytest.mark.parametrize("how", ["changed", "lost"])
 def test_damage_is_found_later(voc, lcnb, root, how):
     """An unpacked file that changes or is lost later is named, though no checksums of single files are published"""
@@ -57,7 +53,6 @@ def test_damage_is_found_later(voc, lcnb, root, how):
         assert "2007_train_000001.jpg" in err
 
 
-@trust
 def test_a_subset_by_hand_is_told_from_the_whole(voc, lcnb, root):
     """A data set put there by hand that is only a part of the published one: said, and left as it is"""
     trees.voc(root / "voc2012", {"train": 1, "val": 1})
@@ -70,7 +65,6 @@ def test_a_subset_by_hand_is_told_from_the_whole(voc, lcnb, root):
     assert tree(root) == before
 
 
-@saved
 def test_an_archive_by_hand_is_taken_and_kept(voc, lcnb, root, server):
     """An archive fetched by hand: checked, taken, and left where it lies"""
     work = root / "downloads/voc2012"
@@ -91,7 +85,6 @@ def test_an_archive_by_hand_is_taken_and_kept(voc, lcnb, root, server):
     assert tree(root / "downloads") == {"voc2012/VOC.tar": content}
 
 
-@saved
 @pytest.mark.parametrize(
     ("content", "text"),
     [
@@ -115,7 +108,6 @@ def test_an_archive_that_cannot_be_put_in_place(voc, lcnb, root, server, set_, c
     assert lcnb("data", "voc2012")[0] == 0
 
 
-@trust
 def test_what_an_interrupted_call_unpacked(voc, lcnb, root):
     """A call that was killed while it unpacked: what it left is cleared away, and it starts again"""
     half = root / "downloads/voc2012/unpacked/trainval/VOCdevkit/VOC2012/JPEGImages"
@@ -161,7 +153,6 @@ def test_cityscapes_by_hand_is_unpacked(cityscapes, lcnb, root):
     assert "train has 2 of 2 labelled images; val has 1 of 1" in out
 
 
-@saved
 def test_a_part_that_fails_leaves_the_others(cityscapes, lcnb, root):
     """A further part of a data set that cannot be unpacked: what was there stays as it was"""
     work = root / "downloads/cityscapes"
@@ -175,7 +166,6 @@ def test_a_part_that_fails_leaves_the_others(cityscapes, lcnb, root):
     assert tree(root) == before
 
 
-@trust
 def test_room(voc, lcnb, root, monkeypatch):
     """A disk without room for it: said before anything is fetched"""
     monkeypatch.setattr("lcnb.datasets.download.files.free", lambda folder: 1000)
@@ -202,7 +192,6 @@ def test_the_dry_run_asks_nothing(voc, lcnb, root, server):
     assert list(root.iterdir()) == []
 
 
-@trust
 def test_a_mirror_over_http(voc, lcnb, root):
     """A mirror over http is refused"""
     code, _, err = lcnb("data", "voc2012", "--from", "http://example.org/voc")

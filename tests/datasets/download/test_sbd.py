@@ -10,9 +10,6 @@ from tests.datasets import trees
 from tests.datasets.download import published
 from tests.folders import tree
 
-trust = pytest.mark.trust("downloads")
-saved = pytest.mark.trust("downloads", saved=True)
-
 
 @pytest.fixture
 def voc(server, tmp_path, set_, root, lcnb):
@@ -64,7 +61,6 @@ def test_without_scipy(voc, lcnb, server, monkeypatch):
     assert server.log == []
 
 
-@saved
 def test_masks_of_your_own(voc, lcnb, root):
     """Masks that were made by hand before: left alone"""
     (voc / "SegmentationClassAug").mkdir()
@@ -76,7 +72,6 @@ def test_masks_of_your_own(voc, lcnb, root):
     assert tree(root) == before
 
 
-@saved
 @pytest.mark.parametrize(
     ("mask", "text"),
     [

@@ -154,7 +154,6 @@ def test_bad_files_are_named(kind, read, tmp_path):
 
 
 @pytest.mark.parametrize("suffix", ["png", "jpg", "webp", "gif", "tif", "bmp"])
-@pytest.mark.trust("inputs")
 def test_random_damage_gives_a_picture_or_a_clear_error(suffix, tmp_path):
     """Pictures with random damage, in six formats: a picture or a clear error"""
     path = write(RGB, tmp_path / f"x.{suffix}")
