@@ -37,7 +37,7 @@ RESOLUTION = {"oldest": "lowest-direct", "newest": "highest"}
 TESTS = (
     "tests/models", "tests/regions", "tests/datasets", "tests/widgets", "tests/plots", "tests/video", "tests/training",
     "tests/evaluation", "tests/test_core.py", "tests/test_weights.py", "tests/test_difficulty.py",
-    *(f"tests/cli/test_{n}.py" for n in ("eval", "executed", "info", "pages", "parameters", "run", "scrub", "video")),
+    *(f"tests/cli/test_{n}.py" for n in ("eval", "executed", "info", "pages", "parameters", "scrub", "video")),
 )  # fmt: skip
 CHOSEN = "not slow and not browser and not real and not long"
 QUIET = ("-W", "ignore::DeprecationWarning", "-W", "ignore::FutureWarning")

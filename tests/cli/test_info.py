@@ -43,8 +43,7 @@ def test_a_sound_installation_without_data(found):
 
 
 def test_lists_data_and_weights(lcnb, data):
-    code, out, error = lcnb("info")
-    assert (code, error) == (0, "")
+    out = lcnb.ok("info")
     for words in ("camvid", "train 3, val 2", str(data / "camvid"), "tiny", "not found", "region backends: gather"):
         assert words in out
     assert "no weights" not in out
@@ -65,8 +64,7 @@ def test_says_whether_there_are_native_kernels(lcnb, found, monkeypatch):
     if native.kernels() is not None:
         assert line_on_kernels(lcnb("info")[1]) == f"compiled for this processor, {here['lanes']} floats at a time"
     monkeypatch.setattr(native, "_found", functools.cache(lambda: (None, "there is no C compiler")))
-    code, out, _ = lcnb("info")
-    assert code == 0
+    out = lcnb.ok("info")
     assert line_on_kernels(out) == "none, torch's operations run instead (there is no C compiler)"
     assert "compiler" not in out.partition("what is wrong")[2]  # all runs without one
 
@@ -76,8 +74,7 @@ def test_survives_kernels_that_cannot_even_be_looked_for(lcnb, monkeypatch):
         raise RuntimeError("a broken loader")
 
     monkeypatch.setattr(native, "_found", functools.cache(explode))
-    code, out, error = lcnb("info")
-    assert (code, error) == (0, "")
+    out = lcnb.ok("info")
     assert line_on_kernels(out).startswith("unknown")
     assert "RuntimeError: a broken loader" in out
 

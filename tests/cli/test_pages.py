@@ -99,7 +99,13 @@ def test_index_keeps_earlier_runs_whose_files_are_there(tmp_path):
     assert "00_a" not in index.write(tmp_path, [], {}).read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("record", ["", "[]", '{"notebooks": [{}]}', '{"notebooks": [{"name": "00_a"}]}'])
+RECORDS = [
+    "", "[]", "null", "[" * 100_000, '{"notebooks": 5}', '{"notebooks": [5]}', '{"notebooks": [{}]}',
+    '{"notebooks": [{"name": 5}]}', '{"notebooks": [{"name": "00_a"}]}',
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("record", RECORDS, ids=lambda text: text[:30])
 def test_a_damaged_record_is_left_behind(tmp_path, record):
     made = entry(tmp_path)
     (tmp_path / "run.json").write_text(record)

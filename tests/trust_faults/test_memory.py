@@ -3,7 +3,6 @@
 import json
 import re
 
-import numpy as np
 import pytest
 import torch
 
@@ -12,13 +11,12 @@ from lcnb.cli import run as run_command
 from lcnb.cli.options import or_on_cpu
 from lcnb.errors import DataError, LcnbError, memory_shortage
 from lcnb.running import Failure, Notebook, Outcome
-from lcnb.training import TrainingError, load_checkpoint
+from lcnb.training import load_checkpoint
 from lcnb.training.objective import Objective
 from tests.trust_faults.conftest import TRAIN
 
 GPU = "CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of 7.79 GiB of which 1.06 GiB is free"
 CPU = "[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory: you tried to allocate "
-NO_CUDA = "has no such device; it has cpu"
 
 
 @pytest.mark.parametrize(
@@ -32,16 +30,16 @@ NO_CUDA = "has no such device; it has cpu"
             "the machine is out of memory (8.00 GiB more were asked",
         ),
         (MemoryError(), "the machine is out of memory"),
+        (MemoryError("Unable to allocate 1.00 EiB for an array"), "the machine is out of memory (1.00 EiB more"),
         (RuntimeError("std::bad_alloc"), "the machine is out of memory"),
+        (RuntimeError("shape mismatch"), None),
+        (ValueError("out of memory"), None),
+        (DataError("bad_alloc"), None),
     ],
 )
 def test_what_is_short(error, said):
-    assert memory_shortage(error).startswith(said)
-
-
-@pytest.mark.parametrize("error", [RuntimeError("shape mismatch"), ValueError("out of memory"), DataError("bad_alloc")])
-def test_what_is_not(error):
-    assert memory_shortage(error) is None
+    found = memory_shortage(error)
+    assert found is None if said is None else found.startswith(said)
 
 
 SHARED = [
@@ -68,14 +66,6 @@ def test_a_small_dev_shm_is_no_lack_of_memory(text, lcnb, home, monkeypatch):
     assert code == 1
     assert said.startswith("lcnb: error: shared memory (/dev/shm), through which")
     assert said.endswith("docker run --shm-size=2g), or --workers 0\n")
-
-
-def test_numpys_own_is_known():
-    with pytest.raises(MemoryError) as caught:
-        np.empty(2**60, np.uint8)
-    assert re.fullmatch(
-        r"the machine is out of memory \(1\.00 EiB more.*|the machine .*", memory_shortage(caught.value)
-    )
 
 
 def test_torch_without_memory_is_one_sentence(lcnb, data):
@@ -153,7 +143,6 @@ def test_training_without_memory_keeps_its_checkpoint(lcnb, data, home, little, 
     )
     assert load_checkpoint(home / "run" / "checkpoint.pt")["step"] == 2
     assert lcnb("train", "--resume", "--out", "run")[0] == 0
-    assert issubclass(TrainingError, Exception)
 
 
 def test_a_notebook_whose_gpu_is_too_small_runs_on_the_cpu(monkeypatch, tmp_path, capsys):
@@ -181,29 +170,3 @@ def test_a_gpu_that_is_not_there_in_a_notebook(data):
         package.load("tiny", "cuda")
     with pytest.raises(LcnbError, match=r"'gpu' is no device"):
         package.load("tiny", "gpu")
-
-
-@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
-@pytest.mark.parametrize(
-    "words",
-    [
-        "eval --weights tiny",
-        "sweep --weights tiny",
-        "train --dataset camvid --out run",
-        "run a.ipynb --out pages",
-        "bench model --weights tiny",
-        "reproduce T1 --preset camvid-small --weights tiny",
-        "weights pack run --name x",
-    ],
-)
-def test_a_gpu_that_is_not_there(words, lcnb, data, home):
-    """`--device cuda` on a machine without one, under every command that has the option"""
-    if words.startswith("run"):
-        from tests.cli.conftest import write_notebook
-
-        write_notebook(home / "a.ipynb", "print(1)")
-    before = sorted(home.rglob("*"))
-    code, _, error = lcnb(*words.split(), "--device", "cuda")
-    assert code == 1
-    assert re.fullmatch(rf"lcnb: error: --device cuda: this machine {NO_CUDA}\n", error)
-    assert sorted(home.rglob("*")) == before

@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from lcnb.errors import LcnbError, NotFiniteError
+from lcnb.errors import NotFiniteError
 from lcnb.lessons import EXERCISES, grade, line
-from lcnb.models import FusionError, IRNetConfig, LayerCascade, irnet_lc, rethreshold
+from lcnb.models import FusionError, LayerCascade, irnet_lc, rethreshold
 from lcnb.regions import Region, RegionTensor
 
 NAN, INF = float("nan"), float("inf")
@@ -216,24 +216,6 @@ def test_dtypes_of_no_network(dtype, small_cascade):
 REGION = Region(torch.rand(1, 6, 6, generator=torch.Generator().manual_seed(1)) > 0.5)
 
 
-@pytest.mark.parametrize(
-    ("layer", "words"),
-    [
-        pytest.param(nn.Conv2d(8, 4, 2), "has no centre", id="an even kernel"),
-        pytest.param(nn.Conv2d(8, 4, 3, 2, 1), "changes the grid", id="a stride"),
-        pytest.param(nn.Conv2d(8, 4, 3), "changes the grid", id="no padding"),
-        pytest.param(nn.Conv2d(5, 4, 3, padding=1), "expects 5 channels", id="other channels"),
-        pytest.param(nn.ConvTranspose2d(8, 4, 3), "changes the grid", id="transposed"),
-        pytest.param(nn.Conv3d(8, 4, 3), "run it on the dense map", id="three dimensions"),
-    ],
-)
-def test_layers_that_no_region_has(layer, words):
-    """Layers with even kernels, strides, other channels on a region: refused, with the way out"""
-    x = RegionTensor.from_dense(torch.randn(1, 8, 6, 6), REGION)
-    with pytest.raises((TypeError, ValueError), match=words):
-        layer(x)
-
-
 @pytest.mark.parametrize("mask", [torch.zeros(1, 2, 2), torch.ones(2, 2, dtype=torch.bool), [[True]], None], ids=str)
 def test_masks_of_no_region(mask):
     """`Region` of numbers, of two axes, of a list"""
@@ -249,26 +231,6 @@ def test_empty_regions():
         x = RegionTensor.from_dense(torch.randn(shape[0], 8, *shape[1:]), empty)
         assert nn.Conv2d(8, 4, 3, padding=1)(x).features.shape == (0, 4)
         assert nn.MaxPool2d(3, 1, 1)(x).features.shape == (0, 8)
-
-
-def test_a_batch_of_mixed_exits(forms):
-    """A batch in which one picture is done at stage 1 and another not at all equals its pictures one by one"""
-    with torch.inference_mode():
-        pictures = torch.rand(300, 3, 8, 16, generator=torch.Generator().manual_seed(4))
-        pictures[::2] = pictures[::2, :, :1, :1]
-        confidence = forms["plain"](pictures, 0).confidence.flatten(1)
-        gone, stays = int(confidence.amin(1).argmax()), int(confidence.amax(1).argmin())
-        rho = float((confidence[gone].min() + confidence[stays].max()) / 2)
-        assert confidence[gone].min() > rho > confidence[stays].max()
-        batch = pictures[[gone, stays, (gone + 1) % 300, gone]]
-        for network in forms.values():
-            out = network(batch, rho)
-            assert out.exits[0].tolist() == out.exits[3].tolist() == [1, 0, 0]
-            assert out.exits[1, 0] == 0
-            for b in range(len(batch)):
-                alone = network(batch[b : b + 1], rho)
-                assert out.stage[b].equal(alone.stage[0])
-                assert out.labels[b].equal(alone.labels[0])
 
 
 def test_random_sizes(forms):
@@ -305,10 +267,3 @@ def test_absurd_answers(name):
         verdict = grade(name, answer)
         assert verdict.right is not True
         assert len(line(name, verdict).splitlines()) == 1
-
-
-def test_settings_of_a_network_stay_as_they_are():
-    """What was refused is refused before anything is built"""
-    with pytest.raises(ValueError, match="blocks"):
-        IRNetConfig(blocks=(10**3,) * 2)
-    assert issubclass(NotFiniteError, LcnbError)

@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import lcnb
-from lcnb.datasets.photo import decode_photo
+from lcnb.datasets import read_image, read_mask
+from lcnb.datasets.photo import read_photo
 from lcnb.errors import DataError, WeightsError
 from tests.trust_inputs.files import JPEG, PNG, RGB, encoded
 
@@ -27,14 +28,17 @@ def spoilt(good):
     return st.builds(change, good, changes, st.none() | st.integers(0, 3000))
 
 
-def test_random_pictures():
-    """Random bytes, and pictures with a few bytes changed or cut off: a picture, or one sentence"""
+def test_random_images(tmp_path):
+    """Random bytes, and images with a few bytes changed or cut off: pixels, or one sentence."""
+    path = tmp_path / "a.png"
 
     @settings(max_examples=200, deadline=None, database=None)
     @given(st.binary(max_size=100) | spoilt(st.sampled_from(GOOD)))
     def one(content):
-        with contextlib.suppress(DataError):
-            assert decode_photo(content).dtype == torch.uint8
+        path.write_bytes(content)
+        for read in (read_photo, read_image, read_mask):
+            with contextlib.suppress(DataError):
+                assert read(path).dtype == torch.uint8
 
     one()
 

@@ -143,12 +143,9 @@ def test_bad_metrics(kind, data, home, lcnb, monkeypatch):
     folder.mkdir(parents=True)
     (folder / "model.safetensors").write_bytes((data / "weights" / "tiny" / "model.safetensors").read_bytes())
     (folder / "metrics.json").write_text(METRICS[kind])
-    code, out, error = lcnb("weights", "list")
-    assert (code, error) == (0, "")
+    out = lcnb.ok("weights", "list")
     assert "mine" in out
-    code, _, error = lcnb("weights", "show", "mine")
-    assert (code, len(error.splitlines())) == (1, 1)
-    assert "metrics.json is damaged" in error
+    lcnb.refused("weights", "show", "mine", words="metrics.json is damaged")
 
 
 def test_metrics_cannot_steer_the_terminal(data, home, lcnb):

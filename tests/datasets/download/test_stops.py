@@ -114,9 +114,11 @@ def test_a_second_call_is_refused_while_the_first_one_runs(start, lcnb, server, 
     server.plan["/VOC.tar"] = [doing(send=20_000, then=stall)]
     first = start("voc2012")
     until(lambda: (root / "downloads/voc2012/fetched/VOC.tar.part").exists())
-    code, _, err = lcnb("data", "voc2012")
-    assert code == 1
-    assert f"another `lcnb data voc2012` (process {first.pid}) is writing to {root}/downloads/voc2012; wait" in err
+    err = lcnb.refused(
+        "data",
+        "voc2012",
+        words=f"another `lcnb data voc2012` (process {first.pid}) is writing to {root}/downloads/voc2012; wait",
+    )
     assert "or give --to another folder" in err
     server.running.clear()
     assert "closed" not in ended(first, 0)
