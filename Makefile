@@ -109,8 +109,8 @@ book: setup ## build the site of notebooks, docs and API reference; a broken lin
 	@echo 'open $(SITE)/index.html'
 
 pages: setup ## write the docs that come from kept results anew
-	for page in slider performance teaching reproduction; do $(BIN)/python -m tools.$${page}_page || exit 1; done
-	$(BIN)/python -m tools.notebook_table
+	$(BIN)/python -m tools.slider_page
+	$(BIN)/python -m tools.pages
 
 constraints: setup ## resolve constraints.txt, the versions that setup and CI install, to the newest
 	$(BIN)/python -m uv pip compile --quiet --universal --python-version 3.11 --upgrade --no-emit-index-url --no-annotate \

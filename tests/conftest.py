@@ -4,6 +4,7 @@ import signal
 
 import pytest
 import torch
+from hypothesis import HealthCheck, settings
 
 from lcnb.models import irnet_lc
 from tests.browser.sliders import AIM_MS, LIMIT_MS
@@ -13,6 +14,10 @@ from tests.browser.sliders import AIM_MS, LIMIT_MS
 for name, handler in (("SIGINT", signal.default_int_handler), ("SIGHUP", signal.SIG_DFL)):
     if hasattr(signal, name) and signal.getsignal(getattr(signal, name)) == signal.SIG_IGN:
         signal.signal(getattr(signal, name), handler)
+
+# A busy machine is no failure.
+settings.register_profile("lcnb", deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("lcnb")
 
 torch.set_num_threads(1)  # tiny networks: threads cost more than they give
 
