@@ -1,5 +1,8 @@
 """`lcnb slider`: a photograph becomes a page."""
 
+import io
+import sys
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -35,3 +38,15 @@ def test_weights_that_do_not_know_their_classes_have_numbers(lcnb, data, photo, 
     save(irnet_lc(4, width=0.05, blocks=(1, 1, 1)).eval(), home / "bare", {"rho": 0.5})
     assert lcnb("slider", photo, "--weights", home / "bare", "--out", "x.html")[0] == 0
     assert Decoded((home / "x.html").read_text(encoding="utf-8")).data["classes"][3] == "class 3"
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_progress_is_shown_on_a_terminal_only(lcnb, data, photo, monkeypatch):
+    for stream, shown in ((Terminal(), True), (io.StringIO(), False)):
+        monkeypatch.setattr(sys, "stderr", stream)
+        assert lcnb("slider", photo, "--weights", "tiny")[0] == 0
+        assert ("my street" in stream.getvalue(), "3/3" in stream.getvalue()) == (shown, shown)

@@ -30,7 +30,7 @@ CPU = "[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't 
             "the machine is out of memory (8.00 GiB more were asked",
         ),
         (MemoryError(), "the machine is out of memory"),
-        (MemoryError("Unable to allocate 1.00 EiB for an array"), "the machine is out of memory (1.00 EiB more"),
+        (MemoryError("Unable to allocate 1.00 GiB for an array"), "the machine is out of memory (1.00 GiB more"),
         (RuntimeError("std::bad_alloc"), "the machine is out of memory"),
         (RuntimeError("shape mismatch"), None),
         (ValueError("out of memory"), None),
@@ -155,8 +155,8 @@ def test_a_notebook_whose_gpu_is_too_small_runs_on_the_cpu(monkeypatch, tmp_path
         return Outcome(notebook, dict(parameters), failure=failure)
 
     monkeypatch.setattr("lcnb.running.execute", execute)
-    monkeypatch.setattr("lcnb.running.index.publish", lambda outcome, out: {})
-    monkeypatch.setattr("lcnb.running.index.write", lambda *_: None)
+    monkeypatch.setattr("lcnb.running.pages.publish", lambda outcome, out: {})
+    monkeypatch.setattr("lcnb.running.pages.write_index", lambda *_: None)
     done = run_command._run_all([(book, {"device": "cuda", "rho": 0.5})], tmp_path, 60)
     assert devices == ["cuda", "cpu"]
     assert done[0].ok

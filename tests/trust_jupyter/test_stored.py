@@ -4,8 +4,7 @@ import json
 import re
 
 from lcnb.export.slider import SCRIPT
-from lcnb.running import index
-from lcnb.running.pages import write_html
+from lcnb.running.pages import index_html, write_html
 from tests.cli.conftest import ROOT
 
 NOTEBOOKS = sorted(p for p in (ROOT / "notebooks").rglob("*.ipynb") if ".ipynb_checkpoints" not in p.parts)
@@ -57,7 +56,7 @@ def test_names_and_titles_are_text(tmp_path):
         "name": EVIL, "title": EVIL, "about": EVIL, "ok": False, "seconds": 1.0, "peak_mb": 2,
         "parameters": {"dataset": EVIL, "profile": EVIL}, "error": EVIL, "date": EVIL, "thumbnail": None,
     }  # fmt: skip
-    page = index.html([entry], {"cpu": EVIL, "gpu": None, "cores": 2})
+    page = index_html([entry], {"cpu": EVIL, "gpu": None, "cores": 2})
     assert "<script" not in page
     assert page.count("&lt;script&gt;alert") >= 8
     content = {"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}

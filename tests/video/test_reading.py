@@ -173,13 +173,6 @@ def test_without_pyav(monkeypatch, clip, tmp_path):
             use()
 
 
-def test_importing_needs_no_pyav_and_no_matplotlib():
-    hidden = "import sys; sys.modules['av'] = None; import lcnb.video"
-    code = hidden + "; print({'matplotlib', 'ipywidgets'} & sys.modules.keys())"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "set()\n"
-
-
 def test_a_clip_left_open_is_closed_in_silence(clip):
     """A clip that is still being read when Python ends: nothing is printed."""
     code = f"import lcnb.video as v; left = v.Clip({str(clip)!r}).frames(); next(left); print('read')"
