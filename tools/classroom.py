@@ -7,7 +7,7 @@ Each reader has a kernel of their own that runs notebook 00 and stays open, as i
 read while all of them are open: what they share (libraries, the files of the package) counts once, divided among them
 (PSS), and what is each one's own counts in full (USS). The machine should be idle: the seconds are those of its cores
 and of nobody else's work. The document goes to docs/results/classroom.json; docs/teaching.md is written from it by
-`python -m tools.teaching_page`.
+`python -m tools.pages`.
 """
 
 from __future__ import annotations
