@@ -67,12 +67,11 @@ lab: setup ## open the notebooks in JupyterLab, on this machine only and with a 
 QUICK := not slow and not browser and not real and not long
 
 # $(call tests,MARKS): in JOBS processes of one thread each, then one by one what must have the machine to itself.
-# A trust report is counted in one process. Status 5 means that no test was selected.
+# Status 5 means that no test was selected.
 define tests
-$(if $(findstring --trust-report,$(ARGS)),$(BIN)/python -m pytest -m '$(1)' $(ARGS),\
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadscope --no-loadscope-reorder \
-		-m '$(1) and not alone' $(ARGS) && \
-	{ $(BIN)/python -m pytest -m '$(1) and alone' $(ARGS) || test $$? = 5; })
+		-m '$(1) and not alone' $(ARGS)
+	$(BIN)/python -m pytest -m '$(1) and alone' $(ARGS) || test $$? = 5
 endef
 
 lint: setup
@@ -111,8 +110,8 @@ book: setup ## build the site of notebooks, docs and API reference; a broken lin
 	@echo 'open $(SITE)/index.html'
 
 pages: setup ## write the docs that come from kept results anew
-	for page in slider performance teaching reproduction reliability; do $(BIN)/python -m tools.$${page}_page || exit 1; done
-	$(BIN)/python -m tools.notebook_table
+	$(BIN)/python -m tools.slider_page
+	$(BIN)/python -m tools.pages
 
 constraints: setup ## resolve constraints.txt, the versions that setup and CI install, to the newest
 	$(BIN)/python -m uv pip compile --quiet --universal --python-version 3.11 --upgrade --no-emit-index-url --no-annotate \

@@ -4,17 +4,20 @@ import signal
 
 import pytest
 import torch
+from hypothesis import HealthCheck, settings
 
 from lcnb.models import irnet_lc
-from tests import trust
 from tests.browser.sliders import AIM_MS, LIMIT_MS
-from tests.trust import pytest_addoption, pytest_configure  # noqa: F401
 
 # A test run in the background of a script is started with Ctrl-C ignored, one under nohup with a closed terminal
 # ignored, and so would be what it starts.
 for name, handler in (("SIGINT", signal.default_int_handler), ("SIGHUP", signal.SIG_DFL)):
     if hasattr(signal, name) and signal.getsignal(getattr(signal, name)) == signal.SIG_IGN:
         signal.signal(getattr(signal, name), handler)
+
+# A busy machine is no failure.
+settings.register_profile("lcnb", deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("lcnb")
 
 torch.set_num_threads(1)  # tiny networks: threads cost more than they give
 
@@ -45,7 +48,6 @@ def pytest_xdist_make_scheduler(config, log):
 @pytest.hookimpl(trylast=True)  # after -m has made its choice
 def pytest_collection_modifyitems(config, items):
     """Parallel runs start with the longest groups, then those with slow tests."""
-    trust.pytest_collection_modifyitems(config, items)
     if hasattr(config, "workerinput"):
         slow = {group(item.nodeid) for item in items if item.get_closest_marker("slow")}
         items.sort(key=lambda item: (group(item.nodeid) not in LONGEST, group(item.nodeid) not in slow))

@@ -55,20 +55,8 @@ def test_the_package_has_no_default_address():
         assert ast.literal_eval(subprocess.check_output(command, cwd=ROOT, env=env, text=True)) == wanted
 
 
-def test_the_readme_opens_with_the_slider_and_no_badges():
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert "(docs/slider.html)" in text[:1500]
-    assert "[![" not in text
-    links = re.findall(r"\]\(([^)]+)\)", text)
-    assert len(links) > 20
-    assert [link for link in links if "://" in link] == []
-
-
-def test_without_an_address_there_are_no_links():
-    assert addresses.source("a.ipynb") is None
-
-
 def test_forms_of_the_address(monkeypatch):
+    assert addresses.source("a.ipynb") is None
     for given in ("https://github.com/me/mine", "https://github.com/me/mine.git"):
         monkeypatch.setattr(addresses, "REPOSITORY", given)
         assert addresses.source("docs/a b.md") == "https://github.com/me/mine/blob/main/docs/a%20b.md"
@@ -82,15 +70,10 @@ def bootstraps():
 
 
 def test_the_bootstrap_cells_are_the_text_of_the_package():
+    assert "://" not in addresses.BOOTSTRAP
     assert {name for name, _ in bootstraps()} >= {path.stem for path in NOTEBOOKS}
     for name, source in bootstraps():
         assert source.strip() == addresses.BOOTSTRAP.strip(), name
-
-
-def test_the_bootstrap_is_short_and_names_no_address():
-    ast.parse(addresses.BOOTSTRAP)
-    assert "://" not in addresses.BOOTSTRAP
-    assert len(addresses.BOOTSTRAP.splitlines()) <= 16
 
 
 def run_bootstrap(folder, **env):

@@ -65,21 +65,17 @@ def alone():
     return json.loads(done.stdout) | {"names": names}
 
 
-@pytest.mark.trust("compatibility")
-def test_the_core_needs_neither_jupyter_nor_triton_nor_matplotlib(alone, record_property):
+def test_the_core_needs_neither_jupyter_nor_triton_nor_matplotlib(alone):
     """Neither Jupyter, Matplotlib, Triton, PyAV nor psutil installed: every module of the core can be imported."""
     assert len(alone["names"]) > 100
     assert alone["failed"] == {}
-    record_property("tried", len(alone["names"]))
 
 
-@pytest.mark.trust("compatibility")
 def test_the_core_works_alone(alone):
     """None of the extras installed: a cascade is loaded, prepared and run."""
     assert alone["labels"] == [1, 64, 96]
 
 
-@pytest.mark.trust("compatibility")
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_command_says_what_is_missing(alone, command):
     """A command without the extra that it needs: it runs, or one sentence names what to install."""

@@ -1,6 +1,7 @@
 """The rules of docs/architecture.md that a program can check: rings, circles, one-caller files, size, words."""
 
 import ast
+import json
 import re
 from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
@@ -15,11 +16,11 @@ RINGS = (
     ("lessons", "plots", "widgets", "export", "video", "running", "cli"),
 )
 """The helper package; what claims rest on; what readers and students touch. Imports never go down this list."""
-SIZES = {"lcnb": (13_490, 198), "tests": (13_730, 215), "tools": (1_594, 23)}
+SIZES = {"lcnb": (13_510, 196), "tests": (13_085, 207), "tools": (1_105, 15)}
 """Statements and files: a ratchet. Lower a number when the code has shrunk; a feature that raises one says so in its
 commit. The goals are 8,500 in 125, 9,000, and 800."""
-ONE_IMPORTER = 23
-"""Files that one other file imports, facades and verbs aside; what a verb alone uses counts. A ratchet (goal: 10)."""
+ONE_IMPORTER = 15
+"""Files with one importer, facades and verbs aside; tools and notebooks import too. A ratchet (goal: 10)."""
 
 
 def _modules() -> dict[str, ast.Module]:
@@ -49,6 +50,21 @@ IMPORTS = {
 }
 
 
+def _code(path: Path) -> str:
+    if path.suffix == ".py":
+        return path.read_text(encoding="utf-8")
+    cells = [c for c in json.loads(path.read_text(encoding="utf-8"))["cells"] if c["cell_type"] == "code"]
+    return "\n".join("".join(c["source"]) for c in cells)
+
+
+OUTSIDE = {
+    name
+    for path in (*ROOT.glob("tools/*.py"), ROOT / "docs" / "conf.py", *ROOT.glob("notebooks/*.ipynb"))
+    for name in _imported(ast.parse(_code(path)))
+}
+"""What tools, the site and the lessons import."""
+
+
 def _ring(name: str) -> int:
     """Files at the top belong to the helper package, but for the two that open everything."""
     if name in ("lcnb", "lcnb.__main__"):
@@ -76,7 +92,7 @@ def test_few_files_have_one_importer():
     importers = {name: [a for a, found in IMPORTS.items() if name in found] for name in MODULES}
     facades = {name for name in MODULES if (ROOT / name.replace(".", "/") / "__init__.py").is_file()}
     single = [n for n, found in importers.items() if len(found) == 1 and n not in facades and found[0] not in facades]
-    single = [n for n in single if not n.startswith("lcnb.cli.")]  # verbs are entry points
+    single = [n for n in single if not n.startswith("lcnb.cli.") and n not in OUTSIDE]  # verbs are entry points
     assert len(single) <= ONE_IMPORTER, single
 
 

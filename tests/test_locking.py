@@ -53,7 +53,6 @@ def folder(tmp_path):
     return tmp_path / "out"
 
 
-@pytest.mark.trust("faults")
 def test_the_second_is_told_who_writes_there(folder):
     """A second process that would write to the same folder"""
     with holder(folder) as first:
@@ -66,7 +65,6 @@ def test_the_second_is_told_who_writes_there(folder):
         first.kill()
 
 
-@pytest.mark.trust("faults")
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_a_lock_ends_with_its_process(folder, number):
     """A process that was killed while it held a folder: nothing stale stays"""

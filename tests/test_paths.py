@@ -107,7 +107,6 @@ def test_written_whole_replaces_and_makes_folders(tmp_path):
         assert [p.name for p in path.parent.iterdir()] == ["x.json"]
 
 
-@pytest.mark.trust("faults", saved=True)
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(error, tmp_path):
     """An error or Ctrl-C in the middle of writing a file"""
@@ -126,7 +125,6 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(error, tmp_path):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows does not replace open files")
-@pytest.mark.trust("faults", saved=True)
 def test_a_reader_of_the_old_file_reads_it_to_the_end(tmp_path):
     """A reader who has a file open while it is replaced reads the old one to its end"""
     path = tmp_path / "x.json"

@@ -42,7 +42,6 @@ def test_every_place_names_one_version():
     assert newest[1] == version  # the newest that is released
 
 
-@pytest.mark.trust("compatibility")
 def test_environment_and_pyproject_agree():
     """The bounds of conda users are those of pip users."""
     environment = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))

@@ -1,41 +1,30 @@
 """Write the parts of docs/cascade-training.md that come from code and results, between their marks.
 
-    python -m tools.cascade_training_page
-
 The rules are prose of the page itself. A test compares the page with what this gives.
 """
 
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from lcnb.cli.reproduce import BRANCH_STEPS, RATE, STEPS
-from lcnb.paths import written_whole
 from lcnb.reproduction import cascade_training as experiment
 from lcnb.reproduction.readings import agreed
 from lcnb.reproduction.request import SEEDS
 from lcnb.training import PRESETS
-from tools.markdown import table
+from tools.pages import DOCS, filled, shell, table, where
 
-DOCS = Path(__file__).resolve().parents[1] / "docs"
 PAGE, RESULT = DOCS / "cascade-training.md", DOCS / "results" / "cascade-training.json"
 COMMAND = "lcnb reproduce cascade-training"
-WRITTEN = "written by python -m tools.cascade_training_page"
 
 
-def page(result: Path = RESULT) -> str:
-    """The text of the page, with what a result says; "not run yet" where there is none."""
+def pages(result: Path = RESULT) -> dict[Path, str]:
+    """The page, with what a result says; "not run yet" where there is none."""
     found = json.loads(result.read_text(encoding="utf-8")) if result.is_file() else None
-    text = PAGE.read_text(encoding="utf-8")
-    for name, part in (("verdict", _verdict(found)), ("numbers", _numbers()), ("results", _results(found))):
-        begin, end = f"<!-- {name}: {WRITTEN} -->", f"<!-- /{name} -->"
-        before, rest = text.split(begin)
-        text = f"{before}{begin}\n\n{part}\n\n{end}{rest.split(end)[1]}"
-    return text
+    return {PAGE: filled(PAGE, verdict=_verdict(found), numbers=_numbers(), results=_results(found))}
 
 
 def _verdict(found: Mapping[str, Any] | None) -> str:
@@ -65,19 +54,14 @@ def _numbers() -> str:
 
 
 def _results(found: Mapping[str, Any] | None) -> str:
-    lines = (
-        f"{COMMAND} --dry-run   # what is needed, and for how long",
-        COMMAND,
-        "python -m tools.cascade_training_page",
-    )
-    run = "\n".join(["```sh", *lines, "```"])
     if found is None:
-        return f"Not run yet. One seed after the other, in as many sittings as it takes:\n\n{run}"
-    seeds, m = found["seeds"], found["machine"]
+        run = f"{COMMAND} --dry-run   # what is needed, and for how long\n{COMMAND}\npython -m tools.pages"
+        return f"Not run yet. One seed after the other, in as many sittings as it takes:\n\n{shell(run)}"
+    seeds = found["seeds"]
     parts = [
         f"{len(seeds)} of {len(found['wanted'])} seeds, {found['images']} images of {found['dataset']} "
         f"{found['split']}; "
-        f"{m['cores']} cores of an {m['cpu']}, torch {m['torch'].split('+')[0]}, {m['date']}; "
+        f"{where(found['machine'])}; "
         "[every count](results/cascade-training.json).",
         _comparisons(seeds, "multiply-adds"),
         "At equal time, as a fraction of the dense network's:",
@@ -87,7 +71,7 @@ def _results(found: Mapping[str, Any] | None) -> str:
         "The dense opponents, all with the weights of (1):",
         _opponents(seeds),
         _load(seeds),
-        f"Again:\n\n```sh\n{found['command']}\n```",
+        f"Again:\n\n{shell(found['command'])}",
     ]
     return "\n\n".join(parts)
 
@@ -153,15 +137,3 @@ def _load(seeds: Sequence[Mapping[str, Any]]) -> str:
         f"The machine was busy while the times of seed {' and '.join(busy)} were taken: opponents took turns, so "
         "ratios hold better than milliseconds do."
     )
-
-
-def main() -> int:
-    """Write it."""
-    text = page()
-    with written_whole(PAGE) as path:
-        path.write_text(text, encoding="utf-8")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

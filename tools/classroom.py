@@ -7,7 +7,7 @@ Each reader has a kernel of their own that runs notebook 00 and stays open, as i
 read while all of them are open: what they share (libraries, the files of the package) counts once, divided among them
 (PSS), and what is each one's own counts in full (USS). The machine should be idle: the seconds are those of its cores
 and of nobody else's work. The document goes to docs/results/classroom.json; docs/teaching.md is written from it by
-`python -m tools.teaching_page`.
+`python -m tools.pages`.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import statistics
 import subprocess
 import sys
@@ -31,9 +32,8 @@ from jupyter_client import KernelManager
 from lcnb.benchmark.load import LoadWatch, reasons
 from lcnb.machine import machine
 from lcnb.paths import write_json
-from lcnb.running import Notebook, find
+from lcnb.running import Notebook, execute, find
 from lcnb.running.process import environment
-from tools.sections import alone
 
 ROOT = Path(__file__).resolve().parents[1]
 TARGET = ROOT / "docs" / "results" / "classroom.json"
@@ -45,6 +45,8 @@ SETTINGS: dict[str, dict[str, str]] = {
 RUNS = ((1, "nothing set"), (1, "OMP_NUM_THREADS=1"), (4, "nothing set"), (4, "OMP_NUM_THREADS=1"),
         (4, "GOMP_SPINCOUNT=1000"))  # fmt: skip
 """(readers, setting)."""
+ALONE = ("00", "01", "02", "03", "04", "05")
+"""What the plans on the page use; each is run once alone, for the seconds of its sections."""
 ASK = "import torch; _threads = torch.get_num_threads()"
 TIMEOUT = 300
 
@@ -167,6 +169,50 @@ def server() -> dict[str, float]:
             finally:
                 child.terminate()
     return {"own_mb": round(memory.uss / 1e6, 1), "fair_share_mb": round(getattr(memory, "pss", memory.rss) / 1e6, 1)}
+
+
+def alone() -> list[dict[str, Any]]:
+    """Seconds and peak memory of each notebook of the plans, run alone as `lcnb run` does."""
+    rows = []
+    for name in ALONE:
+        (notebook,) = find([name], [ROOT / "notebooks"])
+        outcome = execute(notebook, {}, TIMEOUT)
+        if outcome.failure is not None or outcome.content is None:
+            raise RuntimeError(f"{notebook.name} failed: {outcome.failure}")
+        rows.append(
+            {
+                "notebook": notebook.name,
+                "seconds": round(outcome.seconds, 1),
+                "peak_mb": round(outcome.peak_mb),
+                "sections": sections(outcome.content),
+            }
+        )
+    return rows
+
+
+def sections(content: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What lies below each `##` heading: seconds that its cells ran, and how much there is to read and to look at.
+
+    Args:
+        content: an executed notebook's JSON, as papermill leaves it.
+    """
+    found = [_section("beginning")]
+    for cell in content["cells"]:
+        text = "".join(cell["source"])
+        if cell["cell_type"] == "markdown":
+            for part in re.split(r"^(?=## )", text, flags=re.MULTILINE):
+                if part.startswith("## "):
+                    found.append(_section(part.splitlines()[0].removeprefix("## ")))
+                found[-1]["words"] += len(part.split())
+        else:
+            found[-1]["cells"] += 1
+            found[-1]["seconds"] += cell["metadata"].get("papermill", {}).get("duration") or 0.0
+            found[-1]["figures"] += sum("image/" in kind for o in cell["outputs"] for kind in o.get("data", {}))
+    return [part | {"seconds": round(part["seconds"], 1)} for part in found]
+
+
+def _section(title: str) -> dict[str, Any]:
+    return {"title": title, "seconds": 0.0, "words": 0, "cells": 0, "figures": 0}
 
 
 def document(alone_only: bool) -> dict[str, Any]:

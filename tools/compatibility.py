@@ -2,7 +2,7 @@
 
     python -m tools.compatibility oldest                   a fresh environment with the Python of this one
     python -m tools.compatibility newest --python 3.13     or with another; it has to be installed
-    python -m tools.compatibility --page                   write docs/compatibility.md from what is kept
+    python -m tools.pages compatibility                    write docs/compatibility.md from what is kept
 
 A virtual environment is made by uv outside of the checkout, from wheels only, and removed afterwards: `oldest` takes
 the lowest version of everything that pyproject.toml names (what these need is as new as they allow), `newest` the
@@ -26,8 +26,8 @@ from pathlib import Path
 from typing import Any
 
 from lcnb.machine import hardware
-from lcnb.paths import write_json, written_whole
-from tools.markdown import filled, shell, table
+from lcnb.paths import write_json
+from tools.pages import filled, shell, table
 
 ROOT = Path(__file__).resolve().parents[1]
 TARGET = ROOT / "docs" / "results" / "compatibility.json"
@@ -37,7 +37,7 @@ RESOLUTION = {"oldest": "lowest-direct", "newest": "highest"}
 TESTS = (
     "tests/models", "tests/regions", "tests/datasets", "tests/widgets", "tests/plots", "tests/video", "tests/training",
     "tests/evaluation", "tests/test_core.py", "tests/test_weights.py", "tests/test_difficulty.py",
-    *(f"tests/cli/test_{n}.py" for n in ("eval", "executed", "info", "pages", "parameters", "run", "scrub", "video")),
+    *(f"tests/cli/test_{n}.py" for n in ("eval", "executed", "info", "pages", "parameters", "scrub", "video")),
 )  # fmt: skip
 CHOSEN = "not slow and not browser and not real and not long"
 QUIET = ("-W", "ignore::DeprecationWarning", "-W", "ignore::FutureWarning")
@@ -45,32 +45,8 @@ QUIET = ("-W", "ignore::DeprecationWarning", "-W", "ignore::FutureWarning")
 SHOWN = ("torch", "torchvision", "numpy", "pillow", "ipywidgets", "jupyterlab", "matplotlib", "av")
 
 
-class MissingPython(RuntimeError):
-    """The Python that was asked for is not installed."""
-
-
-def interpreter(wanted: str | None) -> Path:
-    """The Python of a version such as "3.13", or that at a path; this one if None.
-
-    Raises:
-        MissingPython: there is none.
-    """
-    if wanted is None:
-        return Path(sys.executable)
-    if not wanted.replace(".", "").isdigit():
-        return Path(wanted)
-    pyenv = Path(os.environ.get("PYENV_ROOT", "~/.pyenv")).expanduser() / "versions"
-    names = [f"python{wanted}", *sorted(map(str, pyenv.glob(f"{wanted}*/bin/python")), reverse=True)]
-    for name in names:
-        found = shutil.which(name)
-        if found and _says(found, "import sys; print('%d.%d' % sys.version_info[:2])") == wanted:
-            return Path(found)
-    raise MissingPython(f"Python {wanted} is not installed; install it, or give its path")
-
-
-def _says(python: str, code: str) -> str | None:
-    done = subprocess.run([python, "-c", code], capture_output=True, text=True, check=False)
-    return done.stdout.strip() if done.returncode == 0 else None
+def _says(python: str | Path, code: str) -> str:
+    return subprocess.run([python, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
 
 
 def check(which: str, python: str | None) -> dict[str, Any]:
@@ -80,10 +56,9 @@ def check(which: str, python: str | None) -> dict[str, Any]:
         A row: which, python, versions, tests (passed, failed, skipped), failures (names), notebook (whether 00 ran),
         machine, command.
     """
-    base = interpreter(python)
     with tempfile.TemporaryDirectory(prefix="lcnb-compatibility-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
-        inside = _environment(folder / "env", base, which)
+        inside = _environment(folder / "env", python or sys.executable, which)
         env = {k: v for k, v in os.environ.items() if k not in ("LCNB_DATA", "PYTHONPATH", "VIRTUAL_ENV")}
         env |= {"PYTHONPATH": str(ROOT), "LCNB_CACHE": str(folder / "cache")}
         tests, failures = _tests(inside, which, folder / "tests.xml", env)
@@ -92,7 +67,7 @@ def check(which: str, python: str | None) -> dict[str, Any]:
         )
         where = hardware()
         return {
-            "which": which, "python": _says(str(inside), "import platform; print(platform.python_version())"),
+            "which": which, "python": _says(inside, "import platform; print(platform.python_version())"),
             "versions": _versions(inside), "tests": tests, "failures": failures, "notebook": notebook.returncode == 0,
             "machine": {k: v for k, v in where.items() if k != "python"}, "command": _command(which, python),
         }  # fmt: skip
@@ -102,10 +77,10 @@ def _command(which: str, python: str | None) -> str:
     return f"python -m tools.compatibility {which}" + (f" --python {Path(python).name}" if python else "")
 
 
-def _environment(folder: Path, base: Path, which: str) -> Path:
+def _environment(folder: Path, base: str, which: str) -> Path:
     """The Python of a fresh environment with all that the package, its notebooks and its tests need."""
     uv = [sys.executable, "-m", "uv"] if importlib.util.find_spec("uv") else [shutil.which("uv") or "uv"]
-    subprocess.run([*uv, "venv", "--quiet", "--python", base, folder], check=True)
+    subprocess.run([*uv, "venv", "--quiet", "--no-python-downloads", "--python", base, folder], check=True)
     inside = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     what = ["-r", "pyproject.toml", "--extra", "notebooks", "--extra", "test", "--only-binary", ":all:"]
     command = [*uv, "pip", "install", "--quiet", "--python", inside, "--resolution", RESOLUTION[which], *what]
@@ -131,7 +106,7 @@ def _versions(inside: Path) -> dict[str, str]:
     named = [*project["dependencies"], *project["optional-dependencies"]["notebooks"]]
     names = sorted(requirement.partition(">")[0] for requirement in named)
     code = f"import importlib.metadata as m, json; print(json.dumps({{n: m.version(n) for n in {names!r}}}))"
-    return json.loads(_says(str(inside), code) or "{}")
+    return json.loads(_says(inside, code))
 
 
 def good(row: dict[str, Any]) -> bool:
@@ -156,8 +131,8 @@ def _place(row: dict[str, Any]) -> tuple[list[int], bool]:
     return tuple(map(int, row["python"].split(".")[:2])), row["which"] == "newest"  # type: ignore[return-value]
 
 
-def page() -> str:
-    """The text of docs/compatibility.md."""
+def pages() -> dict[Path, str]:
+    """The page."""
     found = json.loads(TARGET.read_text(encoding="utf-8"))
     rows = []
     for row in found["environments"]:
@@ -167,36 +142,26 @@ def page() -> str:
     machines = {
         f"{m['cores']} cores of an {m['cpu']}, {m['platform']}" for m in (r["machine"] for r in found["environments"])
     }
-    return filled(
+    text = filled(
         PAGE,
         environments=table(["Python", "packages", *SHOWN, "tests", "notebook 00"], rows, left=2),
         machine="; ".join(sorted(machines)),
         commands=shell("\n".join(row["command"] for row in found["environments"])),
     )
+    return {PAGE: text}
 
 
 def main(arguments: list[str] | None = None) -> int:
     """0 if all is well there."""
     parser = argparse.ArgumentParser(prog="python -m tools.compatibility", description="Oldest and newest packages.")
-    parser.add_argument("which", nargs="?", choices=tuple(RESOLUTION))
+    parser.add_argument("which", choices=tuple(RESOLUTION))
     parser.add_argument("--python", metavar="VERSION", help='such as "3.13", or a path (default: this one)')
     parser.add_argument("--to", type=Path, default=TARGET, metavar="FILE", help="(default: docs/results)")
-    parser.add_argument("--page", action="store_true", help="only write docs/compatibility.md")
     given = parser.parse_args(arguments)
-    if given.which is None and not given.page:
-        parser.error("say oldest, newest or --page")
-    passed = True
-    if given.which is not None:
-        row = check(given.which, given.python)
-        keep(given.to, row)
-        passed = good(row)
-        print(
-            f"Python {row['python']}, {row['which']}: {row['tests']}, notebook 00: {row['notebook']}", *row["failures"]
-        )
-    if given.to == TARGET:
-        with written_whole(PAGE) as temporary:
-            temporary.write_text(page(), encoding="utf-8")
-    return 0 if passed else 1
+    row = check(given.which, given.python)
+    keep(given.to, row)
+    print(f"Python {row['python']}, {row['which']}: {row['tests']}, notebook 00: {row['notebook']}", *row["failures"])
+    return 0 if good(row) else 1
 
 
 if __name__ == "__main__":

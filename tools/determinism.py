@@ -1,7 +1,7 @@
 """How far two ways of running the same network agree, and two trainings of the same seed; and the page about it.
 
-    python -m tools.determinism            # measures: docs/results/determinism.json and docs/determinism.md, minutes
-    python -m tools.determinism --page     # writes the page from the kept result
+    python -m tools.determinism            # measures: docs/results/determinism.json, minutes
+    python -m tools.pages determinism      # writes the page from it
 
 Every way runs the same pictures; each is compared with the modules as they are written, on one thread.
 
@@ -10,7 +10,6 @@ Shape letters: B images, K classes, h, w the grid, H, W pixels.
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import math
 import subprocess
@@ -28,14 +27,13 @@ from lcnb.datasets import load_dataset
 from lcnb.evaluation.metrics import ConfusionMatrix
 from lcnb.machine import machine
 from lcnb.models import CascadeOutput, LayerCascade
-from lcnb.paths import write_json, written_whole
+from lcnb.paths import write_json
 from lcnb.regions import use_backend
 from lcnb.reproduction import stored
 from lcnb.training import TrainConfig, Trainer
 from lcnb.weights import FILE, load, save
-from tools.markdown import filled, table
+from tools.pages import DOCS, filled, table
 
-DOCS = Path(__file__).resolve().parents[1] / "docs"
 PAGE = DOCS / "determinism.md"
 RESULT = "determinism"
 WEIGHTS, IMAGES, BATCH = "streets-small", 20, 4
@@ -149,9 +147,9 @@ def measure() -> dict[str, Any]:
     }  # fmt: skip
 
 
-def page(found: dict[str, Any] | None = None) -> str:
-    """The text of the page, from the kept result."""
-    r = found or stored(RESULT)
+def pages() -> dict[Path, str]:
+    """The page."""
+    r = stored(RESULT)
     rows = [
         (
             way["way"],
@@ -166,7 +164,7 @@ def page(found: dict[str, Any] | None = None) -> str:
     yes = {True: "the same file, byte for byte", False: "another file"}
     training = r["training"]
     m = r["machine"]
-    return filled(
+    text = filled(
         PAGE,
         weights=r["weights"], images=r["images"], rho=r["rho"], pixels=f"{r['pixels']:,}",
         base=f"{r['ways'][0]['miou']:.4f}",
@@ -178,22 +176,11 @@ def page(found: dict[str, Any] | None = None) -> str:
         threads=yes[training["two_threads_same_file"]],
         machine=f"{m['cores']} cores of an {m['cpu']}, torch {m['torch'].split('+')[0]}, no GPU",
     )  # fmt: skip
-
-
-def main() -> None:
-    """Measure, or only write the page."""
-    parser = argparse.ArgumentParser(description="Measure how far ways of running agree, and write the page.")
-    parser.add_argument("--page", action="store_true", help="write the page from the kept result")
-    parser.add_argument("--fingerprint", action="store_true", help="print that of the labels and logits, and stop")
-    arguments = parser.parse_args()
-    if arguments.fingerprint:
-        print(fingerprint(load(WEIGHTS), pictures()[0]))
-        return
-    if not arguments.page:
-        write_json(DOCS / "results" / f"{RESULT}.json", measure())
-    with written_whole(PAGE) as path:
-        path.write_text(page(), encoding="utf-8")
+    return {PAGE: text}
 
 
 if __name__ == "__main__":
-    main()
+    if sys.argv[1:] == ["--fingerprint"]:
+        print(fingerprint(load(WEIGHTS), pictures()[0]))
+    else:
+        write_json(DOCS / "results" / f"{RESULT}.json", measure())

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ import lcnb
 from lcnb.benchmark.load import LoadWatch
 from lcnb.cli.video import where
 from lcnb.datasets import locate
+from lcnb.datasets.images import encoded
 from lcnb.machine import machine
 from lcnb.paths import write_json, written_whole
 from lcnb.video import Clip, Duel, Painter, Summary
@@ -69,19 +69,10 @@ def animated(frames: Sequence[np.ndarray], milliseconds: int) -> tuple[bytes, in
     """
     first, *others = [Image.fromarray(f) for f in frames]
     for quality in QUALITIES:
-        buffer = io.BytesIO()
-        first.save(
-            buffer,
-            "WEBP",
-            save_all=True,
-            append_images=others,
-            duration=milliseconds,
-            loop=0,
-            quality=quality,
-            method=4,
-        )
-        if buffer.tell() <= LIMIT:
-            return buffer.getvalue(), quality
+        options = {"duration": milliseconds, "loop": 0, "quality": quality, "method": 4}
+        data = encoded(first, "WEBP", save_all=True, append_images=others, **options)
+        if len(data) <= LIMIT:
+            return data, quality
     raise SystemExit(f"{len(frames)} frames take more than {LIMIT / 1e6:g} MB at any quality; draw fewer (EVERY)")
 
 

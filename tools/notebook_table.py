@@ -3,7 +3,7 @@
     lcnb run --out build/notebooks                          # an idle machine, the embedded data
     lcnb run --dataset camvid --out build/camvid            # where LCNB_DATA has it
     python -m tools.notebook_table build/notebooks/run.json build/camvid/run.json
-    python -m tools.notebook_table                          # the page again, from what is kept
+    python -m tools.pages notebook_table                    # the page again, from what is kept
 
 Seconds and memory come from the records of such runs and are kept in docs/results/notebooks.json; everything else is
 counted in the stored notebooks, the exercises and the browser tests as they are now.
@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from lcnb.lessons import EXERCISES
-from lcnb.paths import write_json, written_whole
+from lcnb.paths import write_json
 from lcnb.reproduction import stored
-from tools.markdown import filled, table
+from tools.pages import filled, table
 
 ROOT = Path(__file__).resolve().parents[1]
 KEPT, PAGE = ROOT / "docs" / "results" / "notebooks.json", ROOT / "docs" / "notebooks.md"
@@ -63,17 +63,18 @@ def browser_tests(name: str) -> list[str]:
     return [f.name for f in files if f'"{name}"' in f.read_text(encoding="utf-8")]
 
 
-def page() -> str:
-    """The text of the page."""
+def pages() -> dict[Path, str]:
+    """The page, and the lessons with their heads."""
     kept = stored(KEPT)
     found, machine = kept["notebooks"], kept["machine"]
     rows = [_row(path, found.get(path.stem, {})) for path in lessons()]
     total = {d: sum(runs[d]["seconds"] for runs in found.values() if d in runs) for d in DATASETS}
-    return filled(
+    text = filled(
         PAGE,
         table=table(HEAD, rows), streets=f"{total['streets']:.0f}", camvid=f"{total['camvid']:.0f}",
         machine=f"{machine['cores']} cores of an {machine['cpu']}, {machine['date']}",
     )  # fmt: skip
+    return {PAGE: text, **{path: headed(path, found[path.stem]) for path in lessons() if path.stem in found}}
 
 
 def _row(path: Path, runs: dict[str, Any]) -> tuple[str, ...]:
@@ -127,17 +128,5 @@ def keep(records: list[Path]) -> None:
     write_json(KEPT, content)
 
 
-def main() -> int:
-    """Write the page."""
-    if len(sys.argv) > 1:
-        keep([Path(a) for a in sys.argv[1:]])
-    found = stored(KEPT)["notebooks"]
-    texts = {path: headed(path, found[path.stem]) for path in lessons() if path.stem in found}
-    for target, text in {PAGE: page(), **texts}.items():
-        with written_whole(target) as path:
-            path.write_text(text, encoding="utf-8")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    keep([Path(a) for a in sys.argv[1:]])

@@ -1,24 +1,19 @@
 """Write docs/performance.md and its figures from the kept results of `lcnb bench`.
 
-    python -m tools.performance_page
-
 Every figure of the page is read from a file in docs/results; a test compares the page with what these files give.
 """
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from lcnb import plots
-from lcnb.paths import written_whole
 from lcnb.plots.style import encode
 from lcnb.reproduction import stored
-from tools.markdown import filled, shell, table
+from tools.pages import DOCS, filled, shell, table
 
-DOCS = Path(__file__).resolve().parents[1] / "docs"
 PAGE = DOCS / "performance.md"
 OPS = {
     "bench-ops-width-1": "width 1, 512x512 (64x64 cells)",
@@ -49,15 +44,16 @@ ALL = (*OPS, *MODELS, *LOSSLESS, *COMPILED, *BFLOAT16, SYSTEMS, TRAINING)
 STAGES = ("stage 1", "stage 2", "stage 3", "labels")
 
 
-def page() -> str:
-    """The text of the page."""
-    return filled(
+def pages() -> dict[Path, str | bytes]:
+    """The page and its figures."""
+    text = filled(
         PAGE,
         machine=_machine(), models=_models(MODELS), bfloat16=_models(BFLOAT16), compiled=_compiled(),
         stages=_stages(), parts=_parts(), native=_native(), ops=_ops(), map_from=_map_from(), systems=_systems(),
         talk=_talk(), training=_training(), bfloat16_machine=_machines(BFLOAT16), lossless=_lossless(),
         commands=shell(_commands()), not_measured=shell(_not_measured()), early=_early(),
     )  # fmt: skip
+    return {PAGE: text, **{DOCS / "images" / name: data for name, data in figures().items()}}
 
 
 def figures() -> dict[str, bytes]:
@@ -248,17 +244,3 @@ def _not_measured() -> str:
     return "\n".join(
         entry["command"] for name in (*OPS, *MODELS, *BFLOAT16, SYSTEMS) for entry in stored(name)["not_measured"]
     )
-
-
-def main() -> int:
-    """Write all of it."""
-    for name, data in figures().items():
-        with written_whole(DOCS / "images" / name) as temporary:
-            temporary.write_bytes(data)
-    with written_whole(DOCS / "performance.md") as temporary:
-        temporary.write_text(page(), encoding="utf-8")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

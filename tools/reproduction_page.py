@@ -1,23 +1,17 @@
 """Write docs/reproduction.md, the ledger of the paper's claims, and the README's part of it, from the kept results.
 
-    python -m tools.reproduction_page
-
 Every verdict and number is computed from docs/results; a test compares the page with what these files give.
 """
 
 from __future__ import annotations
 
-import sys
 import textwrap
 from pathlib import Path
 
-from lcnb.paths import written_whole
 from lcnb.reproduction import ledger, stored
-from tools.markdown import filled, shell, table
+from tools.pages import DOCS, filled, shell, table, where
 
-DOCS = Path(__file__).resolve().parents[1] / "docs"
 PAGE, README = DOCS / "reproduction.md", DOCS.parent / "README.md"
-BEGIN, END = "<!-- ledger: written by python -m tools.reproduction_page -->", "<!-- /ledger -->"
 SHOWN = (
     "35.5 million parameters", "A region convolution costs what its region costs",
     "42.8 % faster than the dense network", "LC is faster than DeepLab-v2", "Half of the cells need no third stage",
@@ -30,16 +24,17 @@ HALO, TAUGHT = "T1-camvid-small-halo1", "T2-camvid-small-teacher-halo1"
 MISSING = ("T2", "T1", "T3", "F1", "F7")
 
 
-def page() -> str:
-    """The text of the page."""
+def pages() -> dict[Path, str]:
+    """The page, and the README."""
     counts = ledger.counted()
-    return filled(
+    text = filled(
         PAGE,
         counts=", ".join(f"{n} {word}" for word, n in counts.items() if n) + f", of {sum(counts.values())} claims",
         ledger=_ledger(), data=_data(), machine=_machine(), commands=_commands(),
         missing=shell("\n".join(f"lcnb reproduce {t} --preset voc-paper --data DIR --device cuda" for t in MISSING)),
         halo=_halo(), taught=_taught(), voc=_voc(),
     )  # fmt: skip
+    return {PAGE: text, README: filled(README, ledger=_shown())}
 
 
 def _ledger() -> str:
@@ -54,8 +49,8 @@ def _ledger() -> str:
     return f"{table(head, lines, len(head))}\n\nWhat would count as reproduced:\n\n{rules}"
 
 
-def readme() -> str:
-    """The README with its part of the ledger as the results have it."""
+def _shown() -> str:
+    """The README's part of the ledger."""
     claims = {claim.title: claim for claim in ledger.CLAIMS}
     rows = []
     for title in SHOWN:
@@ -63,10 +58,9 @@ def readme() -> str:
         if found.word == "not reproduced":  # it is listed above the table
             continue
         rows.append((f"{title} ({claims[title].source})", claims[title].printed, found.measured, found.word))
-    before, rest = README.read_text(encoding="utf-8").split(BEGIN)
     head = ("claim", "printed", "measured here", "")
     parts = (_tally(), _failed(), "Some of the others:", table(head, rows, len(head)), _halo())
-    return f"{before}{BEGIN}\n\n" + "\n\n".join(parts) + f"\n\n{END}{rest.split(END)[1]}"
+    return "\n\n".join(parts)
 
 
 def _tally() -> str:
@@ -159,25 +153,9 @@ def _results() -> list[str]:
 
 
 def _machine() -> str:
-    lines = []
-    for name in _results():
-        m = stored(name)["machine"]
-        lines.append(f"{m['cores']} cores of an {m['cpu']}, torch {m['torch'].split('+')[0]}, {m['date']}")
-    return "; ".join(dict.fromkeys(lines))
+    return "; ".join(dict.fromkeys(where(stored(name)["machine"]) for name in _results()))
 
 
 def _commands() -> str:
     commands = "\n".join(stored(name)["command"] for name in _results())
     return shell(commands)
-
-
-def main() -> int:
-    """Write it."""
-    for target, text in ((PAGE, page()), (README, readme())):
-        with written_whole(target) as temporary:
-            temporary.write_text(text, encoding="utf-8")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -51,12 +51,6 @@ def page() -> str:
     return standalone(fragment, TITLE, BELOW, f"made of {digest()}")
 
 
-def main() -> None:
-    """Write it."""
+if __name__ == "__main__":
     with written_whole(TARGET) as path:
         path.write_text(page(), encoding="utf-8")
-    print(f"{TARGET.name}: {TARGET.stat().st_size / 1e3:.0f} kB")
-
-
-if __name__ == "__main__":
-    main()

@@ -1,23 +1,18 @@
 """Write the generated parts of docs/teaching.md: the plans below and what `tools.classroom` measured.
 
-    python -m tools.teaching_page
-
 A test compares the page with what this gives, and the plans with the clock.
 """
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from lcnb.paths import written_whole
 from lcnb.reproduction import stored
-from tools.markdown import filled, table
+from tools.pages import DOCS, filled, table
 
 ROOT = Path(__file__).resolve().parents[1]
-DOCS = ROOT / "docs"
 PAGE = DOCS / "teaching.md"
 NINETY = (
     (5, "", "The question: where would you stop thinking early? Everybody draws it on the printed street."),
@@ -53,10 +48,10 @@ c.Spawner.mem_limit = "LIMIT"  # two open notebooks at their peak; your spawner 
 ```"""
 
 
-def page() -> str:
-    """The text of the page."""
+def pages() -> dict[Path, str]:
+    """The page."""
     found = stored("classroom")
-    return filled(
+    text = filled(
         PAGE,
         machine=_machine(found), path=plan(NINETY), half_day=plan(HALF_DAY), alone=_alone(found), rows=_rows(found),
         server_own=f"{found['server']['own_mb']:.0f}", effect=_effect(found), thirty=_thirty(found),
@@ -64,6 +59,7 @@ def page() -> str:
         quizzes=_quizzes(),
         sections=_sections(found), words=WORDS,
     )  # fmt: skip
+    return {PAGE: text}
 
 
 def plan(parts: Sequence[tuple[int, str, str]]) -> str:
@@ -172,14 +168,3 @@ def _quizzes() -> str:
         title = path.read_text(encoding="utf-8").splitlines()[0].removeprefix("# ")
         lines.append(f"- [{title}](quiz/{path.name})")
     return "\n".join(lines)
-
-
-def main() -> int:
-    """Write it."""
-    with written_whole(PAGE) as path:
-        path.write_text(page(), encoding="utf-8")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -88,7 +88,7 @@ def _given(arguments: argparse.Namespace) -> dict[str, Any]:
 
 def _run_all(plans: Sequence[tuple[Notebook, Mapping[str, Any]]], out: Path, timeout: float) -> list[Outcome]:
     from lcnb import running
-    from lcnb.running import index
+    from lcnb.running import pages
 
     outcomes: list[Outcome] = []
     with Live() as live:
@@ -103,7 +103,7 @@ def _run_all(plans: Sequence[tuple[Notebook, Mapping[str, Any]]], out: Path, tim
                 live.clear()
                 print(f"{notebook.name}: the GPU is out of memory: once more, on the CPU", file=sys.stderr, flush=True)
                 outcome = running.execute(notebook, {**parameters, "device": "cpu"}, timeout, progress)
-            index.write(out, [index.publish(outcome, out)], hardware())
+            pages.write_index(out, [pages.publish(outcome, out)], hardware())
             live.clear()
             say(f"{notebook.name}: {'ok' if outcome.ok else 'FAILED'} after {outcome.seconds:.1f} s")
             if outcome.failure is not None:

@@ -29,6 +29,7 @@ def add(commands: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Read, run every stage once, write."""
     import torch
+    from tqdm.auto import tqdm
 
     from lcnb.datasets.photo import read_photo
     from lcnb.export import canvas_slider, standalone
@@ -39,11 +40,19 @@ def run(arguments: argparse.Namespace) -> int:
         raise UsageError(f"--out {out}: that is the image itself; give the page another name")
     check_writable(out)
     cascade = lcnb.load(arguments.weights)
-    with torch.inference_mode():
-        logits = cascade.all_stages(image[None].float() / 255)
+    cost = lcnb.cascade_cost(cascade, *image.shape[1:])
+    total = len(cascade.stages)
+    with tqdm(total=total, desc=name, unit="stage", miniters=1, mininterval=0, disable=None, leave=False) as bar:
+
+        def step(*_: object) -> None:
+            bar.update()
+
+        for stage in cascade.stages:
+            stage.register_forward_hook(step)
+        with torch.inference_mode():
+            logits = cascade.all_stages(image[None].float() / 255)
     rho = own_unless(arguments.rho, cascade.rho)
     first = rho[0] if isinstance(rho, list | tuple) else rho  # the slider moves one threshold for all exits
-    cost = lcnb.cascade_cost(cascade, *image.shape[1:])
     names = cascade.meta.get("classes") or [f"class {k}" for k in range(logits[0].shape[1])]
     page = standalone(canvas_slider(image, logits, names, cost, rho=float(first)), f"{name}: drag the threshold")
     with written_whole(out) as path:

@@ -1,14 +1,16 @@
-"""Image files: an image as RGB, a mask as label numbers, and one clear sentence for every file that is neither.
+"""Image files: an image as RGB, a mask as labels, one clear sentence for every file that is neither; and the encoder.
 
 Shape letters: H, W pixels.
 """
 
 from __future__ import annotations
 
+import io
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -125,3 +127,16 @@ def read_mask(path: Path) -> torch.Tensor:
     if wrong.size:
         raise DataError(f"{path} holds the label {int(wrong[0])}; labels are whole numbers from 0 to 255")
     return torch.from_numpy(array.astype(np.uint8))
+
+
+def encoded(image: np.ndarray | Image.Image, kind: str, **options: Any) -> bytes:
+    """An image as the bytes of a file.
+
+    Args:
+        image: (H, W, 3) uint8, or Pillow's.
+        kind: "JPEG", "PNG" or "WEBP".
+        options: of Pillow's encoder, such as `quality`.
+    """
+    out = io.BytesIO()
+    (image if isinstance(image, Image.Image) else Image.fromarray(image)).save(out, kind, **options)
+    return out.getvalue()

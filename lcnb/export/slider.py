@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import io
 import json
 from collections.abc import Sequence
 from html import escape
@@ -18,9 +17,9 @@ from importlib.resources import files
 from typing import Any
 
 import numpy as np
-from PIL import Image
 from torch import Tensor
 
+from lcnb.datasets.images import encoded
 from lcnb.evaluation import ConfusionMatrix
 from lcnb.export.view import RHOS, CachedView, cached_view
 from lcnb.models import RHO, CascadeCost
@@ -93,7 +92,9 @@ def canvas_slider(
         "scores": None if mask is None else _scores(view, mask, ignore_index, len(classes)),
         "packed": base64.b64encode(view.packed()).decode(),
     }
-    return _fragment(data, _jpeg(image), _readout(view, start, data))
+    pixels = image.cpu().permute(1, 2, 0).numpy()
+    jpeg = encoded(pixels, "JPEG", quality=QUALITY, optimize=True, progressive=True)
+    return _fragment(data, jpeg, _readout(view, start, data))
 
 
 def standalone(fragment: str, title: str, below: str = "", about: str = "") -> str:
@@ -159,10 +160,3 @@ def _scores(view: CachedView, mask: Tensor, ignore_index: int, classes: int) -> 
         confusion.update(mask.new_tensor(labels).long(), mask.long())
         found.append(round(confusion.miou, 5))
     return found
-
-
-def _jpeg(image: Tensor) -> bytes:
-    buffer = io.BytesIO()
-    encoded = Image.fromarray(image.cpu().permute(1, 2, 0).numpy())
-    encoded.save(buffer, "JPEG", quality=QUALITY, optimize=True, progressive=True)
-    return buffer.getvalue()

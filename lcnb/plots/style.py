@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from PIL import Image as Pillow
 
+from lcnb.datasets.images import encoded
 from lcnb.palettes import Colour, hexadecimal
 
 DPI = 100
@@ -48,12 +49,9 @@ def encode(fig: Figure, photo: bool) -> bytes:
     with mpl.rc_context(RC):
         fig.savefig(buffer, format="png", dpi=DPI, bbox_inches="tight", pad_inches=0.08)
     image = Pillow.open(buffer).convert("RGB")
-    out = io.BytesIO()
     if photo:
-        image.save(out, "JPEG", quality=88, optimize=True)
-    else:
-        image.quantize(256, dither=Pillow.Dither.NONE).save(out, "PNG", optimize=True)
-    return out.getvalue()
+        return encoded(image, "JPEG", quality=88, optimize=True)
+    return encoded(image.quantize(256, dither=Pillow.Dither.NONE), "PNG", optimize=True)
 
 
 def show(fig: Figure, alt: str, photo: bool = False) -> None:

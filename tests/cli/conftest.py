@@ -88,22 +88,38 @@ def data(home, data_root, monkeypatch):
     return data_root
 
 
+class Command:
+    """The `lcnb` command, run in this process."""
+
+    def __init__(self, capsys):
+        self.capsys = capsys
+
+    def __call__(self, *arguments):
+        """(exit code, stdout, stderr)."""
+        self.capsys.readouterr()
+        return main([str(a) for a in arguments]), *self.capsys.readouterr()
+
+    def ok(self, *arguments):
+        """What it printed; it must end well and print no error."""
+        code, out, error = self(*arguments)
+        assert (code, error) == (0, "")
+        return out
+
+    def refused(self, *arguments, words, code=1):
+        """What it printed as an error: one printable line that has these words."""
+        found, _, error = self(*arguments)
+        assert (found, len(error.splitlines())) == (code, 1), error
+        assert error.startswith("lcnb: error: ")
+        assert error.rstrip("\n").isprintable()
+        assert "defect of lcnb" not in error
+        assert words in error
+        return error
+
+
 @pytest.fixture
 def lcnb(home, capsys):
-    """Run the command in this process; returns (exit code, stdout, stderr)."""
-    return in_process(capsys)
-
-
-def in_process(capsys):
-    """The command as a function of its arguments."""
-
-    def call(*arguments):
-        capsys.readouterr()
-        code = main([str(a) for a in arguments])
-        out = capsys.readouterr()
-        return code, out.out, out.err
-
-    return call
+    """The command, with an empty working directory."""
+    return Command(capsys)
 
 
 def environment(**changes):

@@ -101,7 +101,6 @@ def test_peak_memory_is_that_of_the_kernel_while_cells_ran(ran):
     assert 20 < record(ran)["04_paths"]["peak_mb"] < 180
 
 
-@pytest.mark.trust("determinism")
 def test_two_runs_give_the_same_file(ran):
     """A notebook that runs twice gives the same file"""
     one, two = ((ran[0] / "out" / f"{n}.ipynb").read_bytes() for n in ("00_ok", "01_same"))
@@ -165,7 +164,6 @@ def adopting():
     ctypes.CDLL(None).prctl(36, 0)
 
 
-@pytest.mark.trust("faults")
 def test_the_time_limit_is_for_the_whole_notebook_and_ends_the_kernel(tmp_path):
     """A notebook that takes longer than its time: ended, kernel and all, with what it had done"""
     path = write_notebook(tmp_path / "sleep.ipynb", "print('begun')", *SLEEP)
@@ -183,7 +181,6 @@ def test_the_time_limit_is_for_the_whole_notebook_and_ends_the_kernel(tmp_path):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals")
-@pytest.mark.trust("faults")
 @pytest.mark.parametrize(
     ("number", "code"),
     [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGKILL, -signal.SIGKILL)],
@@ -210,7 +207,6 @@ def test_a_stopped_run_leaves_no_kernel(tmp_path, number, code, adopting):
     assert {p.name for p in (tmp_path / "build" / "notebooks").glob("*")} <= {LOCK}
 
 
-@pytest.mark.trust("faults")
 def test_a_kernel_ends_though_its_runner_died(tmp_path, adopting):
     """The process between `lcnb run` and a kernel killed with -9: the run says so, and the kernel is ended"""
     path = write_notebook(tmp_path / "sleep.ipynb", *SLEEP)

@@ -74,21 +74,19 @@ def test_the_checkout_comes_before_the_working_directory(shelf, home, monkeypatc
     assert [n.name for n in find()] == ["00_mine"]
 
 
-def test_title_and_goal():
-    lines = "# How *hard*?\n\n| | |\n|---|---|\n| **For** | all |\n| **You will** | see `rho` move |\n\nMore."
-    assert heading({"cells": [{"cell_type": "markdown", "source": lines}]}, "x") == (
-        "How hard?",
-        "You will see rho move.",
-    )
+FIRST = ["![badge](x.svg)\n", "\n", "# How *hard* is $\\rho$?\n", "\n", "> For [all](y) of\n", "> you. More."]
+GOAL = "# How *hard*?\n\n| | |\n|---|---|\n| **For** | all |\n| **You will** | see `rho` move |\n\nMore."
 
 
-def test_dots_end_no_sentence():
-    lines = "# Hard\n\nRoad, sky, ... The rest. More."
-    assert heading({"cells": [{"cell_type": "markdown", "source": lines}]}, "x") == ("Hard", "Road, sky, ... The rest.")
-
-
-def test_title_and_first_sentence():
-    lines = ["![badge](x.svg)\n", "\n", "# How *hard* is $\\rho$?\n", "\n", "> For [all](y) of\n", "> you. More."]
-    content = {"cells": [{"cell_type": "code", "source": "# no"}, {"cell_type": "markdown", "source": lines}]}
-    assert heading(content, "x") == ("How hard is rho?", "For all of you.")
-    assert heading({"cells": []}, "x") == ("x", "")
+@pytest.mark.parametrize(
+    ("lines", "title", "about"),
+    [
+        (GOAL, "How hard?", "You will see rho move."),
+        (FIRST, "How hard is rho?", "For all of you."),
+        ("# Hard\n\nRoad, sky, ... The rest. More.", "Hard", "Road, sky, ... The rest."),
+        ("", "x", ""),
+    ],
+)
+def test_title_and_goal_or_first_sentence(lines, title, about):
+    cells = [{"cell_type": "code", "source": "# no"}, {"cell_type": "markdown", "source": lines}]
+    assert heading({"cells": cells if lines else []}, "x") == (title, about)

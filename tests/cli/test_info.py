@@ -43,8 +43,7 @@ def test_a_sound_installation_without_data(found):
 
 
 def test_lists_data_and_weights(lcnb, data):
-    code, out, error = lcnb("info")
-    assert (code, error) == (0, "")
+    out = lcnb.ok("info")
     for words in ("camvid", "train 3, val 2", str(data / "camvid"), "tiny", "not found", "region backends: gather"):
         assert words in out
     assert "no weights" not in out
@@ -65,8 +64,7 @@ def test_says_whether_there_are_native_kernels(lcnb, found, monkeypatch):
     if native.kernels() is not None:
         assert line_on_kernels(lcnb("info")[1]) == f"compiled for this processor, {here['lanes']} floats at a time"
     monkeypatch.setattr(native, "_found", functools.cache(lambda: (None, "there is no C compiler")))
-    code, out, _ = lcnb("info")
-    assert code == 0
+    out = lcnb.ok("info")
     assert line_on_kernels(out) == "none, torch's operations run instead (there is no C compiler)"
     assert "compiler" not in out.partition("what is wrong")[2]  # all runs without one
 
@@ -76,8 +74,7 @@ def test_survives_kernels_that_cannot_even_be_looked_for(lcnb, monkeypatch):
         raise RuntimeError("a broken loader")
 
     monkeypatch.setattr(native, "_found", functools.cache(explode))
-    code, out, error = lcnb("info")
-    assert (code, error) == (0, "")
+    out = lcnb.ok("info")
     assert line_on_kernels(out).startswith("unknown")
     assert "RuntimeError: a broken loader" in out
 
@@ -90,7 +87,6 @@ def test_lcnb_data_that_is_missing_or_empty(home, monkeypatch):
     assert f"LCNB_DATA names {home}/empty, but no data set" in said
 
 
-@pytest.mark.trust("compatibility")
 def test_damaged_data_and_weights_are_named(data, home, monkeypatch):
     """Shipped weights that are damaged, and a data set that misses a file."""
     shutil.copytree(data / "weights" / "tiny", home / "bad" / "weights" / "tiny")
@@ -142,7 +138,6 @@ FAULTS = {
 }  # fmt: skip
 
 
-@pytest.mark.trust("compatibility")
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_is_one_sentence(found, fault):
     """Missing and old packages, a GPU that torch does not use, too little room: a sentence for each"""
@@ -151,7 +146,6 @@ def test_a_fault_is_one_sentence(found, fault):
     assert words in said
 
 
-@pytest.mark.trust("compatibility")
 def test_no_gpu_and_the_same_python_by_another_name_are_no_faults(found):
     """A machine without a GPU; a kernel that is the same Python under another name: no fault"""
     beside = os.path.join(os.path.dirname(sys.executable), "python3.99")
@@ -173,7 +167,6 @@ def test_versions_are_compared_as_numbers(version, fits):
     assert info._within(version, ">=2.4") == fits
 
 
-@pytest.mark.trust("compatibility")
 def test_a_kernel_of_another_python(found, tmp_path, monkeypatch):
     """Jupyter's kernel starts another Python."""
     folder = tmp_path / "kernels" / "python3"
@@ -185,7 +178,6 @@ def test_a_kernel_of_another_python(found, tmp_path, monkeypatch):
     assert said.startswith(f"Jupyter's kernel `python3` starts /opt/other/bin/python, not {sys.executable}")
 
 
-@pytest.mark.trust("compatibility")
 def test_sliders_without_their_browser_part(found, tmp_path, monkeypatch):
     """JupyterLab would show sliders as text."""
     from jupyter_core import paths
@@ -196,7 +188,6 @@ def test_sliders_without_their_browser_part(found, tmp_path, monkeypatch):
     assert "JupyterLab has no jupyterlab_widgets, so sliders would show as text" in said
 
 
-@pytest.mark.trust("compatibility")
 def test_a_cache_that_cannot_be_written(found, tmp_path, monkeypatch):
     """A cache folder that cannot be written."""
     (tmp_path / "file").write_text("in the way")
@@ -214,7 +205,6 @@ BROKEN = {
 SAID = {"torchvision": "was built for another torch than", "packaging": ""}
 
 
-@pytest.mark.trust("compatibility")
 @pytest.mark.parametrize("module", BROKEN)
 def test_survives_a_package_that_cannot_be_imported(tmp_path, module):
     """Any package that is missing or broken: the report still comes, and blames no other."""

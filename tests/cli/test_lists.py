@@ -12,8 +12,7 @@ from lcnb.datasets import class_shares, load_dataset
 
 @pytest.mark.parametrize("arguments", [["data"], ["data", "list"]])
 def test_data_list(lcnb, data, arguments):
-    code, out, _ = lcnb(*arguments)
-    assert code == 0
+    out = lcnb.ok(*arguments)
     rows = {line.split()[0]: line for line in out.splitlines()}
     assert rows["camvid"].split(maxsplit=2)[2] == f"train 3, val 2  {data / 'camvid'}"
     assert rows["voc2012"].endswith("not found; lcnb data voc2012")
@@ -55,8 +54,7 @@ def test_data_show_shares(lcnb, data):
 
 
 def test_data_show_what_is_not_here(lcnb, home):
-    code, out, _ = lcnb("data", "show", "voc2012", "--classes", "covered7")
-    assert code == 0
+    out = lcnb.ok("data", "show", "voc2012", "--classes", "covered7")
     assert "not found; run `lcnb data voc2012` (2 GB), or get VOCtrainval" in out
     assert "6  sheep" in out
     assert "is not here" in lcnb("data", "show", "voc2012", "--shares")[2]

@@ -32,16 +32,14 @@ def test_the_widest_network_is_the_widest_that_can_be_built():
 
 
 def test_help_lists_every_command(lcnb):
-    code, out, _ = lcnb("--help")
-    assert code == 0
+    out = lcnb.ok("--help")
     for name in COMMANDS:
         assert re.search(rf"^    {name} +\w", out, re.MULTILINE)
 
 
 @pytest.mark.parametrize("words", [[c] for c in COMMANDS] + PARTS, ids=" ".join)
 def test_each_command_has_help_with_an_example_that_parses(lcnb, words):
-    code, out, _ = lcnb(*words, "--help")
-    assert code == 0
+    out = lcnb.ok(*words, "--help")
     example = re.search(r"^example:\n  lcnb (.+)$", out, re.MULTILINE)[1].split()
     assert example[: len(words)] == words or words[-1] == example[0]
     cli.parser().parse_args(example)
@@ -66,9 +64,7 @@ def test_without_a_command_there_is_the_overview(lcnb):
     [(["evaluate"], "eval"), (["trian"], "train"), (["benchmark"], "bench"), (["bench", "modle"], "model")],
 )
 def test_a_near_miss_gets_a_hint(lcnb, words, meant):
-    code, _, error = lcnb(*words)
-    assert code == 2
-    assert f"did you mean {meant!r}?" in error
+    lcnb.refused(*words, words=f"did you mean {meant!r}?", code=2)
 
 
 @pytest.mark.parametrize("before", [[], ["--debug"]])
@@ -171,3 +167,9 @@ def test_texts():
 def test_blame_keeps_the_first_line():
     with pytest.raises(UsageError, match=r"^--x: one$"), blamed_on("--x"):
         raise ValueError("one\ntwo")
+
+
+def test_run_says_what_to_install(lcnb, home, monkeypatch):
+    monkeypatch.setattr("lcnb.cli.run.NEEDED", ("papermill", "no_such_module"))
+    command = 'pip install "lcnb[notebooks]"'  # `home` is no checkout
+    lcnb.refused("run", words=f"running notebooks needs no_such_module; install with `{command}`")

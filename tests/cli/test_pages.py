@@ -7,7 +7,7 @@ import re
 import pytest
 from PIL import Image
 
-from lcnb.running import Failure, Outcome, find, index
+from lcnb.running import Failure, Outcome, find, pages
 from lcnb.running.pages import mathml, write_html
 from tests.cli.conftest import write_notebook
 
@@ -37,7 +37,6 @@ def shown(image):
     return {"output_type": "display_data", "metadata": {}, "data": image}
 
 
-@pytest.mark.trust("jupyter")
 def test_a_page_fetches_nothing_and_has_its_formulas(tmp_path):
     """A page of `lcnb run`: nothing is fetched from anywhere, and it has no script of its own"""
     write_html(content(), tmp_path / "x.html", "Title & more", tmp_path)
@@ -75,12 +74,12 @@ def entry(tmp_path, name="00_a", failure=None, executed=None):
     write_notebook(tmp_path / f"{name}.ipynb", title="Easy <pixels>")
     notebook = find([str(tmp_path / f"{name}.ipynb")])[0]
     outcome = Outcome(notebook, {}, 12.34, 456.7, failure)
-    return index.entry(outcome, executed or notebook.read(), {"dataset": "streets", "profile": "quick"}, "2020-02-02")
+    return pages.entry(outcome, executed or notebook.read(), {"dataset": "streets", "profile": "quick"}, "2020-02-02")
 
 
 def test_index_lists_what_happened(tmp_path):
     bad = entry(tmp_path, "01_b", Failure("error", "ValueError: <no>"))
-    page = index.write(tmp_path, [entry(tmp_path), bad], {"cpu": "A & B", "cores": 2})
+    page = pages.write_index(tmp_path, [entry(tmp_path), bad], {"cpu": "A & B", "cores": 2})
     html = page.read_text(encoding="utf-8")
     assert not FETCHED.search(html)
     assert "prefers-color-scheme: dark" in html
@@ -93,27 +92,33 @@ def test_index_lists_what_happened(tmp_path):
 
 def test_index_keeps_earlier_runs_whose_files_are_there(tmp_path):
     for name in ("00_a", "01_b"):
-        index.write(tmp_path, [entry(tmp_path, name)], {})
+        pages.write_index(tmp_path, [entry(tmp_path, name)], {})
     html = (tmp_path / "index.html").read_text(encoding="utf-8")
     assert html.index("00_a.html") < html.index("01_b.html")
     (tmp_path / "00_a.ipynb").unlink()
-    assert "00_a" not in index.write(tmp_path, [], {}).read_text(encoding="utf-8")
+    assert "00_a" not in pages.write_index(tmp_path, [], {}).read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("record", ["", "[]", '{"notebooks": [{}]}', '{"notebooks": [{"name": "00_a"}]}'])
+RECORDS = [
+    "", "[]", "null", "[" * 100_000, '{"notebooks": 5}', '{"notebooks": [5]}', '{"notebooks": [{}]}',
+    '{"notebooks": [{"name": 5}]}', '{"notebooks": [{"name": "00_a"}]}',
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("record", RECORDS, ids=lambda text: text[:30])
 def test_a_damaged_record_is_left_behind(tmp_path, record):
     made = entry(tmp_path)
     (tmp_path / "run.json").write_text(record)
-    assert "Easy" in index.write(tmp_path, [made], {}).read_text(encoding="utf-8")
+    assert "Easy" in pages.write_index(tmp_path, [made], {}).read_text(encoding="utf-8")
 
 
 def test_thumbnail_is_small_and_the_first_image(tmp_path):
     inside = shown({"text/html": f'<img src="data:image/png;base64,{png((1600, 1600))}">'})
     broken = shown({"image/png": "AAAA"})
-    data = index.thumbnail(content(broken, inside, shown({"image/png": [png((10, 10))]})))
+    data = pages.thumbnail(content(broken, inside, shown({"image/png": [png((10, 10))]})))
     image = Image.open(io.BytesIO(base64.b64decode(data.removeprefix("data:image/webp;base64,"))))
     assert image.size == (450, 450)
     red, green, _ = image.convert("RGB").getpixel((0, 0))
     assert red > 200
     assert 100 < green < 160  # half transparent red on white
-    assert index.thumbnail(content()) is None
+    assert pages.thumbnail(content()) is None

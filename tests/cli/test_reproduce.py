@@ -29,8 +29,7 @@ def result(home, table, preset="camvid-small"):
 
 def test_table_1(lcnb, data, home, monkeypatch):
     arguments = ["reproduce", "T1", "--preset", "camvid-small", "--weights", "tiny", "--rhos", "0.8", "0.3"]
-    code, out, error = lcnb(*arguments)
-    assert (code, error) == (0, "")
+    out = lcnb.ok(*arguments)
     assert "written to docs/results/T1-camvid-small.json" in out
     found = result(home, "T1")
     assert (found["dataset"], found["split"], found["weights"], found["images"]) == ("camvid", "val", "tiny", 2)
@@ -56,8 +55,7 @@ def test_table_1(lcnb, data, home, monkeypatch):
 
 
 def test_a_threshold_for_each_exit(lcnb, data, home):
-    code, _, error = lcnb("reproduce", "T1", "--preset", "camvid-small", "--weights", "tiny", "--rhos", ".9,.3")
-    assert (code, error) == (0, "")
+    lcnb.ok("reproduce", "T1", "--preset", "camvid-small", "--weights", "tiny", "--rhos", ".9,.3")
     rows = result(home, "T1")["rows"]
     assert [row["rho"] for row in rows] == [1.0, [0.9, 0.3]]
     cascade, dataset = package.load("tiny"), package.load_dataset("camvid", "val")
@@ -65,9 +63,18 @@ def test_a_threshold_for_each_exit(lcnb, data, home):
     one = evaluate(cascade, items, classes=dataset.spec.classes, ignore_index=11, rho=(0.9, 0.3)).as_dict()
     assert rows[1]["miou_true"] == one["miou"]
     assert rows[1]["paper"] is None
-    code, _, error = lcnb("reproduce", "T1", "--preset", "camvid-small", "--weights", "tiny", "--rhos", ".9,2")
-    assert code == 2
-    assert "no number between 0 and 1" in error
+    lcnb.refused(
+        "reproduce",
+        "T1",
+        "--preset",
+        "camvid-small",
+        "--weights",
+        "tiny",
+        "--rhos",
+        ".9,2",
+        words="no number between 0 and 1",
+        code=2,
+    )
 
 
 def test_a_sweep_that_was_stopped_goes_on(lcnb, data, home, monkeypatch):
@@ -97,8 +104,7 @@ def test_a_sweep_that_was_stopped_goes_on(lcnb, data, home, monkeypatch):
 
 
 def test_table_3_measures_ours_and_names_what_it_cannot(lcnb, data, home):
-    code, out, _ = lcnb("reproduce", "T3", "--preset", "camvid-small", "--weights", "tiny", "--limit", "1")
-    assert code == 0
+    out = lcnb.ok("reproduce", "T3", "--preset", "camvid-small", "--weights", "tiny", "--limit", "1")
     rows = {row["system"]: row for row in result(home, "T3")["rows"]}
     assert {name: row["rho"] for name, row in rows.items()} == {"dense (rho = 1)": 1, "LC": 0.985, "LC (fast)": 0.8}
     assert rows["LC"]["paper"] == T3["LC"]
@@ -108,14 +114,12 @@ def test_table_3_measures_ours_and_names_what_it_cannot(lcnb, data, home):
 
 def test_table_2(lcnb, data, home, shallow, monkeypatch):
     arguments = ["reproduce", "T2", "--steps", "2", "--out", "t2.json", *TINY]
-    code, out, error = lcnb(*arguments, "--arms", "lc", "irnet")
-    assert (code, error) == (0, "")
+    out = lcnb.ok(*arguments, "--arms", "lc", "irnet")
     first = json.loads((home / "t2.json").read_text())
     assert [row["row"] for row in first["rows"]] == ["irnet", "lc"]
     trained = (home / "runs/reproduce/camvid-small/lc/checkpoint.pt").stat().st_mtime_ns
 
-    code, out, _ = lcnb(*arguments)
-    assert code == 0
+    out = lcnb.ok(*arguments)
     assert (home / "runs/reproduce/camvid-small/lc/checkpoint.pt").stat().st_mtime_ns == trained
     assert "row lc was scored before" in out
     assert "row dsn: a true run at rho 1 on 2 images" in out
@@ -136,9 +140,7 @@ def test_table_2(lcnb, data, home, shallow, monkeypatch):
     monkeypatch.setattr(ablation, "evaluate", None)
     assert lcnb(*arguments)[0] == 0
     assert json.loads((home / "t2.json").read_text())["rows"] == found["rows"]
-    code, _, error = lcnb("reproduce", "T2", "--steps", "3", *TINY)
-    assert code == 1
-    assert "holds a run with other settings (" in error
+    lcnb.refused("reproduce", "T2", "--steps", "3", *TINY, words="holds a run with other settings (")
 
 
 def check_difference(found, home):
@@ -156,10 +158,9 @@ def check_difference(found, home):
 
 def test_tables_take_up_the_cascade_that_table_2_trained(lcnb, data, home, shallow):
     sweep = ["reproduce", "T1", "--preset", "camvid-small", "--rhos", "0.5"]
-    code, _, error = lcnb(*sweep)
-    assert code == 1
-    assert (
-        "holds no run: name some with --weights, or train them with `lcnb reproduce T2 --preset camvid-small" in error
+    lcnb.refused(
+        *sweep,
+        words="holds no run: name some with --weights, or train them with `lcnb reproduce T2 --preset camvid-small",
     )
     assert lcnb("reproduce", "T2", "--steps", "1", "--arms", "lc", *TINY)[0] == 0
     assert lcnb(*sweep)[0] == 0
@@ -173,8 +174,7 @@ def test_tables_take_up_the_cascade_that_table_2_trained(lcnb, data, home, shall
 
 
 def test_table_6(lcnb, home):
-    code, out, error = lcnb("reproduce", "T6")
-    assert (code, error) == (0, "")
+    out = lcnb.ok("reproduce", "T6")
     row, dpn, deeplab = result(home, "T6", "voc-paper")["rows"]
     assert row["parameters_m"] == pytest.approx(35.49, abs=0.01)
     assert sum(row["parameters_m_by_stage"] + row["parameters_m_by_head"]) == pytest.approx(row["parameters_m"])
@@ -190,13 +190,11 @@ def test_table_6(lcnb, home):
 
 def test_plans_say_what_is_there_and_write_nothing(lcnb, data, home, shallow):
     before = sorted(data.rglob("*"))
-    code, out, error = lcnb("reproduce", "T2", "--dry-run", *TINY)
-    assert (code, error) == (0, "")
+    out = lcnb.ok("reproduce", "T2", "--dry-run", *TINY)
     assert "needs   camvid train: 3 images, a part of the 367 that the split has" in out
     assert "fills   layer cascade: mIoU with its interval" in out
     assert "an estimate: one step of each kind, with 1 x 24x32 random pixels, measured on this cpu" in out
-    code, out, _ = lcnb("reproduce", "T1", "--dry-run", *TINY, "--weights", "missing")
-    assert code == 0
+    out = lcnb.ok("reproduce", "T1", "--dry-run", *TINY, "--weights", "missing")
     assert "needs   weights: missing: no weights named 'missing'" in out
     assert "fills   rho 0.985: exits, mIoU cached and true" in out
     out = lcnb("reproduce", "T3", "--dry-run", "--width", "0.05", "--crop", "24", "32")[1]
@@ -219,35 +217,14 @@ def test_the_data_option_comes_first_and_leaves_no_trace(lcnb, data_root, home, 
     assert str(data_root) not in json.dumps(result(home, "T1"))
 
 
-@pytest.mark.parametrize(
-    ("arguments", "code", "words"),
-    [
-        (["T4"], 2, "invalid choice: 'T4'"),
-        (["T2", "--preset", "x"], 1, "no preset is named 'x'; there are streets-small"),
-        (["T2", "--arms", "lcc"], 1, "arms are some of lc, dsn, dsn-dropout, irnet, mc, hard; got lcc"),
-        (["T1", "--data", "nowhere"], 1, "--data nowhere: no such folder"),
-        (["T2"], 1, "PASCAL VOC 2012 is not here"),
-        (["T1", "--preset", "camvid-small", "--weights", "other"], 1, "knows 4 classes that are not the 11 of camvid"),
-        (["T1", "--rhos", "2"], 2, "2 is no number between 0 and 1"),
-        (["T1", "--device", "cuda:9"], 1, "this machine has no such device"),
-        (["cascade-training", "--halo", "1"], 1, "--halo does not go with cascade-training"),
-        (["cascade-training", "--seeds", "1", "1"], 1, "seeds differ, and there is at least one; got (1, 1)"),
-        (["cascade-training", "--cascade-steps", "0"], 1, "steps and cascade_steps are at least 1; got 2000 and 0"),
-    ],
-)  # fmt: skip
-def test_refuses(lcnb, data, home, arguments, code, words):
-    result = lcnb("reproduce", *arguments)
-    assert result[0] == code
-    assert words in result[2]
-    assert result[2].count("\n") == 1
-    assert list(home.iterdir()) == []
-
-
 def test_several_processes_are_for_training(lcnb, data, home, monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "2")
-    code, _, error = lcnb("reproduce", "T2", *TINY)
-    assert code == 1
-    assert "one process; train the arms with `torchrun ... -m lcnb train --preset camvid-small --arm ARM --out" in error
+    lcnb.refused(
+        "reproduce",
+        "T2",
+        *TINY,
+        words="one process; train the arms with `torchrun ... -m lcnb train --preset camvid-small --arm ARM --out",
+    )
 
 
 LITE = [
@@ -263,8 +240,7 @@ def test_the_experiment_on_cascade_training(lcnb, data, home, monkeypatch):
     monkeypatch.setattr(cascade_training, "SCALES", (0.5, 1.0))
     monkeypatch.setattr(cascade_training, "TIMED", 1)
     arguments = ["reproduce", "cascade-training", *LITE]
-    code, out, error = lcnb(*arguments, "--seeds", "4")
-    assert (code, error) == (0, "")
+    out = lcnb.ok(*arguments, "--seeds", "4")
     assert "measured on camvid val, 2 images; 1 of 3 seeds" in out
     assert "\nSo far, with 1 of 3 seeds: " in out
     written = home / "docs" / "results" / "cascade-training.json"
@@ -291,8 +267,7 @@ def test_the_experiment_on_cascade_training(lcnb, data, home, monkeypatch):
 
 
 def test_the_experiment_says_what_it_will_take(lcnb, data, home):
-    code, out, error = lcnb("reproduce", "cascade-training", "--dry-run", *LITE)
-    assert (code, error) == (0, "")
+    out = lcnb.ok("reproduce", "cascade-training", "--dry-run", *LITE)
     assert "fills   3 seeds (0, 1, 2), each 1 steps of a trunk and 6 x 1 of branches" in out
     assert "fills   shuffled-1: regions of equal size from another image, halo 1" in out
     assert "takes   about " in out
@@ -305,8 +280,7 @@ def test_the_experiment_says_what_it_will_take(lcnb, data, home):
 
 def test_figure_1(lcnb, data, home, monkeypatch):
     arguments = ["reproduce", "F1", "--preset", "camvid-small", "--weights", "tiny"]
-    code, out, error = lcnb(*arguments)
-    assert (code, error) == (0, "")
+    out = lcnb.ok(*arguments)
     assert "near a boundary" in out
     found = result(home, "F1")
     cascade, dataset = package.load("tiny"), package.load_dataset("camvid", "val")

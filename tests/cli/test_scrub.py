@@ -137,7 +137,6 @@ def test_a_long_line_costs_no_time(text, tmp_path):
     )
 
 
-@pytest.mark.trust("determinism")
 def test_text_that_came_in_pieces_is_one_output():
     """What a cell printed, in however many pieces the kernel happened to send it: one output"""
 

@@ -1,5 +1,8 @@
 """`lcnb slider`: a photograph becomes a page."""
 
+import io
+import sys
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -17,8 +20,7 @@ def photo(home):
 
 
 def test_writes_a_page_beside_the_reader(lcnb, data, photo, home):
-    code, out, err = lcnb("slider", photo, "--weights", "tiny")
-    assert (code, err) == (0, "")
+    out = lcnb.ok("slider", photo, "--weights", "tiny")
     page = home / "my street.html"
     assert "wrote my street.html" in out
     decoded = Decoded(page.read_text(encoding="utf-8"))
@@ -38,12 +40,13 @@ def test_weights_that_do_not_know_their_classes_have_numbers(lcnb, data, photo, 
     assert Decoded((home / "x.html").read_text(encoding="utf-8")).data["classes"][3] == "class 3"
 
 
-def test_says_what_is_wrong(lcnb, data, photo, home):
-    (home / "text.jpg").write_text("no picture")
-    code, _, err = lcnb("slider", home / "text.jpg", "--weights", "tiny")
-    assert (code, err) == (1, "lcnb: error: text.jpg is not an image that can be read here; save it as JPEG or PNG\n")
-    code, _, err = lcnb("slider", home / "none.jpg", "--weights", "tiny")
-    assert code == 1
-    assert "none.jpg does not exist; name an image" in err
-    assert lcnb("slider", photo, "--weights", "tiny", "--rho", "2")[0] == 2
-    assert not list(home.glob("*.html"))
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_progress_is_shown_on_a_terminal_only(lcnb, data, photo, monkeypatch):
+    for stream, shown in ((Terminal(), True), (io.StringIO(), False)):
+        monkeypatch.setattr(sys, "stderr", stream)
+        assert lcnb("slider", photo, "--weights", "tiny")[0] == 0
+        assert ("my street" in stream.getvalue(), "3/3" in stream.getvalue()) == (shown, shown)

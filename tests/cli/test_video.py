@@ -17,10 +17,7 @@ def clip(home):
 
 
 def test_writes_a_film_and_says_what_was_measured(lcnb, data, home, clip):
-    code, out, error = lcnb(
-        "video", "clip.mp4", "--out", "new/film.mp4", "--weights", "tiny", "--every", 2, "--json", "x.json"
-    )
-    assert (code, error) == (0, "")
+    out = lcnb.ok("video", "clip.mp4", "--out", "new/film.mp4", "--weights", "tiny", "--every", 2, "--json", "x.json")
     with av.open(str(home / "new" / "film.mp4")) as container:
         stream = container.streams.video[0]
         assert (stream.frames, float(stream.average_rate)) == (4, 5.0)
@@ -69,27 +66,3 @@ def test_what_could_be_read_of_a_damaged_clip_becomes_a_film(lcnb, data, home):
     found = json.loads((home / "x.json").read_text())
     assert found["partial"] in error
     assert Clip(home / "film.mp4", None).count == found["frames"] > 3
-
-
-@pytest.mark.parametrize(
-    ("arguments", "code", "words"),
-    [
-        (["none.mp4", "--out", "x.mp4"], 1, "none.mp4 does not exist"),
-        (["letter.mp4", "--out", "x.mp4"], 1, "letter.mp4 is no video"),
-        (["clip.mp4", "--out", "x.avi"], 1, "does not end in .mp4"),
-        (["clip.mp4", "--out", "clip.mp4"], 1, "that is the clip itself"),
-        (["clip.mp4", "--out", "x.mp4", "--rho", ".1", ".2", ".3"], 1, "--rho: rho needs one value"),
-        (["clip.mp4", "--out", "x.mp4", "--every", "0"], 2, "0 is no whole number of at least 1"),
-        (["clip.mp4", "--out", "x.mp4", "--longest", "3"], 1, "longest=3 leaves nothing to see"),
-        (["clip.mp4", "--out", "x.mp4", "--device", "cuda:9"], 1, "this machine has no such device"),
-    ],
-)
-def test_refuses_in_a_sentence(lcnb, data, home, clip, arguments, code, words):
-    (home / "letter.mp4").write_text("Dear reader")
-    before = clip.read_bytes()
-    result = lcnb("video", *arguments, "--weights", "tiny")
-    assert result[:2] == (code, "")
-    assert words in result[2]
-    assert result[2].count("\n") == 1
-    assert clip.read_bytes() == before
-    assert not (home / "x.mp4").exists()

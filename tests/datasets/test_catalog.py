@@ -1,6 +1,7 @@
 """The registry, and where data sets are looked for."""
 
 import os
+import shutil
 
 import pytest
 
@@ -46,10 +47,43 @@ def test_a_missing_data_set_says_where_it_looked_and_how_to_get_it(name, root):
     assert message.endswith("and point LCNB_DATA at the folder above it")
 
 
-def test_an_incomplete_folder_is_named(root):
-    (root / "camvid" / "train").mkdir(parents=True)
-    assert locate("camvid") is None
-    with pytest.raises(DataError, match=rf"CamVid in {root}/camvid is incomplete: it needs train/ beside trainannot/"):
+MADE = {
+    "camvid": lambda folder: trees.camvid(folder, {"train": 3}, lists=False),
+    "listed": lambda folder: trees.camvid(folder.with_name("camvid"), {"train": 3}),
+    "cityscapes": lambda folder: trees.cityscapes(folder, {"ulm": 3}),
+    "voc2012": lambda folder: trees.voc(folder, {"train": 3}),
+}
+BROKEN = [
+    ("camvid", "trainannot/*1.png", r"1\.png has no mask: .*/trainannot/train_001\.png does not exist"),
+    ("listed", "trainannot/*1.png", r"1\.png has no mask: .*/trainannot/train_001\.png does not exist"),
+    ("camvid", "train/*[02].png", r"the mask .*train_000\.png has no image \(2 such\)"),
+    ("camvid", "train*/*.png", "camvid/train names no images"),
+    ("camvid", "trainannot", r"CamVid in .*camvid is incomplete: it needs train/ beside trainannot/"),
+    ("cityscapes", "gtFine/*/*/*1_*.png", r"ulm_000001_000019_leftImg8bit\.png has no mask"),
+    ("cityscapes", "leftImg8bit/*/*/*1_*.png", "the mask .* has no image"),
+    ("cityscapes", "*/*/*/*", "leftImg8bit/train names no images"),
+    ("voc2012", "JPEGImages/*1.jpg", r"train\.txt names 2007_train_000001\.jpg, but .* does not exist"),
+    ("voc2012", "SegmentationClass/*1.png", r"2007_train_000001\.jpg has no mask"),
+    ("voc2012", "ImageSets", "PASCAL VOC 2012 in .*voc2012 is incomplete: it needs JPEGImages/.*VOCdevkit"),
+]
+"""What is made, what is taken away, and the sentence."""
+
+
+@pytest.mark.parametrize(("name", "gone", "text"), BROKEN)
+def test_a_broken_tree_is_named(name, gone, text, root):
+    folder = MADE[name](root / name)
+    for path in folder.glob(gone):
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    with pytest.raises(DataError, match=text):
+        load_dataset(folder.name, "train")
+
+
+@pytest.mark.parametrize("kind", ["train", "trainannot"])
+def test_a_folder_called_like_an_image(kind, root):
+    folder = trees.camvid(root / "camvid", {"train": 2}, lists=False)
+    (folder / kind / "train_001.png").unlink()
+    (folder / kind / "train_001.png").mkdir()
+    with pytest.raises(DataError, match=rf"{kind}/train_001\.png is a folder"):
         load_dataset("camvid", "train")
 
 

@@ -42,21 +42,3 @@ def test_255_is_unlabelled_and_ids_beyond_the_official_ones_are_refused(root):
     assert data[0][1].unique().tolist() == [0, 255]
     with pytest.raises(DataError, match="holds the labels 34, 40; Cityscapes has the classes 0 to 18"):
         data[1]
-
-
-@pytest.mark.parametrize(
-    ("pattern", "text"),
-    [("gtFine", "ulm_000001_000019_leftImg8bit.png has no mask"), ("leftImg8bit", "the mask .* has no image")],
-)
-def test_half_a_pair(pattern, text, root):
-    folder = trees.cityscapes(root / "cityscapes", {"ulm": 2})
-    next(folder.glob(f"{pattern}/train/ulm/ulm_000001*.png")).unlink()
-    with pytest.raises(DataError, match=text):
-        load_dataset("cityscapes", "train")
-
-
-def test_an_empty_split(root):
-    for kind in ("leftImg8bit", "gtFine"):
-        (root / "cityscapes" / kind / "val" / "bonn").mkdir(parents=True)
-    with pytest.raises(DataError, match="leftImg8bit/val names no images"):
-        load_dataset("cityscapes", "val")

@@ -68,7 +68,6 @@ def test_a_mask_is_read_without_its_image(folder, monkeypatch):
     assert torch.equal(data.mask(0), torch.from_numpy(trees.labels([*range(12)])))
 
 
-@pytest.mark.trust("inputs")
 def test_sizes_that_differ(folder):
     """An image and a mask of different sizes: both are named"""
     trees.write(trees.labels([0], size=(24, 30)), folder / "valannot" / "val_001.png")

@@ -27,14 +27,6 @@ def test_the_manifest_names_every_file_once():
     assert {fact["licence"] for fact in FACTS.values()} == {"CC0-1.0", "public domain"}
 
 
-def test_the_page_of_the_photographs_tells_what_the_manifest_says():
-    rows = (PHOTOS / "README.md").read_text(encoding="utf-8").splitlines()
-    for name, fact in FACTS.items():
-        (row,) = [r for r in rows if r.startswith(f"| `{name}` |")]
-        has_mask = "no" if fact["mask"] is None else "yes"
-        assert row.endswith(f"| {fact['author']} | {fact['licence']} | {has_mask} |")
-
-
 @pytest.mark.parametrize("name", FACTS)
 def test_a_photograph_has_colour_a_caption_and_a_credit(name):
     photo = lcnb.load_photo(name)

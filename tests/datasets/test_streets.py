@@ -1,7 +1,5 @@
 """The embedded data set's drive: a video with one mask a frame."""
 
-import sys
-
 import pytest
 import torch
 from torchvision import tv_tensors
@@ -58,7 +56,6 @@ def test_another_number_of_masks_than_frames(change, more, folder):
         (trees.colours(size=SIZE), r"0002\.png has pixels of mode 'RGB'"),
     ],
 )
-@pytest.mark.trust("inputs")
 def test_a_mask_that_does_not_fit_its_frame(mask, text, folder):
     """A mask that does not fit its frame of a film: it is named"""
     trees.write(mask, folder / "driveannot" / "0002.png")
@@ -69,7 +66,6 @@ def test_a_mask_that_does_not_fit_its_frame(mask, text, folder):
 
 
 @pytest.mark.parametrize("content", [b"", b"not a video", b"\x00" * 4096, None], ids=["empty", "text", "zeros", "cut"])
-@pytest.mark.trust("inputs")
 def test_a_damaged_video(content, folder):
     """A damaged film of a data set: it is named"""
     path = folder / "drive.mp4"
@@ -82,9 +78,3 @@ def test_a_file_with_sound_only(folder):
     sound(folder / "drive.mp4")
     with pytest.raises(DataError, match=r"drive\.mp4 has no images"):
         list(streets.drive(folder))
-
-
-def test_without_pyav_it_says_what_to_install(folder, monkeypatch):
-    monkeypatch.setitem(sys.modules, "av", None)
-    with pytest.raises(DataError, match=r'needs PyAV; install it with `pip install -e .*\[notebooks\]"`'):
-        streets.drive(folder)

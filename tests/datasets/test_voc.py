@@ -78,23 +78,3 @@ def test_without_sbd_the_error_says_how_to_get_it(root):
     (folder / "ImageSets/Segmentation/trainaug.txt").write_text("2007_train_000000\n2007_val_000000\n2010_000001\n")
     with pytest.raises(DataError, match=rf"names 2010_000001, whose mask is neither .* \(1 such\)\. {ways}"):
         load_dataset("voc2012", "trainaug")
-
-
-@pytest.mark.parametrize(
-    ("gone", "text"),
-    [
-        ("JPEGImages/2007_val_000001.jpg", r"val\.txt names 2007_val_000001\.jpg, but .* does not exist"),
-        ("SegmentationClass/2007_val_000001.png", r"2007_val_000001\.jpg has no mask"),
-    ],
-)
-def test_half_a_pair(gone, text, root):
-    folder = trees.voc(root / "voc2012", {"val": 2})
-    (folder / gone).unlink()
-    with pytest.raises(DataError, match=text):
-        load_dataset("voc2012", "val")
-
-
-def test_a_tree_without_its_lists_is_incomplete(root):
-    (root / "voc2012" / "JPEGImages").mkdir(parents=True)
-    with pytest.raises(DataError, match=r"PASCAL VOC 2012 in .*voc2012 is incomplete: it needs JPEGImages/.*VOCdevkit"):
-        load_dataset("voc2012", "val")

@@ -105,10 +105,3 @@ def test_a_threshold_outside_the_scale_is_refused_before_any_work(small_cascade)
 
     with pytest.raises(ValueError, match="between 0 and 1"):
         sweep(small_cascade, never(), [0.5, 1.5], **ABOUT)
-
-
-def test_a_sweep_of_no_images(small_cascade):
-    result = sweep(small_cascade, [], [0.5], **ABOUT).as_dict()
-    assert result["images"] == 0
-    assert result["points"][0]["true"]["reduction"] is None
-    assert torch.is_grad_enabled()

@@ -117,9 +117,3 @@ def test_a_criterion_of_zero_does_not_become_the_threshold_that_sends_all_out():
     ties[0, 0, 0, 0] = 3.0
     rho = matched_thresholds([[ties, ties]], (0.25,), margin)
     assert rethreshold([ties, ties], rho, criterion=margin).stage.tolist() == [[[0, 1, 1, 1]]]
-
-
-@pytest.mark.parametrize("exits", [(0.5,), (0.8, 0.4), (-0.1, 0.5)])
-def test_shares_that_cannot_be(logits, exits):
-    with pytest.raises(ValueError, match="a share for each of 2 exits"):
-        matched_thresholds([logits], exits)

@@ -111,7 +111,6 @@ def test_it_says_that_it_shows_the_cached_view_also_where_no_script_runs(fragmen
     assert "nothing to drag" in visible
 
 
-@pytest.mark.trust("inputs")
 def test_names_cannot_end_the_script(picture, logits, cost):
     """Names of classes that are HTML: they cannot end the script of the slider's page"""
     names = ["</script><script>alert(1)", *CLASSES[1:]]

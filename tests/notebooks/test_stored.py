@@ -32,10 +32,6 @@ def outputs(notebook):
     return [o for c in code_cells(notebook) for o in c["outputs"]]
 
 
-def test_there_are_notebooks():
-    assert len(PATHS) >= 3
-
-
 def test_outputs_are_fresh(notebook):
     """Fails when cells, or weights, data, results or drawing code that they use, changed since they were stored.
 
@@ -161,13 +157,3 @@ def test_cells_are_short(notebook):
     assert 12 <= len(lengths) <= 30
     assert statistics.median(lengths) <= 10
     assert max(lengths) <= 20
-
-
-def test_opens_with_who_it_is_for_and_ends_with_a_recap(notebook):
-    prose = ["".join(c["source"]) for c in notebook["cells"] if c["cell_type"] == "markdown"]
-    assert prose[0].startswith("# ")
-    for word in ("**For**", "**You will**", "**You need**", "**Takes**"):
-        assert word in prose[0]
-    headings = re.findall(r"^## (.*)", "\n".join(prose), re.MULTILINE)
-    assert headings[-2:] == ["Try it yourself", "What you have seen"]
-    assert "## What you have seen" in prose[-1]

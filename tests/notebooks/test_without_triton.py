@@ -4,8 +4,6 @@ import json
 import subprocess
 import sys
 
-import pytest
-
 from tests.cli.conftest import ROOT
 
 HIDE = """
@@ -17,7 +15,6 @@ importlib.machinery.PathFinder.find_spec = staticmethod(hidden)
 """
 
 
-@pytest.mark.trust("compatibility")
 def test_the_kernel_cells_of_02_say_that_it_is_missing_and_go_on():
     """Triton not installed: notebook 02 says so, and teaches on."""
     cells = json.loads((ROOT / "notebooks" / "02_region_convolution.ipynb").read_text(encoding="utf-8"))["cells"]

@@ -70,7 +70,6 @@ def test_missing_and_damaged(tmp_path):
 def test_every_kept_result_can_be_read_and_says_how_it_was_measured():
     for path in (paths.checkout() / "docs" / "results").glob("*.json"):
         found = stored(path.stem)
-        parts = found.get("environments") or list(found.get("loads", {}).values()) or [found]  # measured one by one
-        for part in parts:
+        for part in found.get("environments") or [found]:
             assert part["command"].startswith(("lcnb ", "python -m tools.", "python -m pytest ")), path
             assert part["machine"]["cpu"], path

@@ -1,11 +1,8 @@
 """Settings that make no run are refused by name before anything is read."""
 
-import dataclasses
-
 import pytest
 
-from lcnb.datasets import names
-from lcnb.training import PRESETS, TrainConfig, TrainingError
+from lcnb.training import TrainConfig, TrainingError
 
 
 @pytest.mark.parametrize(
@@ -30,9 +27,3 @@ def test_values_out_of_range(name, values):
 
 def test_values_at_the_edge_are_taken():
     TrainConfig(steps=1, warmup=0, class_weight=None, ema=0, crop=(1, 1), scale=(1, 1), stage_weights=(1, 0, 0))
-
-
-def test_presets_are_of_known_data_sets():
-    for preset in PRESETS.values():
-        assert preset.dataset in names()
-        assert dataclasses.replace(preset) == preset

@@ -64,7 +64,6 @@ def unbroken(small, tmp_path, tmp_path_factory):
 
 
 @pytest.mark.parametrize("amp", [False, True])
-@pytest.mark.trust("determinism")
 def test_a_crash_after_the_checkpoint(amp, small, tmp_path):
     """A training that was stopped and resumed ends with the very weights of an unbroken one, in float32 and bfloat16"""
     torch.set_num_threads(2)  # as real runs have, and still bit by bit
@@ -78,7 +77,6 @@ def test_a_crash_after_the_checkpoint(amp, small, tmp_path):
     assert_same_run(broken, tmp_path / "unbroken")
 
 
-@pytest.mark.trust("faults")
 def test_a_crash_before_the_first_checkpoint(small, tmp_path, unbroken):
     """A training that was killed before its first checkpoint, with a half-written file left"""
     with pytest.raises(Crash):
@@ -98,7 +96,6 @@ def test_the_comparison_sees_a_difference(small, tmp_path, unbroken):
     assert not identical(a["optimiser"], b["optimiser"])
 
 
-@pytest.mark.trust("faults", saved=True)
 def test_ctrl_c_ends_the_step_saves_and_stops(small, tmp_path, unbroken, ctrl_c, monkeypatch):
     """Ctrl-C while training: the step is ended, saved, and resumed bit by bit"""
     said = []
@@ -147,7 +144,6 @@ def test_resuming_a_finished_run_gives_its_network(small, tmp_path, unbroken):
     assert identical(dict(net.state_dict()), load_checkpoint(unbroken / "checkpoint.pt")["average"])
 
 
-@pytest.mark.trust("faults", saved=True)
 def test_a_run_is_never_overwritten(small, unbroken):
     """`lcnb train` into the folder of a finished run, without --resume"""
     before = (unbroken / "checkpoint.pt").read_bytes()
@@ -180,7 +176,6 @@ def test_settings_that_change_no_weight_may_change(small, tmp_path, unbroken):
     assert json.loads((tmp_path / "broken" / "config.json").read_text())["workers"] == 2
 
 
-@pytest.mark.trust("inputs", saved=True)
 @pytest.mark.parametrize("damage", ["truncated", "other network", "tensor missing", "average missing", "optimiser"])
 def test_a_damaged_checkpoint_is_named_and_kept(damage, small, unbroken):
     """A damaged checkpoint that a training is to resume from"""
@@ -232,11 +227,9 @@ def killable(small):
 
 
 @pytest.mark.slow
-@pytest.mark.trust("faults", saved=True)
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
-def test_kill_9_between_two_checkpoints_and_in_the_middle_of_one(small, tmp_path, record_property):
+def test_kill_9_between_two_checkpoints_and_in_the_middle_of_one(small, tmp_path):
     """`kill -9` while training, between two checkpoints and in the middle of writing one: it resumes bit by bit"""
-    record_property("tried", 2)
     root, folder = Path(__file__).parents[2], tmp_path / "killed"
 
     def start():

@@ -39,18 +39,10 @@ def test_a_sample_does_not_depend_on_order_or_on_what_was_drawn_before(make):
         torch.rand(k)
         assert same(stream[k], forward[k])
     assert not same(forward[0], forward[1])
-
-
-def test_it_leaves_the_global_random_state_alone(make):
-    torch.manual_seed(5)
-    expected = torch.rand(3)
-    torch.manual_seed(5)
-    make()[3]
-    assert torch.equal(torch.rand(3), expected)
-
-
-def test_the_seed_changes_it(make):
     assert not same(make(seed=1)[0], make(seed=2)[0])
+    state = torch.get_rng_state()
+    make()[3]
+    assert torch.equal(torch.get_rng_state(), state)
 
 
 def test_every_epoch_shows_each_image_once_in_another_order(make, monkeypatch):
@@ -89,12 +81,6 @@ def test_two_workers_give_the_same_batches_in_the_same_order(make):
     assert torch.equal(alone[0][0][1], make()[3][0])
 
 
-def test_sample_numbers():
-    assert list(SampleNumbers(3, 6)) == [3, 4, 5]
-    assert len(SampleNumbers(3, 6)) == 3
-    assert list(SampleNumbers(6, 6)) == []
-
-
 def test_mixed_seeds_are_spread_and_valid():
     seeds = {mix(s, k, use) for s in range(-2, 8) for k in range(200) for use in (1, 2, 3)}
     assert len(seeds) == 10 * 200 * 3
@@ -102,7 +88,6 @@ def test_mixed_seeds_are_spread_and_valid():
     assert mix(1, 2) != mix(2, 1)
 
 
-@pytest.mark.trust("compatibility")
 def test_a_worker_that_is_spawned_gets_the_same_stream(make):
     """Workers that are started afresh (Windows, macOS): what training hands them survives the way."""
     sent, prepare = pickle.loads(pickle.dumps((make(), ignore_interrupts)))

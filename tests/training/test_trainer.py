@@ -203,20 +203,6 @@ def test_pictures_without_a_label_train_without_harm(small, data, tmp_path):
     assert [float(r["loss"]) for r in rows(tmp_path / "run")] == [0, 0]
 
 
-@pytest.mark.parametrize(
-    ("change", "text"),
-    [
-        ({"dataset": "ade20k"}, "no data set is named 'ade20k'"),
-        ({"split": "trainaug"}, "has no split 'trainaug'; it has train, val"),
-        ({"val_split": "test"}, "has no split 'test'; it has train, val"),
-    ],
-)
-def test_missing_data_is_said_before_the_first_step(change, text, small, tmp_path):
-    with pytest.raises(DataError, match=text):
-        Trainer(dataclasses.replace(small, **change), tmp_path / "run", say=quiet)
-    assert not (tmp_path / "run").exists()
-
-
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 @pytest.mark.parametrize("workers", [0, 1])
 def test_a_damaged_picture_is_named_in_one_sentence(workers, small, data, tmp_path):
@@ -228,24 +214,3 @@ def test_a_damaged_picture_is_named_in_one_sentence(workers, small, data, tmp_pa
     ) as caught:
         run.run()
     assert "\n" not in str(caught.value)
-
-
-def test_a_full_disk_is_said_and_the_checkpoint_kept(small, tmp_path, monkeypatch):
-    run = Trainer(small, tmp_path, say=quiet)
-    save = torch.save
-
-    def full(state, path):
-        if state["step"] == 6:
-            raise OSError(28, "No space left on device")
-        save(state, path)
-
-    monkeypatch.setattr(torch, "save", full)
-    with pytest.raises(TrainingError, match=r"cannot be written: the disk is full.* unchanged"):
-        run.run()
-    assert load_checkpoint(tmp_path / "checkpoint.pt")["step"] == 3
-
-
-def test_a_file_in_place_of_the_folder(small, tmp_path):
-    (tmp_path / "run").touch()
-    with pytest.raises(TrainingError, match=r"run cannot be the folder of a run \(File exists\)"):
-        Trainer(small, tmp_path / "run", say=quiet)

@@ -26,7 +26,6 @@ def timeless(value):
     return [timeless(v) for v in value] if isinstance(value, list) else value
 
 
-@pytest.mark.trust("determinism")
 @pytest.mark.parametrize("command", COMMANDS)
 def test_the_same_command_twice(command, lcnb, data, home):  # noqa: F811
     """The same command twice: the same JSON but for times and dates"""
@@ -40,7 +39,6 @@ def test_the_same_command_twice(command, lcnb, data, home):  # noqa: F811
     assert "miou" in texts[0] or "share" in texts[0]
 
 
-@pytest.mark.trust("determinism")
 def test_another_process(lcnb, data, home):  # noqa: F811
     """The same command in another process: the same labels, exits and metrics"""
     arguments = ["eval", "--weights", "tiny", "--rho", "0.3", "--json"]
@@ -50,7 +48,6 @@ def test_another_process(lcnb, data, home):  # noqa: F811
     assert here | {"machine": None} == there | {"machine": None}
 
 
-@pytest.mark.trust("determinism")
 def test_weights_and_pages_are_the_same_bytes(lcnb, data, home, little):  # noqa: F811
     """Training, `lcnb weights pack` and `lcnb slider` twice with one seed: the same files, byte for byte"""
     for name in ("one", "two", "other"):

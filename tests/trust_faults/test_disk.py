@@ -43,7 +43,6 @@ def saved(place, begun):
     return tree(place.folder)
 
 
-@pytest.mark.trust("faults", saved=True)
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_command_that_cannot_write(command, place, saved, begun, data, lcnb, little):
     """A full disk, a read-only folder and a limit on the size of files, under every command that writes"""
@@ -70,7 +69,6 @@ def test_a_command_that_cannot_write(command, place, saved, begun, data, lcnb, l
     assert {name: found[name] for name in saved} == saved
 
 
-@pytest.mark.trust("faults", saved=True)
 def test_training_goes_on_when_there_is_room_again(full, begun, data, lcnb, little):
     """A disk that fills up while training: the checkpoint of before is whole, and the run resumes from it"""
     shutil.copytree(begun, full.folder / "run")
@@ -84,7 +82,6 @@ def test_training_goes_on_when_there_is_room_again(full, begun, data, lcnb, litt
     assert {p.name for p in (full.folder / "w").iterdir()} == {"model.safetensors", "metrics.json", "README.md"}
 
 
-@pytest.mark.trust("faults", saved=True)
 def test_notebooks_into_a_full_disk(full, home, lcnb):
     """`lcnb run` into a full disk: pages and index of before stay"""
     book = write_notebook(home / "a.ipynb", "print(1)")
@@ -97,7 +94,6 @@ def test_notebooks_into_a_full_disk(full, home, lcnb):
     assert error.startswith(f"lcnb: error: {full.folder}/a.ipynb cannot be written: the disk is full")
 
 
-@pytest.mark.trust("faults")
 def test_no_room_for_temporary_files(full, home, lcnb, monkeypatch):
     """`lcnb run` where the disk for temporary files is full"""
     book = write_notebook(home / "a.ipynb", "print(1)")
@@ -111,7 +107,6 @@ def test_no_room_for_temporary_files(full, home, lcnb, monkeypatch):
     assert tree(full.folder) == {}
 
 
-@pytest.mark.trust("faults")
 def test_a_cache_that_cannot_be_kept_is_no_fault(place, small_cascade, picture, monkeypatch, capsys):
     """The cache of break-even shares on a full or read-only disk: inference goes on without a word"""
     monkeypatch.setenv("LCNB_CACHE", str(place.folder / "cache"))
@@ -123,7 +118,6 @@ def test_a_cache_that_cannot_be_kept_is_no_fault(place, small_cascade, picture, 
     assert not any(name.endswith(".unfinished.json") for name in tree(place.folder))
 
 
-@pytest.mark.trust("faults")
 @pytest.mark.skipif(not hasattr(sys, "abiflags"), reason="Windows has no /dev/full")
 @pytest.mark.parametrize("words", [["data", "list"], ["--help"]])
 def test_standard_output_on_a_full_disk(words, tmp_path):

@@ -3,7 +3,6 @@
 import json
 import re
 
-import numpy as np
 import pytest
 import torch
 
@@ -12,13 +11,12 @@ from lcnb.cli import run as run_command
 from lcnb.cli.options import or_on_cpu
 from lcnb.errors import DataError, LcnbError, memory_shortage
 from lcnb.running import Failure, Notebook, Outcome
-from lcnb.training import TrainingError, load_checkpoint
+from lcnb.training import load_checkpoint
 from lcnb.training.objective import Objective
 from tests.trust_faults.conftest import TRAIN
 
 GPU = "CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of 7.79 GiB of which 1.06 GiB is free"
 CPU = "[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory: you tried to allocate "
-NO_CUDA = "has no such device; it has cpu"
 
 
 @pytest.mark.parametrize(
@@ -32,16 +30,16 @@ NO_CUDA = "has no such device; it has cpu"
             "the machine is out of memory (8.00 GiB more were asked",
         ),
         (MemoryError(), "the machine is out of memory"),
+        (MemoryError("Unable to allocate 1.00 GiB for an array"), "the machine is out of memory (1.00 GiB more"),
         (RuntimeError("std::bad_alloc"), "the machine is out of memory"),
+        (RuntimeError("shape mismatch"), None),
+        (ValueError("out of memory"), None),
+        (DataError("bad_alloc"), None),
     ],
 )
 def test_what_is_short(error, said):
-    assert memory_shortage(error).startswith(said)
-
-
-@pytest.mark.parametrize("error", [RuntimeError("shape mismatch"), ValueError("out of memory"), DataError("bad_alloc")])
-def test_what_is_not(error):
-    assert memory_shortage(error) is None
+    found = memory_shortage(error)
+    assert found is None if said is None else found.startswith(said)
 
 
 SHARED = [
@@ -70,15 +68,6 @@ def test_a_small_dev_shm_is_no_lack_of_memory(text, lcnb, home, monkeypatch):
     assert said.endswith("docker run --shm-size=2g), or --workers 0\n")
 
 
-def test_numpys_own_is_known():
-    with pytest.raises(MemoryError) as caught:
-        np.empty(2**60, np.uint8)
-    assert re.fullmatch(
-        r"the machine is out of memory \(1\.00 EiB more.*|the machine .*", memory_shortage(caught.value)
-    )
-
-
-@pytest.mark.trust("faults")
 def test_torch_without_memory_is_one_sentence(lcnb, data):
     """A computation larger than the machine's memory, for real: the sentence says what to lower"""
     size = ["--size", "9999999", "9999999"]
@@ -93,7 +82,6 @@ def test_torch_without_memory_is_one_sentence(lcnb, data):
     )
 
 
-@pytest.mark.trust("faults")
 @pytest.mark.parametrize("command", ["eval", "sweep"])
 def test_a_gpu_too_small_falls_back_to_the_cpu(command, lcnb, data, home, monkeypatch):
     """A GPU without memory under `lcnb eval` and `sweep`: a sentence, and the same numbers from the CPU"""
@@ -136,7 +124,6 @@ def _short(device):
     raise torch.OutOfMemoryError(GPU)
 
 
-@pytest.mark.trust("faults", saved=True)
 def test_training_without_memory_keeps_its_checkpoint(lcnb, data, home, little, monkeypatch):
     """A training that runs out of memory: a sentence says what to lower, the last checkpoint is whole"""
     forward, steps = Objective.forward, []
@@ -156,10 +143,8 @@ def test_training_without_memory_keeps_its_checkpoint(lcnb, data, home, little, 
     )
     assert load_checkpoint(home / "run" / "checkpoint.pt")["step"] == 2
     assert lcnb("train", "--resume", "--out", "run")[0] == 0
-    assert issubclass(TrainingError, Exception)
 
 
-@pytest.mark.trust("faults")
 def test_a_notebook_whose_gpu_is_too_small_runs_on_the_cpu(monkeypatch, tmp_path, capsys):
     """A notebook that the GPU's memory does not suffice for: `lcnb run` says so and runs it on the CPU"""
     devices, book = [], Notebook(tmp_path / "a.ipynb", "a")
@@ -170,15 +155,14 @@ def test_a_notebook_whose_gpu_is_too_small_runs_on_the_cpu(monkeypatch, tmp_path
         return Outcome(notebook, dict(parameters), failure=failure)
 
     monkeypatch.setattr("lcnb.running.execute", execute)
-    monkeypatch.setattr("lcnb.running.index.publish", lambda outcome, out: {})
-    monkeypatch.setattr("lcnb.running.index.write", lambda *_: None)
+    monkeypatch.setattr("lcnb.running.pages.publish", lambda outcome, out: {})
+    monkeypatch.setattr("lcnb.running.pages.write_index", lambda *_: None)
     done = run_command._run_all([(book, {"device": "cuda", "rho": 0.5})], tmp_path, 60)
     assert devices == ["cuda", "cpu"]
     assert done[0].ok
     assert capsys.readouterr().err == "a: the GPU is out of memory: once more, on the CPU\n"
 
 
-@pytest.mark.trust("faults")
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
 def test_a_gpu_that_is_not_there_in_a_notebook(data):
     """`lcnb.load(NAME, "cuda")` on a machine without a GPU"""
@@ -186,30 +170,3 @@ def test_a_gpu_that_is_not_there_in_a_notebook(data):
         package.load("tiny", "cuda")
     with pytest.raises(LcnbError, match=r"'gpu' is no device"):
         package.load("tiny", "gpu")
-
-
-@pytest.mark.trust("faults")
-@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
-@pytest.mark.parametrize(
-    "words",
-    [
-        "eval --weights tiny",
-        "sweep --weights tiny",
-        "train --dataset camvid --out run",
-        "run a.ipynb --out pages",
-        "bench model --weights tiny",
-        "reproduce T1 --preset camvid-small --weights tiny",
-        "weights pack run --name x",
-    ],
-)
-def test_a_gpu_that_is_not_there(words, lcnb, data, home):
-    """`--device cuda` on a machine without one, under every command that has the option"""
-    if words.startswith("run"):
-        from tests.cli.conftest import write_notebook
-
-        write_notebook(home / "a.ipynb", "print(1)")
-    before = sorted(home.rglob("*"))
-    code, _, error = lcnb(*words.split(), "--device", "cuda")
-    assert code == 1
-    assert re.fullmatch(rf"lcnb: error: --device cuda: this machine {NO_CUDA}\n", error)
-    assert sorted(home.rglob("*")) == before

@@ -35,7 +35,6 @@ def waited_for(path, process):
         time.sleep(0.05)
 
 
-@pytest.mark.trust("faults", saved=True)
 @pytest.mark.slow
 def test_two_runs_of_notebooks_into_one_folder(home, lcnb):
     """`lcnb run` twice at once into one folder: the second says who writes there, the first ends well"""
@@ -54,7 +53,6 @@ def test_two_runs_of_notebooks_into_one_folder(home, lcnb):
     assert {p.name for p in (home / "out").iterdir()} == {"a.ipynb", "a.html", "run.json", "index.html"}
 
 
-@pytest.mark.trust("faults", saved=True)
 @pytest.mark.parametrize(
     ("words", "held", "instead"),
     [
@@ -84,7 +82,6 @@ def test_two_of_a_kind_into_one_folder(words, held, instead, lcnb, data, home, b
     assert left == before
 
 
-@pytest.mark.trust("faults", saved=True)
 def test_two_results_into_one_file(home):
     """Two commands that write the same JSON file again and again: at every moment it is whole, and one of theirs"""
     commands = [[sys.executable, "-c", WRITER, name] for name in "ab"]
@@ -100,7 +97,6 @@ def test_two_results_into_one_file(home):
     assert os.listdir(home) == ["x.json"]
 
 
-@pytest.mark.trust("faults", saved=True)
 def test_two_that_pack_weights_of_one_name(tmp_path):
     """Weights of the same name that another `lcnb weights pack` has made meanwhile: kept, unless --force is given"""
     names = ("model.safetensors", "metrics.json")

@@ -53,7 +53,6 @@ def network():
         return irnet_lc(4, variant="timm")
 
 
-@pytest.mark.trust("inputs")
 @pytest.mark.parametrize("kind", CASES)
 def test_a_bad_start(kind, network, tmp_path):
     """A start from a checkpoint that is damaged, of another network or armed: refused, nothing of it has run"""
@@ -64,7 +63,6 @@ def test_a_bad_start(kind, network, tmp_path):
     assert not (tmp_path / "ran").exists()
 
 
-@pytest.mark.trust("inputs", saved=True)
 def test_an_armed_start(refused, data, home):
     """`lcnb train --init` of a checkpoint with a payload: refused, it has not run, and no run was begun"""
     CASES["a torch file with a payload"](home / "start.pth")
@@ -75,7 +73,6 @@ def test_an_armed_start(refused, data, home):
     assert not (home / "ran").exists()
 
 
-@pytest.mark.trust("inputs", saved=True)
 @pytest.mark.parametrize("kind", CASES)
 @pytest.mark.parametrize("command", ["resume", "pack"])
 def test_a_bad_run(command, kind, refused, data, home):
@@ -104,7 +101,6 @@ SETTINGS = {
 }
 
 
-@pytest.mark.trust("inputs", saved=True)
 @pytest.mark.parametrize("kind", SETTINGS)
 def test_bad_settings(kind, refused, data, home):
     """`lcnb train --resume` of a folder whose config.json is damaged or absurd: it is named"""
@@ -113,7 +109,6 @@ def test_bad_settings(kind, refused, data, home):
     refused("train", "--resume", "--out", "run", words="config.json")
 
 
-@pytest.mark.trust("inputs", saved=True)
 def test_weights_of_other_classes(refused, data, home):
     """`lcnb train --init` of weights for other classes"""
     refused(
@@ -128,7 +123,6 @@ def test_weights_of_other_classes(refused, data, home):
     )
 
 
-@pytest.mark.trust("inputs", saved=True)
 def test_pack_keeps_inside(refused, data, home):
     """`lcnb weights pack --name ../../x`: the name is no way out of the folder"""
     (home / "run").mkdir()

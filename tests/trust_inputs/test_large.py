@@ -24,7 +24,6 @@ print(json.dumps([list(out.labels.shape), out.exits.sum().item(), (peak - before
 
 
 @pytest.mark.long
-@pytest.mark.trust("inputs")
 @pytest.mark.parametrize(("form", "gigabytes"), [("plain", 2.0), ("fused", 4.0)])
 def test_twelve_million_pixels(form, gigabytes):
     """A picture of 4000x3000 pixels, plain and fused, at quarter width: it runs, in less than 2 and 4 GB"""

@@ -1,4 +1,4 @@
-"""docs/security.md, docs/determinism.md and docs/compatibility.md name the tests of what they say; these are there."""
+"""The pages of promises name the tests of what they say; these exist."""
 
 import re
 
@@ -9,7 +9,7 @@ from tests.cli.conftest import ROOT
 NAMED = re.compile(r"`(tests/[\w/]+(?:\.py)?)/?(?:::(\w+))?`")
 
 
-@pytest.mark.parametrize("page", ["security.md", "determinism.md", "compatibility.md"])
+@pytest.mark.parametrize("page", ["security.md", "determinism.md", "compatibility.md", "reliability.md"])
 def test_every_test_that_is_named_is_there(page):
     text = (ROOT / "docs" / page).read_text(encoding="utf-8")
     found = NAMED.findall(text)

@@ -3,11 +3,8 @@
 import json
 import re
 
-import pytest
-
 from lcnb.export.slider import SCRIPT
-from lcnb.running import index
-from lcnb.running.pages import write_html
+from lcnb.running.pages import index_html, write_html
 from tests.cli.conftest import ROOT
 
 NOTEBOOKS = sorted(p for p in (ROOT / "notebooks").rglob("*.ipynb") if ".ipynb_checkpoints" not in p.parts)
@@ -25,10 +22,8 @@ def outputs(path):
     return [o for cell in content["cells"] for o in cell.get("outputs", [])]
 
 
-@pytest.mark.trust("jupyter")
-def test_stored_notebooks_bring_no_code_but_their_cells(record_property):
+def test_stored_notebooks_bring_no_code_but_their_cells():
     """Our stored notebooks: no cell claims to be trusted, outputs are text, pictures and HTML without handlers"""
-    record_property("tried", len(NOTEBOOKS))
     assert len(NOTEBOOKS) >= 18
     for path in NOTEBOOKS:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -42,7 +37,6 @@ def test_stored_notebooks_bring_no_code_but_their_cells(record_property):
             assert not re.search(r"(?:src|href)\s*=\s*[\"']?(?:https?:)?//", html), path.name
 
 
-@pytest.mark.trust("jupyter")
 def test_the_only_script_in_outputs_is_the_sliders():
     """Scripts in stored outputs: only the slider's own, as it is in the package, and data that is no script"""
     found = 0
@@ -56,14 +50,13 @@ def test_the_only_script_in_outputs_is_the_sliders():
     assert found
 
 
-@pytest.mark.trust("jupyter")
 def test_names_and_titles_are_text(tmp_path):
     """A notebook whose title, name, error and parameters are HTML with a script: the pages show them as text"""
     entry = {
         "name": EVIL, "title": EVIL, "about": EVIL, "ok": False, "seconds": 1.0, "peak_mb": 2,
         "parameters": {"dataset": EVIL, "profile": EVIL}, "error": EVIL, "date": EVIL, "thumbnail": None,
     }  # fmt: skip
-    page = index.html([entry], {"cpu": EVIL, "gpu": None, "cores": 2})
+    page = index_html([entry], {"cpu": EVIL, "gpu": None, "cores": 2})
     assert "<script" not in page
     assert page.count("&lt;script&gt;alert") >= 8
     content = {"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}

@@ -99,7 +99,6 @@ def write(path, data):
         ("half.mp4", lambda p: write(p, film(p).read_bytes()[:400]), "is no video, or its beginning or end is missing"),
     ],
 )
-@pytest.mark.trust("inputs")
 def test_a_file_that_is_no_clip_is_a_sentence(tmp_path, name, make, words):
     """A clip that is empty, text, a song, a folder or missing: a sentence"""
     path = make(tmp_path / name)
@@ -108,7 +107,6 @@ def test_a_file_that_is_no_clip_is_a_sentence(tmp_path, name, make, words):
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.trust("inputs")
 @pytest.mark.parametrize(
     ("extra", "words"),
     [(100, "damaged: "), (0, "cut off: it announces 3.00 s and ends after ")],
@@ -175,14 +173,6 @@ def test_without_pyav(monkeypatch, clip, tmp_path):
             use()
 
 
-def test_importing_needs_no_pyav_and_no_matplotlib():
-    hidden = "import sys; sys.modules['av'] = None; import lcnb.video"
-    code = hidden + "; print({'matplotlib', 'ipywidgets'} & sys.modules.keys())"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "set()\n"
-
-
-@pytest.mark.trust("load")
 def test_a_clip_left_open_is_closed_in_silence(clip):
     """A clip that is still being read when Python ends: nothing is printed."""
     code = f"import lcnb.video as v; left = v.Clip({str(clip)!r}).frames(); next(left); print('read')"

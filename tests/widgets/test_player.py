@@ -10,7 +10,7 @@ from PIL import Image
 
 from lcnb.video import Duel
 from lcnb.widgets import LivePlayer, progress
-from lcnb.widgets.latest import Latest
+from lcnb.widgets.player import Latest
 from tests.conftest import CLASSES
 from tests.widgets.conftest import told, until
 

@@ -8,7 +8,7 @@ import pytest
 import trustme
 
 from lcnb.datasets.download import Client, fetch
-from tests.cli.conftest import in_process
+from tests.cli.conftest import Command
 from tests.datasets.download.server import Server, running
 
 HASTY = {"SILENCE": 1.0, "WINDOW": 0.3, "LEAST": 2000, "TRIES": 3, "PAUSE": 0.01, "LONGEST": 0.2}
@@ -96,17 +96,6 @@ def set_(monkeypatch):
 
 
 @pytest.fixture
-def root(tmp_path, monkeypatch):
-    """An empty data root, where lcnb looks first; nothing else is in reach."""
-    folder = tmp_path / "root"
-    folder.mkdir()
-    monkeypatch.chdir(folder.parent)
-    monkeypatch.setattr("lcnb.paths.checkout", lambda: None)
-    monkeypatch.setenv("LCNB_DATA", str(folder))
-    return folder
-
-
-@pytest.fixture
 def lcnb(root, capsys):
-    """Run the command in this process; returns (exit code, stdout, stderr)."""
-    return in_process(capsys)
+    """The command, with an empty data root."""
+    return Command(capsys)

@@ -10,8 +10,6 @@ from lcnb.errors import DownloadError
 from tests.datasets.download.conftest import BODY
 from tests.datasets.download.server import Proxy, Server, answering, doing, reset, running, serve, stall, trickle
 
-trust = pytest.mark.trust("downloads")
-
 
 def other(handler, body):
     """Another version of the file."""
@@ -48,7 +46,6 @@ HALF = {
 }
 
 
-@trust
 @pytest.mark.parametrize(
     ("actions", "ranges"),
     [
@@ -71,7 +68,6 @@ def test_it_arrives_whole(fetching, tmp_path, actions, ranges):
     assert os.listdir(tmp_path) == ["file.bin"]
 
 
-@trust
 @pytest.mark.parametrize(
     ("action", "text", "tries"),
     [
@@ -106,7 +102,6 @@ def test_it_is_refused_with_a_sentence(fetching, action, text, tries):
         assert fetching() == BODY  # built on what came before
 
 
-@trust
 @pytest.mark.parametrize("old", [bytes(1000), BODY, BODY + b"more", bytes(500_000), b""])
 def test_an_old_part_that_may_not_belong(fetching, old):
     """A partial file with a wrong beginning, already whole, too long or empty: found by its checksum, fetched anew"""
@@ -122,7 +117,6 @@ def test_a_redirect_to_https_is_followed_and_resumed(fetching):
     assert fetching.server.requests("/there") == [None, "bytes=100000-"]
 
 
-@trust
 def test_certificates(fetching, monkeypatch, tmp_path):
     """A certificate of an unknown authority, an SSL_CERT_FILE that does not exist, a server without TLS"""
     monkeypatch.delenv("SSL_CERT_FILE")
@@ -138,7 +132,6 @@ def test_certificates(fetching, monkeypatch, tmp_path):
         Client()
 
 
-@trust
 def test_offline(fetching, monkeypatch):
     """No network: said at once; one that goes away in the middle and comes back: the fetch goes on"""
     real, answers = socket.getaddrinfo, [False, True, False, False, True]
@@ -159,7 +152,6 @@ def test_offline(fetching, monkeypatch):
         fetching(path="https://localhost:9/file.bin")
 
 
-@trust
 @pytest.mark.parametrize(
     ("status", "text"),
     [
@@ -184,7 +176,6 @@ def test_through_a_proxy(fetching, monkeypatch, status, text):
     assert "secret" not in str(caught.value)
 
 
-@trust
 @pytest.mark.parametrize(
     "url", ["http://example.org/x", "example.org/x", "https://user:pw@example.org", "https://example.org/?a=b",
             "https://exa mple.org", "https://example.org\r\nX: y", "file:///data"],

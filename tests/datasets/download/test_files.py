@@ -103,7 +103,6 @@ HOSTILE = [
 ]
 
 
-@pytest.mark.trust("downloads", saved=True)
 @pytest.mark.parametrize(("kind", "content", "text"), HOSTILE)
 def test_hostile_archives(tmp_path, monkeypatch, kind, content, text):
     """An archive with names that lead out of the folder, links, devices, doubles, damage, or far too much in it"""

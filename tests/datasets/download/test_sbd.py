@@ -10,9 +10,6 @@ from tests.datasets import trees
 from tests.datasets.download import published
 from tests.folders import tree
 
-trust = pytest.mark.trust("downloads")
-saved = pytest.mark.trust("downloads", saved=True)
-
 
 @pytest.fixture
 def voc(server, tmp_path, set_, root, lcnb):
@@ -24,8 +21,7 @@ def voc(server, tmp_path, set_, root, lcnb):
 
 def test_the_split_of_the_paper(voc, lcnb, root, server):
     before = tree(root)
-    code, out, err = lcnb("data", "sbd")
-    assert (code, err) == (0, "")
+    out = lcnb.ok("data", "sbd")
     assert "of 4 files all match their checksums" in out
     assert "trainaug has 7 of 7 labelled images" in out
     data = load_dataset("voc2012", "trainaug")
@@ -35,8 +31,7 @@ def test_the_split_of_the_paper(voc, lcnb, root, server):
     assert {n: c for n, c in after.items() if "trainaug" not in n and "ClassAug" not in n} == before
     assert len(after) == len(before) + 4 + 2
     server.log.clear()
-    code, out, _ = lcnb("data", "sbd")
-    assert code == 0
+    out = lcnb.ok("data", "sbd")
     assert "already in" in out
     assert "trainaug has 7 of 7 labelled images" in out
     assert server.log == []
@@ -48,9 +43,7 @@ def test_the_split_of_the_paper(voc, lcnb, root, server):
 
 def test_without_voc(root, lcnb, server, tmp_path, set_):
     published.sbd(server, set_)
-    code, _, err = lcnb("data", "sbd")
-    assert code == 1
-    assert "go beside PASCAL VOC 2012; get that first, with `lcnb data voc2012`" in err
+    lcnb.refused("data", "sbd", words="go beside PASCAL VOC 2012; get that first, with `lcnb data voc2012`")
     assert server.log == []
     assert list(root.iterdir()) == []
 
@@ -58,25 +51,19 @@ def test_without_voc(root, lcnb, server, tmp_path, set_):
 def test_without_scipy(voc, lcnb, server, monkeypatch):
     monkeypatch.setitem(sys.modules, "scipy.io", None)
     server.log.clear()
-    code, _, err = lcnb("data", "sbd")
-    assert code == 1
-    assert "which scipy reads; install it: `pip install scipy`" in err
+    lcnb.refused("data", "sbd", words="which scipy reads; install it: `pip install scipy`")
     assert server.log == []
 
 
-@saved
 def test_masks_of_your_own(voc, lcnb, root):
     """Masks that were made by hand before: left alone"""
     (voc / "SegmentationClassAug").mkdir()
     (voc / "SegmentationClassAug/2008_000000.png").write_bytes(b"mine")
     before = tree(root)
-    code, _, err = lcnb("data", "sbd")
-    assert code == 1
-    assert "SegmentationClassAug is there and was not made by this command" in err
+    lcnb.refused("data", "sbd", words="SegmentationClassAug is there and was not made by this command")
     assert tree(root) == before
 
 
-@saved
 @pytest.mark.parametrize(
     ("mask", "text"),
     [
@@ -90,16 +77,11 @@ def test_a_damaged_mask(voc, lcnb, root, server, set_, mask, text):
     """A mask that is damaged, no mask, of wrong labels or of another size: nothing is added to VOC"""
     before = tree(voc)
     published.sbd(server, set_, **{"benchmark_RELEASE/dataset/cls/2008_000002.mat": mask})
-    code, _, err = lcnb("data", "sbd")
-    assert code == 1
-    assert text in err
-    assert err.count("\n") == 1
+    lcnb.refused("data", "sbd", words=text)
     assert {n: c for n, c in tree(voc).items() if ".part" not in n} == before
     assert not (voc / "SegmentationClassAug").exists()
 
 
 def test_a_voc_that_is_not_whole(voc, lcnb):
     (voc / "JPEGImages/2008_000003.jpg").unlink()
-    code, _, err = lcnb("data", "sbd")
-    assert code == 1
-    assert "2008_000003.jpg is missing: this PASCAL VOC 2012 is not whole" in err
+    lcnb.refused("data", "sbd", words="2008_000003.jpg is missing: this PASCAL VOC 2012 is not whole")

@@ -5,7 +5,6 @@ from urllib.parse import urlsplit
 import torchvision.datasets
 from torchvision.datasets.voc import DATASET_YEAR_DICT
 
-from lcnb.datasets import names, spec
 from lcnb.datasets.download import SOURCES
 from lcnb.datasets.download.install import BASE
 
@@ -30,9 +29,3 @@ def test_every_address_is_https():
             assert archive.url.startswith("https://")
             assert not archive.digest or archive.by
             assert archive.size in (None, archive.about)
-
-
-def test_a_data_set_that_is_missing_names_its_command():
-    for name in names():
-        if name in SOURCES:
-            assert f"`lcnb data {name}`" in spec(name).how_to_get

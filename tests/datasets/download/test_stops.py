@@ -22,7 +22,6 @@ from tests.folders import tree
 pytestmark = pytest.mark.timeout(3600)
 PATIENCE = 900
 """Seconds until a child counts as hanging; ten are enough on an idle machine."""
-saved = pytest.mark.trust("downloads", saved=True)
 
 
 @pytest.fixture
@@ -67,7 +66,6 @@ def until(true):
         time.sleep(0.02)
 
 
-@saved
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL], ids=["Ctrl-C", "kill -9"])
 def test_a_stopped_archive_goes_on(start, lcnb, server, root, how):
     """Ctrl-C or kill -9 while an archive comes: other data stays, and the next call asks for the rest only"""
@@ -87,7 +85,6 @@ def test_a_stopped_archive_goes_on(start, lcnb, server, root, how):
     assert tree(root / "weights") == {"mine": b"mine"}
 
 
-@saved
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL], ids=["Ctrl-C", "kill -9"])
 @pytest.mark.parametrize("held", [doing(send=100, then=stall), lambda handler, body: stall(handler)],
                          ids=["half a file", "no answer"])  # fmt: skip
@@ -112,22 +109,22 @@ def test_stopped_files_go_on(start, lcnb, server, root, how, held):
     assert len(server.log) == 5  # the one that stalled was asked for twice
 
 
-@saved
 def test_a_second_call_is_refused_while_the_first_one_runs(start, lcnb, server, root):
     """Two calls for one data set at once: the second is refused with a sentence that names the first"""
     server.plan["/VOC.tar"] = [doing(send=20_000, then=stall)]
     first = start("voc2012")
     until(lambda: (root / "downloads/voc2012/fetched/VOC.tar.part").exists())
-    code, _, err = lcnb("data", "voc2012")
-    assert code == 1
-    assert f"another `lcnb data voc2012` (process {first.pid}) is writing to {root}/downloads/voc2012; wait" in err
+    err = lcnb.refused(
+        "data",
+        "voc2012",
+        words=f"another `lcnb data voc2012` (process {first.pid}) is writing to {root}/downloads/voc2012; wait",
+    )
     assert "or give --to another folder" in err
     server.running.clear()
     assert "closed" not in ended(first, 0)
     assert sorted(os.listdir(root)) == ["voc2012"]
 
 
-@saved
 @pytest.mark.skipif(sys.platform == "win32", reason="no limit on files there")
 @pytest.mark.parametrize("name", ["voc2012", "camvid"])
 def test_a_disk_that_fills_up(start, lcnb, root, name):

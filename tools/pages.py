@@ -1,0 +1,73 @@
+"""Write the generated parts of the pages that show kept results, and what these pages are made with.
+
+    python -m tools.pages [reproduction_page ...]
+
+All of them if none is named. Every number is read from docs/results; a test compares the pages with what this gives.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from lcnb.paths import written_whole
+
+DOCS = Path(__file__).resolve().parents[1] / "docs"
+NAMES = (
+    "performance_page", "reproduction_page", "teaching_page", "cascade_training_page", "notebook_table",
+    "compatibility", "determinism",
+)  # fmt: skip
+"""The modules; each has `pages()`: path -> text or bytes."""
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> str:
+    """A Markdown table.
+
+    Args:
+        head: of its columns.
+        rows: as long as the head each.
+        left: so many columns are set to the left, the others to the right.
+    """
+    rule = ["---"] * left + ["---:"] * (len(head) - left)
+    return "\n".join(f"| {' | '.join(line)} |" for line in (head, rule, *rows))
+
+
+def shell(lines: str) -> str:
+    """Commands as a block of code."""
+    return f"```sh\n{lines}\n```"
+
+
+def filled(page: Path, **parts: str | int | float) -> str:
+    """The text of a page, with what stands between `<!-- name -->` and `<!-- /name -->` replaced, for each name.
+
+    Raises:
+        ValueError: the page does not have the marks of a name exactly once.
+    """
+    text = page.read_text(encoding="utf-8")
+    for name, part in parts.items():
+        before, rest = text.split(f"<!-- {name} -->")
+        old, after = rest.split(f"<!-- /{name} -->")
+        gap = "\n\n" if old.startswith("\n") else ""  # a block, or words in a sentence
+        text = f"{before}<!-- {name} -->{gap}{part}{gap}<!-- /{name} -->{after}"
+    return text
+
+
+def where(machine: Mapping[str, Any]) -> str:
+    """The machine of a kept result, in words."""
+    torch = machine["torch"].split("+")[0]
+    return f"{machine['cores']} cores of an {machine['cpu']}, torch {torch}, {machine['date']}"
+
+
+def main() -> None:
+    """Write them, whole."""
+    for name in sys.argv[1:] or NAMES:
+        for path, content in import_module(f"tools.{name}").pages().items():
+            with written_whole(path) as temporary:
+                temporary.write_bytes(content if isinstance(content, bytes) else content.encode())
+
+
+if __name__ == "__main__":
+    main()
