@@ -1,7 +1,10 @@
 """Weights of networks that the reader's own code builds: saved by name, loaded only with that code named again."""
 
 import json
+import re
+import shlex
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -9,15 +12,59 @@ from torch import nn
 
 import lcnb
 from lcnb import WeightsError, weights
+from lcnb.cli import parser
 from lcnb.models import LayerCascade
-from tests.builders import my_nets  # noqa: F401
 from tests.test_weights import rewrite
 
 BUILDER = "my_nets:build"
+SOURCE = '''
+"""Networks of my own."""
+
+import torch
+from torch import nn
+
+import lcnb
+
+
+def build(num_classes, stages=2, dilation=1):
+    """The grid is that of stage 1."""
+    parts = [nn.Sequential(nn.Conv2d(3, 8, 3, 8, 1), nn.BatchNorm2d(8), nn.ReLU())]
+    for _ in range(stages - 1):
+        conv = nn.Conv2d(8, 8, 3, padding=dilation, dilation=dilation)
+        parts.append(nn.Sequential(conv, nn.BatchNorm2d(8), nn.ReLU()))
+    names = [str(s) for s in range(stages)]
+    return lcnb.split(nn.Sequential(*parts), names, num_classes=num_classes, mean=(0.4, 0.5, 0.6), std=(0.2, 0.3, 0.4))
+
+
+def no_cascade():
+    return nn.Conv2d(3, 8, 3)
+
+
+def broken():
+    raise KeyError("oops")
+
+
+def other(num_classes, stages=2):
+    cascade = build(num_classes, stages)
+    cascade.heads[-1] = nn.Conv2d(8, num_classes, 1)
+    return cascade
+'''
 
 
 @pytest.fixture
-def nets(my_nets, monkeypatch):  # noqa: F811
+def my_nets(tmp_path, monkeypatch):
+    """The folder of a module `my_nets` that is not imported yet."""
+    folder = tmp_path / "code"
+    folder.mkdir()
+    (folder / "my_nets.py").write_text(SOURCE, encoding="utf-8")
+    monkeypatch.delitem(sys.modules, "my_nets", raising=False)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    yield folder
+    sys.modules.pop("my_nets", None)
+
+
+@pytest.fixture
+def nets(my_nets, monkeypatch):
     """`my_nets`, imported."""
     monkeypatch.syspath_prepend(my_nets)
     import my_nets as module
@@ -184,3 +231,22 @@ def test_a_registered_network_needs_no_builder(tmp_path):
     assert lcnb.load(tmp_path / "tiny").meta == {"name": "tiny", "rho": 0.985, "halo": 0}
     with pytest.raises(WeightsError, match="holds irnet_lc, which lcnb builds by itself"):
         lcnb.load(tmp_path / "tiny", builder=build)
+
+
+def test_the_page_about_them_runs(tmp_path, monkeypatch):
+    """As it stands, but for the number of steps; its commands are only parsed (tests/cli/test_builder.py runs them)."""
+    page = Path(__file__).parents[1].joinpath("docs", "own-network.md").read_text(encoding="utf-8")
+    module, script = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    (tmp_path / "my_nets.py").write_text(module, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "my_nets", raising=False)
+    found = {}
+    exec(compile(script.replace("steps=100", "steps=1"), "own-network.md", "exec"), found)
+    monkeypatch.delitem(sys.modules, "my_nets")
+    assert found["slider"].output.exits.shape == (1, 2)
+    assert found["cascade"].meta["dataset"] == "streets"
+    commands = re.search(r"```sh\n(.*?)```", page, re.DOTALL)[1].splitlines()
+    for line in commands:
+        assert parser().parse_args(shlex.split(line, comments=True)[1:]).builder == BUILDER
+    assert len(commands) == 5

@@ -218,7 +218,7 @@ def own_unless(given: Any, own: Any) -> Any:
 
 
 def loaded(arguments: argparse.Namespace, device: str = "cpu") -> LayerCascade:
-    """The cascade that `--weights` and `--builder` name: weights, or what a training run has so far.
+    """The cascade that `--weights` and `--builder` name: weights, else what the training run in that folder has so far.
 
     Raises:
         WeightsError, TrainingError: they are not there, damaged, or need a builder.
@@ -227,10 +227,10 @@ def loaded(arguments: argparse.Namespace, device: str = "cpu") -> LayerCascade:
     from lcnb.training.checkpoint import CHECKPOINT
     from lcnb.training.network import of_run
 
-    folder = Path(arguments.weights)
-    if arguments.weights not in lcnb.weights.available() and (folder / CHECKPOINT).is_file():
-        return of_run(folder, arguments.builder)[0].to(device)
-    return lcnb.load(arguments.weights, device, builder=arguments.builder)
+    name, file = arguments.weights, os.path.join(arguments.weights, lcnb.weights.FILE)
+    if name in lcnb.weights.available() or os.path.isfile(file) or not os.path.isfile(os.path.join(name, CHECKPOINT)):
+        return lcnb.load(name, device, builder=arguments.builder)
+    return of_run(Path(name), arguments.builder)[0].to(device)
 
 
 @contextmanager

@@ -14,8 +14,8 @@ from lcnb.plots.style import encode
 from lcnb.training import TrainConfig, Trainer, TrainingError, config_of
 from lcnb.video import Clip
 from lcnb.widgets import ThresholdExplorer
-from tests.builders import my_nets  # noqa: F401
 from tests.export.decoder import Decoded
+from tests.test_builders import my_nets  # noqa: F401
 from tests.video.films import film
 
 OWN = ["--builder", "my_nets:build"]
