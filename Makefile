@@ -47,7 +47,7 @@ $(STAMP): pyproject.toml constraints.txt | python-there
 	@echo 'make: installing into .venv, once (PyPI builds of torch for Linux bring CUDA along: several GB, some minutes)'
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 	@$(BIN)/python -m uv pip install --python $(BIN)/python --compile-bytecode \
-		$(if $(TORCH),--torch-backend=$(TORCH)) -c constraints.txt -e '.[notebooks,docs,test]'
+		$(if $(TORCH),--torch-backend=$(TORCH)) -c constraints.txt -e '.[notebooks,docs,test,bench]'
 	@# Matplotlib lists the fonts once; else the first notebook would say that it does.
 	@$(BIN)/python -c 'import matplotlib.font_manager' 2>/dev/null
 	@touch $@
@@ -115,7 +115,7 @@ pages: setup ## write the docs that come from kept results anew
 
 constraints: setup ## resolve constraints.txt, the versions that setup and CI install, to the newest
 	$(BIN)/python -m uv pip compile --quiet --universal --python-version 3.11 --upgrade --no-emit-index-url --no-annotate \
-		--no-header pyproject.toml --extra notebooks --extra docs --extra test --output-file constraints.txt
+		--no-header pyproject.toml --extra notebooks --extra docs --extra test --extra bench --output-file constraints.txt
 
 clean: ## remove what was built; .venv stays
 	rm -rf build dist docs/api .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -12,8 +12,8 @@ from tests.test_setup import ROOT, bounds
 
 EXTRAS = (
     "IPython", "ipykernel", "ipywidgets", "jupyter_client", "jupyter_core", "jupyterlab", "latex2mathml", "matplotlib",
-    "av", "nbclient", "nbconvert", "nbformat", "pandas", "papermill", "psutil", "pytest", "scipy", "seaborn", "timm",
-    "torchmetrics", "traitlets", "triton", "yaml",
+    "av", "nbclient", "nbconvert", "nbformat", "onnx", "onnxruntime", "onnxscript", "openvino", "pandas", "papermill",
+    "psutil", "pytest", "scipy", "seaborn", "timm", "torchmetrics", "traitlets", "triton", "yaml",
 )  # fmt: skip
 """Import names of what comes with the extras, and of Triton."""
 BLOCK = f"""
@@ -95,5 +95,7 @@ def test_a_command_says_what_is_missing(alone, command):
 
 def test_what_is_kept_from_it_covers_the_extras():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    for name in bounds([*project["optional-dependencies"]["notebooks"], "triton>=3"]):
+    for name in bounds(
+        [*project["optional-dependencies"]["notebooks"], *project["optional-dependencies"]["bench"], "triton>=3"]
+    ):
         assert name in EXTRAS

@@ -65,7 +65,8 @@ def test_constraints_hold_every_dependency_within_its_bounds_and_name_no_host():
     assert not [str(line) for line in lines if line.url or [pin.operator for pin in line.specifier] != ["=="]]
     about = project()
     extras = about["optional-dependencies"]
-    for wanted in map(Requirement, [*about["dependencies"], *extras["notebooks"], *extras["docs"], *extras["test"]]):
+    installed = [wanted for name in ("notebooks", "docs", "test", "bench") for wanted in extras[name]]
+    for wanted in map(Requirement, [*about["dependencies"], *installed]):
         pins = [pin.version for line in lines if line.name == wanted.name for pin in line.specifier]
         assert pins, f"{wanted.name} is missing from constraints.txt: make constraints"
         assert all(version in wanted.specifier for version in pins), f"{wanted}: make constraints"

@@ -1,7 +1,8 @@
 """What a speed is, and how it is measured: the logic of `lcnb bench`.
 
 `protocol.py` says how times are taken, `load.py` whether this machine is quiet enough, `masks.py` which cells are
-open; `ops.py`, `model.py`, `systems.py` and `training.py` are the benchmarks, `document.py` the file they write.
+open; `ops.py`, `model.py`, `systems.py`, `training.py` and `gpu.py` are the benchmarks, `document.py` the file they
+write.
 """
 
 from lcnb.benchmark.document import SCHEMA, document

@@ -30,7 +30,7 @@ def document(
     """Everything a reader needs to believe, or repeat, a benchmark.
 
     Args:
-        kind: "ops", "model", "systems" or "training".
+        kind: "ops", "model", "systems", "training" or "gpu".
         settings: what was asked for: width, size, dtype and the like.
         protocol: how times were taken.
         devices: that were measured.

@@ -3,8 +3,9 @@
 Shape letters: B images, S stages.
 
 Opponents, in turns on the same images: the cascade at its exits; plain one-head IRNet (batch-norm folded,
-channels-last, eager: oneDNN's or cuDNN's own convolutions), perhaps compiled; the prepared cascade at rho = 1, where
-no cell exits; and all stages with their heads. Where the plain form is compiled, so is stage 1 of the prepared ones.
+channels-last, eager: oneDNN's or cuDNN's own convolutions), perhaps compiled; the same network in ONNX Runtime and
+OpenVINO; the prepared cascade at rho = 1, where no cell exits; and all stages with their heads. Where the plain form is
+compiled, so is stage 1 of the prepared ones.
 Where there are kernels of ours for the CPU, the cascade takes part once more without them.
 The speed-up is over the fastest dense form; the one over the plain form stands apart. Time by stage (paper,
 figure 7b) and by kind of work come from rounds of their own.
@@ -23,17 +24,22 @@ from torch import Tensor
 from lcnb.benchmark.inputs import Inputs
 from lcnb.benchmark.parts import time_parts
 from lcnb.benchmark.protocol import Opponent, Protocol, Times, measure
-from lcnb.benchmark.runners import compiled, labels_of, plain, prepared
+from lcnb.benchmark.runners import RIVALS, Labeller, OneHead, compiled, labels_of, plain, prepared, rivals
 from lcnb.clock import Stopwatch, stopwatch_for
+from lcnb.errors import LcnbError
 from lcnb.models import Criterion, FusedCascade, LayerCascade, cascade_cost, max_softmax
 from lcnb.models.entry import CompileError
 from lcnb.models.exits import PLANNED_RHO, PlannedExits
+from lcnb.models.folding import folded
+from lcnb.paths import extra
 from lcnb.regions.native import kernels
 from lcnb.regions.rows import Tunable
 
 CASCADE, PLAIN, COMPILED, RHO_ONE, ALL = "cascade", "plain", "compiled", "rho = 1", "all stages"
 STAGE_ONE, TORCHS = "compiled stage 1", "without our kernels"
-DENSE_ONE_HEAD = (PLAIN, COMPILED, RHO_ONE)
+DENSE_ONE_HEAD = (PLAIN, COMPILED, RHO_ONE, *RIVALS)
+AGREE = 0.999
+"""Fraction of the pixels in which a rival must give the plain form's labels."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +53,7 @@ class ModelSettings:
         dtype: of weights and features.
         path: "fused", or the name of a region backend.
         compile: also time `torch.compile` of the plain form, and compile stage 1 of the prepared cascade.
+        rivals: names of other runtimes that run the plain form too, on a CPU in float32.
     """
 
     rho: float | Sequence[float] = 0.985
@@ -55,6 +62,7 @@ class ModelSettings:
     dtype: torch.dtype = torch.float32
     path: str = "fused"
     compile: bool = False
+    rivals: tuple[str, ...] = ()
 
 
 @dataclass
@@ -166,11 +174,36 @@ def _opponents(cascade: LayerCascade, runs: _Runs, failed: dict[str, str]) -> li
     if settings.path == "fused" and not settings.compile and _has_kernels(cascade, settings.dtype):
         without = replace(runs, cascade=cascade.for_inference(settings.dtype, compile=False, native=False))
         others = [Opponent(TORCHS, without.once, steady=len(inputs) == 1)]
+    if device == "cpu" and settings.dtype == torch.float32:
+        forms |= _rivals(cascade, settings.rivals, forms[PLAIN], inputs, failed)
     forms[RHO_ONE] = lambda x: fused(x, 1.0).labels
     forms[ALL] = labels_of(lambda x: fused.all_stages(x)[-1])
     dense = [Opponent(name, inputs.fed(form), steady=inputs.one_size) for name, form in forms.items()]
     # With true masks, images differ in their work.
     return [Opponent(CASCADE, runs.once, steady=len(inputs) == 1), *others, *dense]
+
+
+def _rivals(
+    cascade: LayerCascade, names: Iterable[str], plain_form: Labeller, inputs: Inputs, failed: dict[str, str]
+) -> dict[str, Labeller]:
+    """Other runtimes, once they are prepared for every image and give the plain form's labels."""
+    found = dict[str, Labeller]()
+    for name, network in rivals(names, folded(OneHead(cascade))).items():
+        form = labels_of(network)
+        try:
+            with torch.inference_mode():
+                same = min(form(x).eq(plain_form(x)).float().mean().item() for x in inputs.batches)
+        except ImportError:
+            failed[name] = f"it is not installed: {extra('bench')}"
+            continue
+        except (LcnbError, RuntimeError) as error:  # what torch cannot write as ONNX, say
+            failed[name] = str(error).strip().splitlines()[0]
+            continue
+        if same < AGREE:
+            failed[name] = f"its labels agree with the plain form's in {same:.4f} of the pixels only"
+        else:
+            found[name] = form
+    return found
 
 
 def _has_kernels(cascade: LayerCascade, dtype: torch.dtype) -> bool:

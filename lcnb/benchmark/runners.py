@@ -5,7 +5,8 @@ Shape letters: B images, K classes, h, w the 1/8 grid, H, W pixels, S stages.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import functools
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import torch
@@ -14,10 +15,13 @@ from torch import Tensor, nn
 from lcnb.models import CascadeRuns, LayerCascade, to_labels
 from lcnb.models.exits import ExitLedger
 from lcnb.models.folding import folded
+from lcnb.models.onnx import IMAGE, onnx_model
 from lcnb.regions import use_backend
 
 Labeller = Callable[[Tensor], Tensor]
 """(B, 3, H, W) RGB float32 in [0, 1], on the network's device -> (B, H, W) int64."""
+Network = Callable[[Tensor], Tensor]
+"""The same images -> (B, K, h, w) float32 logits."""
 
 
 class OneHead(nn.Module):
@@ -65,6 +69,55 @@ def compiled(cascade: LayerCascade, dtype: torch.dtype, device: str) -> Labeller
     """The same through `torch.compile`."""
     network: Any = torch.compile(folded(OneHead(cascade), dtype).to(device), dynamic=False)
     return labels_of(network)
+
+
+def rivals(names: Iterable[str], network: nn.Module) -> dict[str, Network]:
+    """The network in other runtimes, which prepare it for each size of image when that size first comes.
+
+    Args:
+        names: of `RIVALS`.
+        network: dense, on the CPU, in float32 and eval mode.
+
+    Returns:
+        By name, a call that raises ImportError where the runtime is missing and `LcnbError` where what writes ONNX is.
+    """
+
+    @functools.cache
+    def model(shape: torch.Size) -> bytes:
+        return onnx_model(network, torch.rand(shape), ["logits"])
+
+    def prepared(name: str) -> Network:
+        by_size = functools.cache(lambda shape: RIVALS[name](model(shape), torch.get_num_threads()))
+        return lambda x: by_size(x.shape)(x)
+
+    return {name: prepared(name) for name in names}
+
+
+def _onnxruntime(model: bytes, threads: int) -> Network:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    # Else its threads look for work a while longer, in its opponents' time.
+    options.add_session_config_entry("session.force_spinning_stop", "1")
+    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    return lambda x: torch.from_numpy(session.run(None, {IMAGE: x.numpy()})[0])
+
+
+def _openvino(model: bytes, threads: int) -> Network:
+    import openvino
+
+    settings = {
+        "INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": 1, "INFERENCE_PRECISION_HINT": "f32",
+        "PERFORMANCE_HINT": "LATENCY",
+    }  # fmt: skip
+    core: Any = openvino.Core()
+    request = core.compile_model(core.read_model(model), "CPU", settings).create_infer_request()
+    return lambda x: torch.from_numpy(request.infer([x.numpy()], share_inputs=True, share_outputs=True)[0])
+
+
+RIVALS: dict[str, Callable[[bytes, int], Network]] = {"onnxruntime": _onnxruntime, "openvino": _openvino}
+"""By package: an ONNX model and a number of threads -> the network as that runtime runs it."""
 
 
 def prepared(

@@ -31,7 +31,7 @@ from lcnb.cli.options import (
     usable_device,
     width,
 )
-from lcnb.paths import check_writable
+from lcnb.paths import CHECKOUT, check_writable
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
 REPEATS, WARMUP = 10, 2
 MASKS = ("blobs", "boundaries", "random")
+RUNTIMES = ("onnxruntime", "openvino")
 Measured = tuple[list[dict[str, Any]], list["Times"]]
 
 
@@ -96,6 +97,10 @@ def add(commands: Any) -> None:
             planned, factor, classes, HALO,
             option("--path", default="fused", help="fused, or a region backend's name (default: fused)"),
             flag("--compile", "also time torch.compile of the plain dense form; compile stage 1 of the prepared ones"),
+            option(
+                "--rivals", nargs="+", choices=("none", *RUNTIMES), default=list(RUNTIMES),
+                help="other runtimes for the plain dense form, on a CPU in float32 (default: all)",
+            ),
             *_common(),
         ],
     )  # fmt: skip
@@ -109,18 +114,23 @@ def add(commands: Any) -> None:
         ],
     )  # fmt: skip
     command(
+        parts, "gpu", run_gpu, "on a CUDA card: are the kernels right, and how fast are two networks, in one go",
+        "lcnb bench gpu --json gpu.json",
+        [o for o in _common(batch=(1, 16)) if o[0] != ("--dtype",)],
+    )  # fmt: skip
+    command(
         parts, "training", run_training, "a step of each kind of training: how much regions save",
         "lcnb bench training --weights streets-small --json build/training.json",
         [
             WEIGHTS, BUILDER, DATASET,
             option("--split", default="train", help="split of the data set (default: train)"),
             option("--rho", type=probability, help="threshold (default: the weights' own)"),
-            *_common(size=(240, 320), batch=8, dtype="bfloat16"),
+            *_common(size=(240, 320), batch=(8,), dtype="bfloat16"),
         ],
     )  # fmt: skip
 
 
-def _common(size: tuple[int, int] = (512, 512), batch: int = 1, dtype: str = "float32") -> list[Option]:
+def _common(size: tuple[int, int] = (512, 512), batch: Sequence[int] = (1,), dtype: str = "float32") -> list[Option]:
     height, width = size
     return [
         option(
@@ -128,7 +138,8 @@ def _common(size: tuple[int, int] = (512, 512), batch: int = 1, dtype: str = "fl
             help=f"of the images (default: {height} {width})",
         ),
         option(
-            "--batch", type=count, nargs="+", default=[batch], metavar="B", help=f"images at once (default: {batch})"
+            "--batch", type=count, nargs="+", default=list(batch), metavar="B",
+            help=f"images at once (default: {' '.join(map(str, batch))})",
         ),
         option("--device", nargs="+", help="default: cpu, and cuda where there is one"),
         option(
@@ -187,7 +198,10 @@ def run_model(arguments: argparse.Namespace) -> int:
         inputs, still_open = _inputs(arguments, images, batch, device), None
         if images is None:
             still_open = tuple(open_after(arguments.exits, (batch, *grid), arguments.mask, arguments.seed))
-        settings = model.ModelSettings(rho, still_open, halo, _dtype(arguments), arguments.path, arguments.compile)
+        settings = model.ModelSettings(
+            rho, still_open, halo, _dtype(arguments), arguments.path, arguments.compile,
+            tuple(name for name in arguments.rivals if name != "none"),
+        )  # fmt: skip
         if len(inputs) > protocol.repeats:
             raise UsageError(f"--repeats {protocol.repeats} is less than {len(inputs)} batches of images; see --limit")
         with blamed_on("--rho"):
@@ -228,6 +242,38 @@ def run_systems(arguments: argparse.Namespace) -> int:
 
     chosen = _named(arguments, "system", "exits", "mask", "width", "classes")
     return _bench(arguments, "systems", chosen | {"weights": "random: for cost and speed only"}, measured, text)
+
+
+def run_gpu(arguments: argparse.Namespace) -> int:
+    """The kernels, then whole networks, in float32 and 16 bits."""
+    import torch
+
+    from lcnb.benchmark import gpu
+    from lcnb.regions import backends, unavailable
+
+    arguments.device = arguments.device or ["cuda"]
+    backend, dtypes = "triton" if "triton" in backends() else "gather", [torch.float32, torch.bfloat16]
+    kernels: dict[str, list[dict[str, Any]]] = {}
+
+    def measured(device: str, batch: int, protocol: Protocol, live: Live) -> Measured:
+        if device not in kernels:
+            kernels[device] = gpu.check_kernels(device, backend)
+        return gpu.bench_gpu(device, batch, tuple(arguments.size), dtypes, protocol, _rounds(live))
+
+    def text(results: list[dict[str, Any]]) -> str:
+        cases = [(device, case) for device, found in kernels.items() for case in found]
+        rows = [
+            (device, c["layer"], c["dtype"], f"{max(c['errors']):.1e}", f"{c['allowed']:.0e}", c["right"] or "WRONG")
+            for device, c in cases
+        ]
+        checked = table([("kernels", "layer", "dtype", "error", "allowed", "right"), *rows], (3, 4))
+        parts = [f"{r['network']}, {r['dtype']}\n{_model_text(r)}" for r in results]
+        return "\n\n".join([checked, *parts, f"Please attach the JSON to an issue of {CHECKOUT}."])
+
+    arguments.dtype = "float32 and bfloat16"
+    chosen = {"backend": backend, "unavailable": unavailable(), "exits": gpu.EXITS, "kernels": kernels}
+    code = _bench(arguments, "gpu", chosen, measured, text)
+    return code or int(not all(case["right"] for found in kernels.values() for case in found))
 
 
 def run_training(arguments: argparse.Namespace) -> int:

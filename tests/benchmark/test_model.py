@@ -10,7 +10,7 @@ from lcnb.benchmark.inputs import Inputs, batched, noise, timed
 from lcnb.benchmark.masks import open_after
 from lcnb.benchmark.model import ModelSettings, bench_model
 from lcnb.benchmark.parts import PARTS, Recorder, part_of, time_parts, watched
-from lcnb.benchmark.runners import labels_of, plain, prepared
+from lcnb.benchmark.runners import RIVALS, labels_of, plain, prepared
 from lcnb.clock import Stopwatch
 from lcnb.models import max_softmax, to_labels
 from lcnb.models.exits import PLANNED_RHO, ExitLedger, PlannedExits
@@ -99,6 +99,36 @@ def test_a_halo_is_computed_and_counted(small_cascade, x):
     assert result["exits"] == alone["exits"]
     assert result["work"] == pytest.approx([1, *(Region(m).grow(1).mask.float().mean().item() for m in masks)])
     assert result["gmac"]["cascade"] > alone["gmac"]["cascade"]
+
+
+@pytest.mark.slow
+def test_rivals_run_the_dense_network(small_cascade, x):
+    pytest.importorskip("onnxscript")
+    pytest.importorskip("onnxruntime")
+    pytest.importorskip("openvino")
+    settings = ModelSettings(0.6, rivals=tuple(RIVALS))
+    result, _ = bench_model(small_cascade, Inputs([x], "cpu"), settings, Protocol(0, 1))
+    assert result["failed"] == {}
+    assert set(RIVALS) < set(result["ms"])
+    dense = {name: result["ms"][name]["p50"] for name in (*RIVALS, "plain", "rho = 1")}
+    assert result["speedup"]["fastest_dense"] == min(dense, key=dense.get)
+
+
+def no_runtime(model, threads):
+    raise ModuleNotFoundError("No module named 'openvino'")
+
+
+@pytest.mark.parametrize(
+    ("runtime", "said"),
+    [(no_runtime, "it is not installed: pip install"), (lambda *_: lambda x: torch.zeros(2, 5, 6, 8), "agree with")],
+)
+def test_rivals_that_cannot_take_part_are_named(small_cascade, x, monkeypatch, runtime, said):
+    monkeypatch.setattr("lcnb.benchmark.runners.onnx_model", lambda *_: b"")
+    monkeypatch.setitem(RIVALS, "openvino", runtime)
+    settings = ModelSettings(0.6, rivals=("openvino",))
+    result, _ = bench_model(small_cascade, Inputs([x], "cpu"), settings, Protocol(0, 1))
+    assert said in result["failed"]["openvino"]
+    assert "openvino" not in result["ms"]
 
 
 def test_what_cannot_be_compiled_is_left_out_and_said(small_cascade, x, monkeypatch):

@@ -5,8 +5,12 @@ import json
 import pytest
 import torch
 
-from lcnb.benchmark import load
+from lcnb.benchmark import gpu, load
 from lcnb.benchmark.load import Usage
+from lcnb.benchmark.runners import RIVALS
+from lcnb.cli.bench import RUNTIMES
+from lcnb.models import irnet_lc
+from lcnb.regions.gather import GatherBackend
 
 TINY = ["--repeats", "1", "--warmup", "0"]
 TOP = {
@@ -58,8 +62,37 @@ def test_ops(lcnb, home):
     assert "/ (dense x share)" in out
 
 
+@pytest.fixture
+def small_networks(monkeypatch):
+    monkeypatch.setattr(gpu, "NETWORKS", {"IRNet": lambda: irnet_lc(4, width=0.05, blocks=(1, 1, 1))})
+    monkeypatch.setattr(gpu, "CASES", {name: gpu.CASES[name] for name in ("1x7", "depthwise 5x5 dilated")})
+
+
+def test_gpu(lcnb, home, small_networks):
+    found, out = bench(lcnb, home, "gpu", "--size", "32", "40", "--batch", "1", "2")
+    assert [(r["network"], r["batch"], r["dtype"]) for r in found["results"]] == [
+        ("IRNet", batch, dtype) for batch in (1, 2) for dtype in ("float32", "bfloat16")
+    ]
+    cases = found["settings"]["kernels"]["cpu"]
+    assert len(cases) == 6
+    assert all(c["right"] and 0 < max(c["errors"]) <= c["allowed"] and len(c["errors"]) == 3 for c in cases)
+    assert "attach the JSON to an issue" in out
+
+
+def test_gpu_says_that_a_kernel_is_wrong(lcnb, home, small_networks, monkeypatch):
+    run = GatherBackend.conv2d
+    monkeypatch.setattr(GatherBackend, "conv2d", lambda self, *a: 1.1 * run(self, *a))
+    code, out, _ = lcnb("bench", "gpu", "--device", "cpu", "--size", "32", "40", "--batch", "1", *TINY)
+    assert code == 1
+    assert out.count("WRONG") == 6
+
+
+def test_rivals_are_those_that_can_be_run():
+    assert set(RUNTIMES) == set(RIVALS)
+
+
 def test_model_with_planned_exits(lcnb, home):
-    arguments = ["--width", "0.05", "--size", "32", "64", "--exits", ".25,.25", "--batch", "1", "2"]
+    arguments = ["--width", "0.05", "--size", "32", "64", "--exits", ".25,.25", "--batch", "1", "2", "--rivals", "none"]
     found, out = bench(lcnb, home, "model", *arguments)
     assert [r["batch"] for r in found["results"]] == [1, 2]
     for r in found["results"]:
@@ -79,7 +112,21 @@ def test_model_with_planned_exits(lcnb, home):
 
 def test_model_with_weights_on_images(lcnb, home, data):
     found, _ = bench(
-        lcnb, home, "model", "--weights", "tiny", "--limit", "1", "--rho", "0.3", "--halo", "1", "--path", "gather"
+        lcnb,
+        home,
+        "model",
+        "--weights",
+        "tiny",
+        "--limit",
+        "1",
+        "--rho",
+        "0.3",
+        "--halo",
+        "1",
+        "--path",
+        "gather",
+        "--rivals",
+        "none",
     )
     (result,) = found["results"]
     assert (found["settings"]["weights"], found["settings"]["halo"]) == ("tiny", 1)

@@ -75,7 +75,20 @@ def test_a_network_of_ones_own(stages, lcnb, data, home):
     film(home / "clip.mp4", frames=2)
     done("video", "clip.mp4", *mine, "--out", "film.mp4")
     assert Clip(home / "film.mp4", None).count == 2
-    bench = ["bench", "model", *mine, "--even-if-busy", "--device", "cpu", "--repeats", "1", "--warmup", "0"]
+    bench = [
+        "bench",
+        "model",
+        *mine,
+        "--rivals",
+        "none",
+        "--even-if-busy",
+        "--device",
+        "cpu",
+        "--repeats",
+        "1",
+        "--warmup",
+        "0",
+    ]
     planned = done(*bench, "--exits", ",".join([".2"] * (stages - 1)), "--size", "32", "48")
     assert f"exits at stage 1 / 2{' / 3 / 4' * (stages == 4)}: 20.8 %" in planned
     assert f"{stages - 1} fractions of all cells are needed" in lcnb(*bench, "--exits", ".1,.1,.1,.1")[2]
