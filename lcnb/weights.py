@@ -148,9 +148,8 @@ def _check_logits(cascade: LayerCascade, tensors: dict[str, Tensor], again: Laye
     rounded.load_state_dict(tensors)
     for s, (ours, theirs) in enumerate(zip(trial(rounded), trial(again.float()), strict=True), start=1):
         if not torch.allclose(ours, theirs, rtol=1e-3, atol=1e-3 * float(ours.abs().max())):
-            given = ", ".join(f"{name}={value!r}" for name, value in again.config["arguments"].items())
             raise WeightsError(
-                f"with these weights, stage {s} of what the builder makes of ({given}) gives other logits"
+                f"the builder, given {again.config['arguments']}, makes a network whose stage {s} gives other logits"
             )
 
 

@@ -88,9 +88,7 @@ def _option(field: dataclasses.Field[Any], text: str) -> Option:
     one = kind.removeprefix("tuple[").split(",")[0].removesuffix(" | None")
     settings: dict[str, Any] = {"type": NARROWER.get(field.name, {"int": int, "float": float, "str": str}[one])}
     if isinstance(default, tuple):
-        settings["nargs"] = "+" if "..." in kind else len(default)
-    if kind == "tuple[str, ...]":
-        settings["action"] = "extend"
+        settings |= {"nargs": "+", "action": "extend"} if "..." in kind else {"nargs": len(default)}
     return option(name, help=told, metavar=METAVARS.get(field.name), **settings)
 
 

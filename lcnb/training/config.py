@@ -159,7 +159,7 @@ class TrainConfig:
             self._refuse_unless(0 <= getattr(self, name) < math.inf, name, "is a factor, so at least 0")
         for name in ("lr", "cascade_lr"):
             self._refuse_unless(0 < getattr(self, name) < math.inf, name, "is a number above 0")
-        many = len(self.stage_weights) == 3 or (self.builder is not None and len(self.stage_weights) > 0)
+        many = len(self.stage_weights) == 3 or self.builder is not None  # of a builder's, `for_stages` sees to it
         valid = many and all(0 <= w < math.inf for w in self.stage_weights)
         self._refuse_unless(valid, "stage_weights", f"is {'S' if self.builder else 3} numbers, each at least 0")
         named = all(text.partition("=")[0].isidentifier() and "=" in text for text in self.builder_arg)
