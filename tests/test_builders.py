@@ -175,7 +175,8 @@ def test_another_builder_is_used_and_has_to_fit(nets, tmp_path):
         (
             BUILDER,
             {"num_classes": 3, "dilation": 2},
-            r"the builder, given \{'num_.*\}, makes a network whose stage 2 gives other logits"),
+            r"the builder, given \{'num_.*\}, makes a network whose stage 2 gives other logits",
+        ),
     ],
 )
 def test_what_could_not_be_loaded_is_not_saved(builder, arguments, words, nets, tmp_path):
