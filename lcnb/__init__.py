@@ -36,7 +36,7 @@ if TYPE_CHECKING:
         split,
     )
     from lcnb.regions import Region, RegionOpError, RegionTensor, use_backend
-    from lcnb.weights import load
+    from lcnb.weights import load, save
 
 __version__ = "1.0.0"
 
@@ -67,6 +67,7 @@ _HOMES = {
     "load_dataset": "lcnb.datasets",
     "load_photo": "lcnb.datasets",
     "rethreshold": "lcnb.models",
+    "save": "lcnb.weights",
     "split": "lcnb.models",
     "use_backend": "lcnb.regions",
 }
@@ -94,6 +95,7 @@ __all__ = [
     "load_photo",
     "models",
     "rethreshold",
+    "save",
     "split",
     "use_backend",
     "weights",

@@ -8,19 +8,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import lcnb
-from lcnb.cli.console import Live, percent, percents, publish, table
+from lcnb.cli.console import Live, percent, percents, publish, stage_numbers, table
 from lcnb.cli.evaluate import check_classes, dataset_name
 from lcnb.cli.options import (
+    BUILDER,
     DATASET,
-    EXITS,
     HALO,
     SPLIT,
+    WEIGHTS,
     Option,
     UsageError,
     blamed_on,
     command,
     count,
     flag,
+    loaded,
     option,
     own_unless,
     probability,
@@ -47,12 +49,12 @@ Measured = tuple[list[dict[str, Any]], list["Times"]]
 def exit_fractions(text: str) -> tuple[float, ...]:
     """ ".23,.29" -> the fraction of all cells that exits at each stage but the last."""
     found = tuple(probability(part) for part in text.split(","))
-    if len(found) != EXITS or sum(found) > 1:
-        raise argparse.ArgumentTypeError(f"{text}: {EXITS} fractions of all cells are needed, together at most 1")
+    if sum(found) > 1:
+        raise argparse.ArgumentTypeError(f"{text}: fractions of all cells are together at most 1")
     return found
 
 
-exit_fractions.__name__ = "pair of fractions"
+exit_fractions.__name__ = "list of fractions"
 
 
 def add(commands: Any) -> None:
@@ -84,13 +86,13 @@ def add(commands: Any) -> None:
         parts, "model", run_model, "a cascade against the dense forms of the same network",
         "lcnb bench model --weights streets-small --rho 0.985 --limit 20 --json build/streets.json",
         [
-            option("--weights", metavar="NAME", help="shipped weights; true masks on the images of a data set"),
-            DATASET, SPLIT,
+            option("--weights", metavar="NAME", help="trained weights; true masks on the images of a data set"),
+            BUILDER, DATASET, SPLIT,
             option("--limit", type=count, default=20, metavar="N", help="its first N images (default: 20)"),
             option("--rho", type=probability, nargs="+", metavar="R", help="threshold (default: the weights' own)"),
             option(
                 "--exits", type=exit_fractions, metavar="A,B",
-                help="plan the exits: fractions of all cells at stages 1 and 2 (default without weights: .23,.29)",
+                help="plan the exits: fractions of all cells at each stage but the last (without weights: .23,.29)",
             ),
             planned, factor, classes, HALO,
             option("--path", default="fused", help="fused, or a region backend's name (default: fused)"),
@@ -120,7 +122,7 @@ def add(commands: Any) -> None:
         parts, "training", run_training, "a step of each kind of training: how much regions save",
         "lcnb bench training --weights streets-small --json build/training.json",
         [
-            option("--weights", default="streets-small", metavar="NAME", help="default: streets-small"), DATASET,
+            WEIGHTS, BUILDER, DATASET,
             option("--split", default="train", help="split of the data set (default: train)"),
             option("--rho", type=probability, help="threshold (default: the weights' own)"),
             *_common(size=(240, 320), batch=(8,), dtype="bfloat16"),
@@ -180,11 +182,14 @@ def run_ops(arguments: argparse.Namespace) -> int:
 
 def run_model(arguments: argparse.Namespace) -> int:
     """One cascade."""
+    import torch
+
     from lcnb.benchmark import model
     from lcnb.benchmark.masks import open_after
 
     _check_paths([arguments.path], "fused")
     cascade = _load_cascade(arguments)
+    _check_exits(arguments.exits, cascade.stage_count)
     images = _load_images(arguments, cascade)
     rho, halo = own_unless(arguments.rho, cascade.rho), own_unless(arguments.halo, cascade.halo)
     arguments.repeats = arguments.repeats or max(REPEATS, len(images or ()))
@@ -192,8 +197,7 @@ def run_model(arguments: argparse.Namespace) -> int:
     def measured(device: str, batch: int, protocol: Protocol, live: Live) -> Measured:
         inputs, still_open = _inputs(arguments, images, batch, device), None
         if images is None:
-            grid = (batch, *(-(-side // 8) for side in arguments.size))
-            still_open = tuple(open_after(arguments.exits, grid, arguments.mask, arguments.seed))
+            still_open = tuple(open_after(arguments.exits, (batch, *grid), arguments.mask, arguments.seed))
         settings = model.ModelSettings(
             rho, still_open, halo, _dtype(arguments), arguments.path, arguments.compile,
             tuple(name for name in arguments.rivals if name != "none"),
@@ -207,6 +211,8 @@ def run_model(arguments: argparse.Namespace) -> int:
     chosen = {"path": arguments.path, "halo": halo}
     if images is None:
         chosen |= {"masks": f"planned, {arguments.mask}", "exits": arguments.exits}
+        with torch.inference_mode():
+            grid = cascade.stages[0](cascade.normalise(torch.zeros(1, 3, *arguments.size))).shape[2:]
     else:
         chosen |= {"masks": "true", "rho": rho, **_named(arguments, "dataset", "split")}
         chosen |= {"images": len(images), "size": "native"}
@@ -219,6 +225,8 @@ def run_model(arguments: argparse.Namespace) -> int:
 def run_systems(arguments: argparse.Namespace) -> int:
     """The table of the talk."""
     from lcnb.benchmark import systems
+
+    _check_exits(arguments.exits, 3)
 
     def measured(device: str, batch: int, protocol: Protocol, live: Live) -> Measured:
         settings = systems.SystemsSettings(
@@ -371,13 +379,20 @@ def _load_cascade(arguments: argparse.Namespace) -> LayerCascade:
     import torch
 
     if arguments.weights is not None:
-        return lcnb.load(arguments.weights)
+        return loaded(arguments)
+    if arguments.builder is not None:
+        raise UsageError("--builder needs --weights")
     if arguments.rho is not None or arguments.dataset is not None:
         raise UsageError("--rho and --dataset need --weights: random weights have no true masks; use --exits")
     arguments.exits = arguments.exits or (0.23, 0.29)
     torch.manual_seed(arguments.seed)
     with blamed_on("--width"):
         return lcnb.irnet_lc(arguments.classes, arguments.width).eval()
+
+
+def _check_exits(exits: Sequence[float] | None, stages: int) -> None:
+    if exits is not None and len(exits) != stages - 1:
+        raise UsageError(f"--exits: {stages - 1} fractions of all cells are needed for {stages} stages")
 
 
 def _load_images(arguments: argparse.Namespace, cascade: LayerCascade) -> list[Tensor] | None:
@@ -406,7 +421,7 @@ def _model_text(r: dict[str, Any]) -> str:
     height, width = r["size"]
     head = (
         f"{r['device']}, batch {r['batch']}, {height}x{width}, {r['batches']} batch{'es' * (r['batches'] > 1)}; "
-        f"exits at stage 1 / 2 / 3: {percents(r['exits'])}"
+        f"exits at stage {stage_numbers(r['exits'])}: {percents(r['exits'])}"
     )
     macs = dict.fromkeys(("cascade", "without our kernels"), r["gmac"]["cascade"])
     macs["all stages"] = r["gmac"]["all stages"]
@@ -449,7 +464,7 @@ def _training_text(r: dict[str, Any], kinds: dict[str, str]) -> str:
     rows = [(kind, *_ms(r["ms"][kind], 1), about) for kind, about in kinds.items()]
     return (
         f"{r['device']}, batches of {r['batch']} crops of {r['crop'][0]}x{r['crop'][1]}; "
-        f"reach stage 1 / 2 / 3: {percents(r['reached'])}\n\n"
+        f"reach stage {stage_numbers(r['reached'])}: {percents(r['reached'])}\n\n"
         f"{table([('step', 'ms p50', 'p95', ''), *rows], (1, 2))}\n\n"
         f"step two is {r['cascade_over_deep']:.2f} x as fast as step one, "
         f"and {r['cascade_over_hard']:.2f} x as fast as its losses without regions"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import lcnb
 from lcnb.cli.console import Live, each, number, percent, percents, publish, stage_numbers, table
 from lcnb.cli.options import (
+    BUILDER,
     CLASSES,
     DATASET,
     DEVICE,
@@ -22,6 +23,7 @@ from lcnb.cli.options import (
     UsageError,
     blamed_on,
     command,
+    loaded,
     option,
     or_on_cpu,
     own_unless,
@@ -50,7 +52,17 @@ def add(commands: Any) -> None:
     model = option(
         "--model", choices=ADAPTIVE, help="torchvision's pretrained network as a cascade of two stages (VOC)"
     )
-    subject: list[Option | list[Option]] = [[WEIGHTS, model], DATASET, SPLIT, LIMIT, CLASSES, DEVICE, JSON, HALO]
+    subject: list[Option | list[Option]] = [
+        [WEIGHTS, model],
+        BUILDER,
+        DATASET,
+        SPLIT,
+        LIMIT,
+        CLASSES,
+        DEVICE,
+        JSON,
+        HALO,
+    ]
     mode = option(
         "--mode", choices=("true", "cached"), default="true",
         help="true: later stages run on regions; cached: dense stage outputs, re-thresholded (default: true)",
@@ -126,10 +138,12 @@ def subject_of(arguments: argparse.Namespace, device: str) -> tuple[LayerCascade
         return lcnb.load_dataset(name, arguments.split, classes=arguments.classes)
 
     if arguments.model is not None:
+        if arguments.builder is not None:
+            raise UsageError("--builder is for --weights; --model has a network")
         dataset = load_dataset(arguments.dataset or "voc2012")  # first: the weights may have to be fetched
         cascade = lcnb.models.ADAPTIVE[arguments.model]().to(device)
     else:
-        cascade = lcnb.load(arguments.weights, device)
+        cascade = loaded(arguments, device)
         dataset = load_dataset(dataset_name(arguments, cascade))
     check_classes(cascade, dataset.spec)
     return cascade, dataset

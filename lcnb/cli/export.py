@@ -6,8 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-import lcnb
-from lcnb.cli.options import WEIGHTS, command, count, flag, option
+from lcnb.cli.options import BUILDER, WEIGHTS, command, count, flag, loaded, option
 from lcnb.errors import printable
 from lcnb.paths import check_writable, written_whole
 
@@ -19,6 +18,7 @@ def add(commands: Any) -> None:
         "lcnb export --weights voc-lite --onnx voc-lite.onnx",
         [
             WEIGHTS,
+            BUILDER,
             option("--onnx", type=Path, required=True, metavar="FILE", help="the file"),
             flag("--half", "keep the weights in float16: half the file; the arithmetic stays float32"),
             option(
@@ -36,7 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
     from lcnb.models.onnx import AllStages, onnx_model
 
     check_writable(arguments.onnx)
-    cascade = lcnb.load(arguments.weights)
+    cascade = loaded(arguments)
     names = [f"stage_{s + 1}" for s in range(cascade.stage_count)]
     example = torch.rand(1, 3, *(arguments.size or (96, 128)))
     model = onnx_model(AllStages(cascade), example, names, any_size=arguments.size is None, half=arguments.half)

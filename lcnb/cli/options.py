@@ -5,21 +5,23 @@ from __future__ import annotations
 import argparse
 import difflib
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from lcnb.errors import LcnbError, memory_shortage, printable
+
+if TYPE_CHECKING:
+    from lcnb.models import LayerCascade
 
 T = TypeVar("T")
 Option = tuple[tuple[str, ...], dict[str, Any]]
 """Names and settings, as `add_argument` takes them."""
 Options = Sequence[Option | list[Option]]
 """Of a command; a list among them holds options that exclude each other."""
-EXITS = 2
-"""Exits of IRNet's cascade that have a threshold."""
 WIDEST = 4.0
 """The largest width of `IRNetConfig`."""
 
@@ -162,10 +164,10 @@ seed = whole(0, 2**32 - 1)
 
 
 def thresholds(text: str) -> float | tuple[float, ...]:
-    """One threshold for all exits, or one for each, such as .99,.85."""
+    """One threshold for all exits, or one for each of the two of lcnb's networks, such as .99,.85."""
     values = tuple(map(probability, text.split(",")))
-    if len(values) > EXITS:
-        raise argparse.ArgumentTypeError(f"{text}: one threshold, or one for each of the {EXITS} exits")
+    if len(values) > 2:
+        raise argparse.ArgumentTypeError(f"{text}: one threshold, or one for each of the 2 exits")
     return values[0] if len(values) == 1 else values
 
 
@@ -176,9 +178,23 @@ def folder_name(text: str) -> str:
     return text
 
 
+def builder(text: str) -> str:
+    """MODULE:FUNCTION. From then on the working directory can be imported from, as with `python -m`."""
+    if not re.fullmatch(r"[\w.]+:\w+", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not MODULE:FUNCTION")
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
+    return text
+
+
 WEIGHTS = option(
-    "--weights", metavar="NAME", default="streets-small", help="name, folder or file (default: streets-small)"
-)
+    "--weights", metavar="NAME", default="streets-small",
+    help="name, folder or file, or the folder of a training run (default: streets-small)",
+)  # fmt: skip
+BUILDER = option(
+    "--builder", type=builder, metavar="MODULE:FUNCTION",
+    help="your code that builds the network, for weights and runs of one of your own; it is imported and run",
+)  # fmt: skip
 DATASET = option("--dataset", help="data set (default: the one the weights were trained on)")
 SPLIT = option("--split", default="val", help="split of the data set (default: val)")
 CLASSES = option("--classes", choices=("all", "covered7"), default="all", help="covered7 is for voc2012")
@@ -199,6 +215,22 @@ def own_unless(given: Any, own: Any) -> Any:
     """The value of `--rho` or `--halo`, else the weights' own; a sequence of one counts for every exit."""
     value = own if given is None else given
     return value[0] if isinstance(value, Sequence) and len(value) == 1 else value
+
+
+def loaded(arguments: argparse.Namespace, device: str = "cpu") -> LayerCascade:
+    """The cascade that `--weights` and `--builder` name: weights, else what the training run in that folder has so far.
+
+    Raises:
+        WeightsError, TrainingError: they are not there, damaged, or need a builder.
+    """
+    import lcnb
+    from lcnb.training.checkpoint import CHECKPOINT
+    from lcnb.training.network import of_run
+
+    name, file = arguments.weights, os.path.join(arguments.weights, lcnb.weights.FILE)
+    if name in lcnb.weights.available() or os.path.isfile(file) or not os.path.isfile(os.path.join(name, CHECKPOINT)):
+        return lcnb.load(name, device, builder=arguments.builder)
+    return of_run(Path(name), arguments.builder)[0].to(device)
 
 
 @contextmanager

@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     from lcnb.reproduction import Request
     from lcnb.training import TrainConfig
 
-OWN = ("arm", "rho")
-"""Settings of `lcnb train` that a table sets itself; all others change the preset here too."""
+OWN = ("arm", "rho", "builder", "builder_arg")
+"""Settings of `lcnb train` that a table sets itself, or that no table has; all others change the preset here too."""
 TABLES = ("T1", "T2", "T3", "T6", "F1", "F7", "cascade-training")
 EXPERIMENT = TABLES[-1]
 STEPS, BRANCH_STEPS, RATE = 2000, 1000, 0.3

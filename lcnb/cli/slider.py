@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import lcnb
-from lcnb.cli.options import WEIGHTS, UsageError, command, option, own_unless, probability
+from lcnb.cli.options import BUILDER, WEIGHTS, UsageError, command, loaded, option, own_unless, probability
 from lcnb.errors import printable
 from lcnb.paths import check_writable, written_whole
 
@@ -19,7 +19,7 @@ def add(commands: Any) -> None:
         "lcnb slider street.jpg --weights camvid-small --out street.html",
         [
             option("image", type=Path, metavar="IMAGE", help="any image file; a large one is scaled down"),
-            WEIGHTS,
+            WEIGHTS, BUILDER,
             option("--rho", type=probability, metavar="R", help="where the slider starts (default: the weights' own)"),
             option("--out", type=Path, metavar="FILE", help="the page (default: IMAGE's name, .html, here)"),
         ],
@@ -39,7 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
     if out.exists() and out.samefile(arguments.image):
         raise UsageError(f"--out {out}: that is the image itself; give the page another name")
     check_writable(out)
-    cascade = lcnb.load(arguments.weights)
+    cascade = loaded(arguments)
     cost = lcnb.cascade_cost(cascade, *image.shape[1:])
     total = len(cascade.stages)
     with tqdm(total=total, desc=name, unit="stage", miniters=1, mininterval=0, disable=None, leave=False) as bar:

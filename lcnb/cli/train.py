@@ -18,6 +18,7 @@ from lcnb.cli.options import (
     Options,
     Parser,
     UsageError,
+    builder,
     command,
     count,
     flag,
@@ -35,9 +36,15 @@ NARROWER = {
     **dict.fromkeys(("batch", "crop", "log_every", "save_every", "val_images"), count),
     **dict.fromkeys(("width", "scale", "lr", "cascade_lr", "backbone_lr"), positive),
     "seed": seed,
+    "builder": builder,
 }
 """Settings whose values argparse can refuse; `TrainConfig` refuses the rest."""
-METAVARS = {"crop": ("H", "W"), "scale": ("LOW", "HIGH"), "stage_weights": ("L1", "L2", "L3")}
+OWN = ("network", "width", "stride")
+"""Settings of lcnb's own networks, which a builder does not get."""
+METAVARS: dict[str, Any] = {
+    "crop": ("H", "W"), "scale": ("LOW", "HIGH"), "stage_weights": "L", "builder": "MODULE:FUNCTION",
+    "builder_arg": "NAME=VALUE",
+}  # fmt: skip
 
 
 def add(commands: Any) -> None:
@@ -78,11 +85,11 @@ def _option(field: dataclasses.Field[Any], text: str) -> Option:
     told = f"{text.rstrip('.').replace('%', '%%')} [{each(default)}]"
     if kind == "bool":
         return option(name, action=argparse.BooleanOptionalAction, help=told)
-    kind = kind.removeprefix("tuple[").split(",")[0].removesuffix(" | None")
-    settings: dict[str, Any] = {"type": NARROWER.get(field.name, {"int": int, "float": float, "str": str}[kind])}
+    one = kind.removeprefix("tuple[").split(",")[0].removesuffix(" | None")
+    settings: dict[str, Any] = {"type": NARROWER.get(field.name, {"int": int, "float": float, "str": str}[one])}
     if isinstance(default, tuple):
-        settings |= {"nargs": len(default), "metavar": METAVARS.get(field.name)}
-    return option(name, help=told, **settings)
+        settings |= {"nargs": "+", "action": "extend"} if "..." in kind else {"nargs": len(default)}
+    return option(name, help=told, metavar=METAVARS.get(field.name), **settings)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -93,7 +100,9 @@ def run(arguments: argparse.Namespace) -> int:
     config = settings(arguments)
     device = usable_device(arguments.device)
     with locked(arguments.out, "lcnb train") if writes() else nullcontext():
-        trainer = Trainer(config, arguments.out, resume=arguments.resume, device=device, say=say)
+        trainer = Trainer(
+            config, arguments.out, resume=arguments.resume, device=device, say=say, builder=arguments.builder
+        )
         trainer.run()
     print(f"done: {trainer.checkpoint}; `lcnb weights pack {arguments.out} --name NAME` makes weights of it")
     return 0
@@ -115,7 +124,10 @@ def settings(arguments: argparse.Namespace) -> TrainConfig:
         config = TrainConfig()
     else:
         raise UsageError("name a recipe with --preset or a data set with --dataset, or continue with --resume")
-    return dataclasses.replace(config, **changed(arguments))
+    given = changed(arguments)
+    if vain := [name for name in OWN if name in given and (given.get("builder") or config.builder)]:
+        raise UsageError(f"--{vain[0]} is for lcnb's own networks; tell the builder with --builder-arg")
+    return dataclasses.replace(config, **given)
 
 
 def preset(name: str) -> TrainConfig:

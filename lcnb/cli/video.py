@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import lcnb
 from lcnb.cli.console import Live, each, percents, publish, stage_numbers, table
 from lcnb.cli.options import (
+    BUILDER,
     DEVICE,
     RHO,
     WEIGHTS,
@@ -18,6 +18,7 @@ from lcnb.cli.options import (
     blamed_on,
     command,
     count,
+    loaded,
     option,
     own_unless,
     usable_device,
@@ -44,6 +45,7 @@ def add(commands: Any) -> None:
                 "--out", type=Path, metavar="FILE.mp4", help="the film (default: a new file here, CLIP-cascade.mp4)"
             ),
             WEIGHTS,
+            BUILDER,
             RHO,
             DEVICE,
             option("--every", type=count, default=1, metavar="N", help="take every Nth frame (default: 1)"),
@@ -67,7 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
     clip = Clip(arguments.clip, arguments.longest)
     if arguments.out.resolve() == clip.path.resolve():
         raise UsageError(f"--out {arguments.out}: that is the clip itself; give the film another name")
-    cascade = lcnb.load(arguments.weights, usable_device(arguments.device))
+    cascade = loaded(arguments, usable_device(arguments.device))
     with blamed_on("--rho"):
         duel = Duel(cascade, own_unless(arguments.rho, None))
     summary, about = Summary(), machine()

@@ -17,9 +17,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import lcnb
-from lcnb.cli.console import each, number, percents, table
+from lcnb.cli.console import each, number, percents, stage_numbers, table
 from lcnb.cli.evaluate import score
-from lcnb.cli.options import SPLIT, cells, command, flag, folder_name, option, or_on_cpu, probability, usable_device
+from lcnb.cli.options import (
+    BUILDER,
+    SPLIT,
+    cells,
+    command,
+    flag,
+    folder_name,
+    loaded,
+    option,
+    or_on_cpu,
+    probability,
+    usable_device,
+)
 from lcnb.errors import WeightsError, WriteError
 from lcnb.machine import command as repeat
 from lcnb.machine import machine
@@ -38,8 +50,11 @@ def add(commands: Any) -> None:
     text, example = "list weights, show one, or make them of a training run", "lcnb weights show streets-small"
     parts = command(commands, "weights", list_all, text, example).add_subparsers(title="parts", metavar="PART")
     command(parts, "list", list_all, "list the weights that are here", "lcnb weights list")
-    named = option("name", metavar="NAME", help="name, folder or file of the weights")
-    command(parts, "show", show_one, "show what is known about weights", "lcnb weights show streets-small", [named])
+    named = option("weights", metavar="NAME", help="name, folder or file of the weights, or a training run's folder")
+    command(
+        parts, "show", show_one, "show what is known about weights", "lcnb weights show streets-small",
+        [named, BUILDER],
+    )  # fmt: skip
     command(
         parts, "pack", pack, "turn a training run into weights, score them and describe them",
         "lcnb weights pack runs/streets-small --name streets-small",
@@ -49,7 +64,7 @@ def add(commands: Any) -> None:
             option("--out", type=Path, default=Path("data/weights"), help="folder above it (default: data/weights)"),
             option("--rho", type=probability, default=0.985, help="the weights' own threshold (default: 0.985)"),
             option("--halo", type=cells, default=0, metavar="N", help="the weights' own halo (default: 0)"),
-            SPLIT,
+            BUILDER, SPLIT,
             option("--calibrate", metavar="SPLIT", help="fit a temperature per stage on this split"),
             option("--licence", help="of the weights (default: that of the data)"),
             option("--note", help="a sentence for the card, such as where the run's initial weights came from"),
@@ -94,7 +109,7 @@ def _numbers(folder: Path) -> tuple[str, str]:
 
 def show_one(arguments: argparse.Namespace) -> int:
     """Everything the file says about itself."""
-    cascade = lcnb.load(arguments.name)
+    cascade = loaded(arguments)
     size = sum(p.numel() for p in cascade.parameters())
     print(json.dumps({"parameters": size, "config": cascade.config, **cascade.meta}, indent=1))
     return 0
@@ -131,14 +146,12 @@ def pack_run(arguments: argparse.Namespace, target: Path) -> dict[str, Any]:
         WeightsError: there are such weights already.
         DataError: the data set to score on is not here.
     """
-    from lcnb.training import config_of, load_checkpoint
-    from lcnb.training.checkpoint import CHECKPOINT
-    from lcnb.training.network import averaged
+    from lcnb.training.network import of_run
     from lcnb.weights import FILE, METRICS, save
 
     if (target / FILE).exists() and not arguments.force:
         raise WeightsError(f"{target} holds weights already; --force replaces them")
-    state, config = load_checkpoint(arguments.run_folder / CHECKPOINT), config_of(arguments.run_folder)
+    network, config, steps = of_run(arguments.run_folder, arguments.builder)
     wanted = [arguments.split, *([arguments.calibrate] if arguments.calibrate else [])]
     dataset, *fitted_on = (lcnb.load_dataset(config.dataset, split, classes=config.classes) for split in wanted)
     spec = dataset.spec
@@ -147,21 +160,21 @@ def pack_run(arguments: argparse.Namespace, target: Path) -> dict[str, Any]:
     target.parent.mkdir(parents=True, exist_ok=True)
     with _beside(target) as name:
         folder = Path(name) / target.name
-        meta = {
-            "dataset": config.dataset, "classes": list(spec.classes), "ignore_index": spec.ignore_index,
-            "rho": arguments.rho, "halo": arguments.halo, "licence": terms,
+        meta = {k: v for k, v in network.meta.items() if k != "name"} | {
+            "rho": arguments.rho, "halo": arguments.halo, "licence": terms
         }  # fmt: skip
-        network, calibration = averaged(state["average"], len(spec.classes), config), None
+        calibrated, calibration = network, None
         if fitted_on:
             calibrated, found = or_on_cpu(arguments.device, lambda there: _calibrated(network.to(there), fitted_on[0]))
             calibration = {"split": arguments.calibrate, "temperatures": found}
-        file = save(calibrated if fitted_on else network, folder, meta)
+        file = save(calibrated, folder, meta, builder=arguments.builder)
         about = {
             "name": target.name, "dataset": config.dataset, "split": arguments.split, "licence": terms,
-            "data_licence": spec.licence, "bytes": file.stat().st_size, "steps_done": state["step"],
+            "data_licence": spec.licence, "bytes": file.stat().st_size, "steps_done": steps,
             "note": arguments.note, "calibration": calibration,
         }  # fmt: skip
-        scores = or_on_cpu(arguments.device, lambda there: _scores(lcnb.load(file, there), dataset, arguments.rho))
+        again = lcnb.load(file, builder=arguments.builder)
+        scores = or_on_cpu(arguments.device, lambda there: _scores(again.to(there), dataset, arguments.rho))
         where = {"recipe": config.shown(), "machine": machine(), "command": repeat(arguments.argv)}
         metrics = about | scores | where
         write_json(folder / METRICS, metrics)
@@ -229,14 +242,17 @@ def _move(source: Path, target: Path, names: tuple[str, ...], force: bool) -> No
 def card(m: dict[str, Any]) -> str:
     """A model card in Markdown, from the content of `metrics.json`."""
     recipe, where, true, dense = m["recipe"], m["machine"], m["true"], m["dense"]
-    named = recipe.get("network", "irnet")  # metrics of before 2.0 know IRNet only
-    network = "EfficientNet-Lite0" if named == "lite0" else f"IRNet, width {recipe['width']:g}"
+    network = "EfficientNet-Lite0" if recipe.get("network") == "lite0" else f"IRNet, width {recipe.get('width', 1):g}"
+    stages = {2: "two", 3: "three", 4: "four"}.get(len(true["exits"]), len(true["exits"]))
+    load = f'lcnb.load("{m["name"]}")'
+    if builder := recipe.get("builder"):
+        network, load = f"built by `{builder}`", f'lcnb.load("{m["name"]}", builder="{builder}")'
     rows = [
         ("", _setting(true), "rho = 1 (dense)"),
         ("mIoU", number(true["miou"]), number(dense["miou"])),
         ("pixel accuracy", number(true["pixel_accuracy"]), number(dense["pixel_accuracy"])),
         (f"boundary F, {true['boundary_tolerance_px']} px", number(true["boundary_f"]), number(dense["boundary_f"])),
-        ("exits at stage 1 / 2 / 3", percents(true["exits"]), percents(dense["exits"])),
+        (f"exits at stage {stage_numbers(true['exits'])}", percents(true["exits"]), percents(dense["exits"])),
         ("GMAC per image", number(true["gmacs_per_image"], 2), number(dense["gmacs_per_image"], 2)),
     ]
     if true["boundary_f"] is None:
@@ -246,9 +262,9 @@ def card(m: dict[str, Any]) -> str:
     classes += [(n, number(iou), number(dense["iou"][n]), str(shown.get(n, ""))) for n, iou in true["iou"].items()]
     settings = ", ".join(f"{name} {each(value)}" for name, value in recipe.items())
     parts = [
-        f"# {m['name']}\n\nA three-stage Layer Cascade ({network}, "
+        f"# {m['name']}\n\nA {stages}-stage Layer Cascade ({network}, "
         f"{m['parameters'] / 1e6:.2f} million parameters, {m['bytes'] / 1e6:.1f} MB), trained on {m['dataset']}.",
-        f'```python\nimport lcnb\n\ncascade = lcnb.load("{m["name"]}")\n```',
+        f"```python\nimport lcnb\n\ncascade = {load}\n```",
         f"Licence of the weights: {m['licence']}. Licence of the data they were trained on: {m['data_licence']}.",
         f"## Scores on {m['dataset']} {m['split']} ({true['images']} images)",
         _markdown(rows),

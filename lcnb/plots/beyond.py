@@ -14,7 +14,7 @@ from matplotlib.patheffects import withStroke
 from lcnb.palettes import ACCENT, MUTED
 from lcnb.plots.speed import LINES, MARKS
 from lcnb.plots.style import figure
-from lcnb.plots.training import STAGE_LINES
+from lcnb.plots.training import stage_lines
 
 Points = Sequence[tuple[float, float]]
 """(GMAC, mIoU) pairs."""
@@ -33,11 +33,10 @@ def reliability(accuracy: np.ndarray, confidence: np.ndarray, counts: np.ndarray
     stages, bins = counts.shape
     fig, axes = figure(3.5 * stages, 3.9, 1, stages, sharex=True, sharey=True)
     edges = (np.arange(bins) + 0.5) / bins
-    for s, axis in enumerate(axes[0]):
+    for s, (axis, colour) in enumerate(zip(axes[0], stage_lines(stages), strict=True)):
         share = counts[s] / max(1, counts[s].sum())
         axis.bar(edges, share, width=0.9 / bins, color="#d1d5db", label="fraction of the pixels")
         axis.plot([0, 1], [0, 1], color=MUTED, linewidth=1.2, linestyle=":", label="as right as it says")
-        colour = STAGE_LINES[s % len(STAGE_LINES)]
         axis.plot(confidence[s], accuracy[s], color=colour, marker="o", markersize=4.5, label="measured")
         axis.set(xlim=(0, 1.02), ylim=(0, 1.02), xlabel="confidence")
         axis.set_title(f"stage {s + 1}: ECE {ece[s]:.3f}", loc="left")
@@ -79,7 +78,12 @@ def budget_plane(
         miou, spent: (G, G), the first axis is exit 1.
         chosen: pairs of thresholds of the grid, by name.
         unit: of `spent`.
+
+    Raises:
+        ValueError: there is not a pair of exits, but one, or more than two.
     """
+    if miou.ndim != 2:
+        raise ValueError(f"this map shows the thresholds of two exits; {miou.ndim} make no map")
     fig, axes = figure(7.8, 5.2)
     axis = axes[0, 0]
     axis.grid(False)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from matplotlib.figure import Figure
 
-from lcnb.palettes import MUTED, STAGES, hexadecimal
+from lcnb.palettes import MUTED, STAGES, hexadecimal, stage_colours
 from lcnb.plots.style import figure
 
 
@@ -17,13 +17,13 @@ def where_it_sits(
 
     Args:
         names: of the parts, from input to output.
-        stages: 1, 2 or 3 for each part.
+        the stage of each part, from 1.
         parameters: in millions.
         gmacs: 10^9 multiply-adds.
     """
     fig, axes = figure(9.6, 0.9 + 0.3 * len(names), 1, 2, sharey=True)
     places = list(range(len(names)))[::-1]
-    colours = [hexadecimal(STAGES[s - 1]) for s in stages]
+    colours = [hexadecimal(stage_colours(max(stages))[s - 1]) for s in stages]
     for axis, values, title in zip(axes[0], (parameters, gmacs), ("million parameters", "GMAC"), strict=True):
         axis.barh(places, values, color=colours, edgecolor="#4b5563", linewidth=0.5)
         for place, value in zip(places, values, strict=True):

@@ -9,12 +9,15 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from lcnb.palettes import STAGES, hexadecimal
+from lcnb.palettes import STAGES, hexadecimal, stage_colours
 from lcnb.plots.style import figure
 
-STAGE_LINES = ("#4b9cd3", hexadecimal(STAGES[1]), hexadecimal(STAGES[2]))
-"""Stage colours that stand out as thin lines on white; stage 1's is darker than as an area."""
 TRUE = "#111827"
+
+
+def stage_lines(stages: int) -> list[str]:
+    """Colours of S stages that stand out as thin lines on white; stage 1's is darker than as an area."""
+    return ["#4b9cd3", *map(hexadecimal, stage_colours(stages)[1:])]
 
 
 def training_curves(rows: Sequence[Mapping[str, Any]]) -> Figure:
@@ -30,10 +33,9 @@ def training_curves(rows: Sequence[Mapping[str, Any]]) -> Figure:
     left.set(xlabel="step", ylabel="loss", title="training loss", ylim=(0, None))
     scored = [r for r in rows if "miou_true" in r]
     at = [r["step"] for r in scored]
-    for s, colour in enumerate(STAGE_LINES, start=1):
-        if scored and f"miou_stage{s}" in scored[0]:
-            values = [r[f"miou_stage{s}"] for r in scored]
-            right.plot(at, values, color=colour, marker="o", markersize=4, label=f"stage {s} alone")
+    alone = [name for name in (scored[0] if scored else ()) if name.startswith("miou_stage")]
+    for s, (name, colour) in enumerate(zip(alone, stage_lines(len(alone)), strict=False), start=1):
+        right.plot(at, [r[name] for r in scored], color=colour, marker="o", markersize=4, label=f"stage {s} alone")
     if scored:
         values = [r["miou_true"] for r in scored]
         right.plot(at, values, color=TRUE, marker="s", markersize=4, linestyle="--", label="cascade, true run")

@@ -7,7 +7,6 @@ Shape letters: N images, R thresholds, K classes, S stages, H, W pixels.
 
 from __future__ import annotations
 
-import dataclasses
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -38,9 +37,8 @@ from lcnb.reproduction.cascade_training import cascade_training
 from lcnb.reproduction.paper import F1, F7, T1, T3, T6, TITLES, exits_printed
 from lcnb.reproduction.request import CASCADE_TRAINING, ReproductionError, Request
 from lcnb.reproduction.store import digest, in_parts
-from lcnb.training import config_of, load_checkpoint
 from lcnb.training.checkpoint import CHECKPOINT
-from lcnb.training.network import averaged
+from lcnb.training.network import of_run
 from lcnb.weights import load
 
 SPEEDS = {"dense (rho = 1)": 1.0, "LC": 0.985, "LC (fast)": 0.8}
@@ -104,7 +102,12 @@ def network_of(request: Request) -> tuple[LayerCascade, str]:
     named = request.weights
     folder = request.folder("lc") if named is None else Path(named)
     if (folder / CHECKPOINT).is_file():
-        cascade = _of_run(folder)
+        cascade, config, step = of_run(folder)
+        if step < config.total_steps:
+            raise ReproductionError(
+                f"the run in {folder} is at step {step} of {config.total_steps}; go on with "
+                f"`lcnb train --resume --out {folder}`, or name finished weights with --weights"
+            )
         name = f"run {folder.name} of preset {request.preset}" if named is None else folder.name
     elif named is None:
         raise ReproductionError(
@@ -121,19 +124,6 @@ def network_of(request: Request) -> tuple[LayerCascade, str]:
             f"{request.config.dataset}: name weights that were trained on it, or the preset of their data set"
         )
     return cascade.eval().to(request.device), name
-
-
-def _of_run(folder: Path) -> LayerCascade:
-    state, config = load_checkpoint(folder / CHECKPOINT), config_of(folder)
-    if state["step"] < config.total_steps:
-        raise ReproductionError(
-            f"the run in {folder} is at step {state['step']} of {config.total_steps}; go on with "
-            f"`lcnb train --resume --out {folder}`, or name finished weights with --weights"
-        )
-    classes = spec(config.dataset, config.classes).classes
-    cascade = averaged(state["average"], len(classes), dataclasses.replace(config, init=None))
-    cascade.meta = {"name": folder.name, "dataset": config.dataset, "classes": list(classes)}
-    return cascade
 
 
 def rhos_of(request: Request) -> tuple[float | tuple[float, ...], ...]:

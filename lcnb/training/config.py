@@ -20,7 +20,7 @@ ARMS = {
     "dsn": "deep supervision in both steps: every stage learns from every pixel",
     "dsn-dropout": "as dsn, with dropout before each classifier",
     "irnet": "the plain network: the last classifier's loss only",
-    "mc": "model cascade: the three stages are trained one after the other, the earlier ones frozen",
+    "mc": "model cascade: the stages are trained one after the other, the earlier ones frozen",
     "hard": "as lc, the losses on the same cells, but every stage runs on the whole map",
     "shuffled": "as lc, but on the shape of another image's region, with as many cells as the image's own would have",
 }
@@ -54,6 +54,9 @@ class TrainConfig:
         width: factor on IRNet's channels, in (0, 4].
         network: one of `lcnb.models.networks.NETWORKS`: irnet (the paper's), or one that public ImageNet weights fit:
             irnet-timm at width 1 (`lcnb.models.inception`), or lite0 (`lcnb.models.lite`).
+        builder: module:function, code of yours that builds the network in place of network, width, stride and dropout:
+            it returns a LayerCascade, such as lcnb.split makes; it is imported and run.
+        builder_arg: its arguments, each NAME=VALUE, values as in JSON or else text; num_classes it is told by itself.
         stride: pixels per cell: 8, or with lite0 also 16, which is cheap to train and keeps the same weights.
         arm: what the second step trains on, one of `ARMS`: lc (the cascade), dsn, dsn-dropout, irnet, mc, hard or
             shuffled.
@@ -71,7 +74,7 @@ class TrainConfig:
         freeze: modules at the start of stage 1 (the stem, then blocks) that keep their weights.
         warmup: steps of the warm-up; in cascade training at most a tenth of its steps.
         weight_decay: of AdamW, on kernels.
-        stage_weights: factors of the stages' losses, S of them (the paper's are equal).
+        stage_weights: factors of the stages' losses, S of them (the paper's are equal); equal ones fit any S.
         class_weight: c of the class weights 1 / log(c + fraction of the class) (Paszke et al., ENet), above 1; the
             larger, the evener. None in a recipe: equal weights.
         jaccard: factor of a soft Jaccard loss beside each stage's softmax loss (`losses.soft_jaccard`).
@@ -99,6 +102,8 @@ class TrainConfig:
     val_split: str = "val"
     width: float = 0.25
     network: str = "irnet"
+    builder: str | None = None
+    builder_arg: tuple[str, ...] = ()
     stride: int = 8
     arm: str = "lc"
     init: str | None = None
@@ -154,8 +159,13 @@ class TrainConfig:
             self._refuse_unless(0 <= getattr(self, name) < math.inf, name, "is a factor, so at least 0")
         for name in ("lr", "cascade_lr"):
             self._refuse_unless(0 < getattr(self, name) < math.inf, name, "is a number above 0")
-        three = len(self.stage_weights) == 3 and all(0 <= w < math.inf for w in self.stage_weights)
-        self._refuse_unless(three, "stage_weights", "is 3 numbers, each at least 0")
+        many = len(self.stage_weights) == 3 or self.builder is not None  # of a builder's, `for_stages` sees to it
+        valid = many and all(0 <= w < math.inf for w in self.stage_weights)
+        self._refuse_unless(valid, "stage_weights", f"is {'S' if self.builder else 3} numbers, each at least 0")
+        named = all(text.partition("=")[0].isidentifier() and "=" in text for text in self.builder_arg)
+        self._refuse_unless(named, "builder_arg", "is NAME=VALUE, each time")
+        own = self.builder is None or (self.dropout == 0 and self.arm != "dsn-dropout")
+        self._refuse_unless(own, "dropout", "is the builder's own: it is 0 here, and the arm is not dsn-dropout")
         valid = self.class_weight is None or 1 < self.class_weight < math.inf
         self._refuse_unless(valid, "class_weight", "is the c of 1 / log(c + share), so above 1")
         self._refuse_unless(0 <= self.rho <= 1, "rho", "is a probability between 0 and 1")
@@ -169,6 +179,18 @@ class TrainConfig:
     def _refuse_unless(self, good: bool, name: str, rule: str) -> None:
         if not good:
             raise TrainingError(f"{name} {rule}; got {getattr(self, name)!s:.60}")
+
+    def for_stages(self, stages: int) -> TrainConfig:
+        """These settings for a network of S stages.
+
+        Raises:
+            TrainingError: the weights of the stages are not equal, and not S.
+        """
+        if len(set(self.stage_weights)) == 1:
+            return replace(self, stage_weights=self.stage_weights[:1] * stages)
+        fits = len(self.stage_weights) == stages
+        self._refuse_unless(fits, "stage_weights", f"is {stages} numbers for a network of {stages} stages")
+        return self
 
     @classmethod
     def known(cls, saved: dict[str, Any]) -> dict[str, Any]:
@@ -186,7 +208,10 @@ class TrainConfig:
         """The knobs as results and cards show them: without folders of this machine, and without what has no effect."""
         paths = {name: value for name in ("init", "teacher") if (value := getattr(self, name)) is not None}
         knobs = asdict(self) | {name: public(value) for name, value in paths.items()}
-        return {k: v for k, v in knobs.items() if k != "width" or NETWORKS[self.network].has("width")}
+        vain = {"network", "width", "stride", "dropout"}
+        if self.builder is None:
+            vain = {"builder", "builder_arg", "width" * (not NETWORKS[self.network].has("width"))}
+        return {k: v for k, v in knobs.items() if k not in vain}
 
 
 # The classes nearly alike, and mIoU itself among the losses: before, small classes were painted too wide.

@@ -24,7 +24,7 @@ def fold_frozen_norms(model: nn.Module) -> None:
     learn.
     """
     for module in list(model.modules()):
-        if isinstance(module, nn.Sequential):
+        if isinstance(module, nn.Sequential) and type(module).forward is nn.Sequential.forward:
             for conv, norm in itertools.pairwise(module):
                 if type(norm) is nn.BatchNorm2d and isinstance(conv, nn.Conv2d) and _is_frozen(norm):
                     _fold(conv, norm)

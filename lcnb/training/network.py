@@ -5,55 +5,103 @@ Shape letters: S stages.
 
 from __future__ import annotations
 
+import inspect
+import json
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from torch import nn
 
 from lcnb import imagenet
-from lcnb.datasets import SegmentationDataset
+from lcnb.datasets import DatasetSpec, SegmentationDataset, spec
 from lcnb.errors import WeightsError
 from lcnb.evaluation import evaluate, stage_miou
 from lcnb.models import LayerCascade
-from lcnb.models.networks import NETWORKS
+from lcnb.models.networks import NETWORKS, Builder, built, imported
+from lcnb.training.checkpoint import CHECKPOINT, config_of, load_checkpoint
 from lcnb.training.config import TrainConfig, TrainingError
 from lcnb.training.processes import Processes
-from lcnb.weights import load
+from lcnb.weights import BuilderNeeded, load
 
 
-def new_network(config: TrainConfig, classes: int) -> LayerCascade:
+def new_network(config: TrainConfig, classes: int, builder: Builder | str | None = None) -> LayerCascade:
     """This run's network: new, or with the weights that `init` names.
 
+    Args:
+        config: which network; `config.builder` is a name only, and never imported.
+        classes: K of the data.
+        builder: what builds the network, where `config.builder` names one; a name is imported.
+
     Raises:
-        WeightsError: there are no such weights, or they are damaged.
-        TrainingError: they are of another network.
+        WeightsError: there are no such weights, they are damaged, or the builder fails.
+        TrainingError: they are of another network, or a builder is needed, or makes another number of classes.
     """
-    dropout = config.dropout or (0.5 if config.arm == "dsn-dropout" else 0.0)
-    kind = NETWORKS[config.network]
-    knobs = {k: v for k, v in {"width": config.width, "stride": config.stride}.items() if kind.has(k)}
-    network = kind.build(classes, dropout=dropout, **knobs)
+    if config.builder is not None:
+        network = _built(config, classes, builder)
+    elif config.builder_arg:
+        raise TrainingError(f"builder_arg {' '.join(config.builder_arg):.60} is for a builder; name it with --builder")
+    else:
+        dropout = config.dropout or (0.5 if config.arm == "dsn-dropout" else 0.0)
+        kind = NETWORKS[config.network]
+        knobs = {k: v for k, v in {"width": config.width, "stride": config.stride}.items() if kind.has(k)}
+        network = kind.build(classes, dropout=dropout, **knobs)
     if config.init == imagenet.PUBLISHED:
         imagenet.start(network, imagenet.packaged())
     elif config.init is not None and imagenet.is_checkpoint(config.init):
         imagenet.start(network, config.init)
     elif config.init is not None:
         try:
-            network.load_state_dict(load(config.init).state_dict())
+            network.load_state_dict(_weights(config.init, builder).state_dict())
         except RuntimeError:
             raise TrainingError(
-                f"the weights {config.init} are of another network than {config.network} with {classes} classes"
-                f"{f' at width {config.width:g}' if kind.has('width') else ''}"
+                f"the weights {config.init} are of another network than {config.builder or config.network} with "
+                f"{classes} classes{f' at width {config.width:g}' if 'width' in config.shown() else ''}"
             ) from None
     return network
 
 
-def teacher_of(config: TrainConfig, classes: Sequence[str]) -> LayerCascade | None:
+def _built(config: TrainConfig, classes: int, builder: Builder | str | None) -> LayerCascade:
+    """The builder's network; it is told the number of classes if it has an argument of that name."""
+    if builder is None:
+        raise TrainingError(
+            f"{config.builder} builds this run's network; lcnb runs that code only if you name it: --builder "
+            f"{config.builder} on the command line, builder= in Python"
+        )
+    takes = inspect.signature(imported(builder)).parameters
+    arguments: dict[str, Any] = {"num_classes": classes} if "num_classes" in takes else {}
+    for text in config.builder_arg:
+        name, _, value = text.partition("=")
+        try:
+            arguments[name] = json.loads(value)
+        except ValueError:
+            arguments[name] = value
+    network = built(builder, arguments)
+    if (found := network.config["num_classes"]) != classes:
+        raise TrainingError(f"{config.builder} builds a network of {found} classes; the data has {classes}")
+    return network
+
+
+def _weights(name: str, builder: Builder | str | None) -> LayerCascade:
+    """Weights of one of lcnb's networks, or of the run's own builder."""
+    try:
+        return load(name)
+    except BuilderNeeded:
+        if builder is None:
+            raise
+        return load(name, builder=builder)
+
+
+def teacher_of(
+    config: TrainConfig, classes: Sequence[str], builder: Builder | str | None = None
+) -> LayerCascade | None:
     """The network that a run imitates, if it names one.
 
     Args:
         config: for teacher.
         classes: names of the K classes of the data.
+        builder: of the teacher, if it was saved with one.
 
     Raises:
         WeightsError: there are no such weights, or they are damaged.
@@ -61,7 +109,7 @@ def teacher_of(config: TrainConfig, classes: Sequence[str]) -> LayerCascade | No
     """
     if config.teacher is None:
         return None
-    teacher = load(config.teacher)
+    teacher = _weights(config.teacher, builder)
     theirs = teacher.meta.get("classes", [])
     if list(theirs) != list(classes):
         raise TrainingError(f"the teacher {config.teacher} knows {_listed(theirs)}; the data has {_listed(classes)}")
@@ -73,19 +121,38 @@ def _listed(classes: Sequence[str]) -> str:
     return f"{len(classes)} classes ({text:.100}{' ...' if len(text) > 100 else ''})"
 
 
-def averaged(average: dict[str, Any], classes: int, config: TrainConfig) -> LayerCascade:
-    """The network that a run evaluates and keeps, from its checkpoint.
+def of_run(folder: Path, builder: Builder | str | None = None) -> tuple[LayerCascade, TrainConfig, int]:
+    """The network that a run has so far, from its checkpoint: its averaged weights, in eval mode.
+
+    Args:
+        folder: of the run.
+        builder: of its network, if it was trained with one.
+
+    Returns:
+        The network, with `.meta`, `.rho` and `.halo` as `lcnb.save` stores them; the settings; the steps done.
 
     Raises:
+        TrainingError: there is no checkpoint, it is damaged, or its network needs a builder.
         WeightsError: the checkpoint's tensors do not fit its settings.
     """
-    network = new_network(replace(config, init=None), classes)
+    state, config = load_checkpoint(folder / CHECKPOINT), config_of(folder)
+    about = spec(config.dataset, config.classes)
+    network = new_network(replace(config, init=None), len(about.classes), builder)
     try:
-        network.load_state_dict(average)
+        network.load_state_dict(state["average"])
     except RuntimeError as error:
         first_line = str(error).splitlines()[0]
         raise WeightsError(f"the checkpoint does not fit its own settings ({first_line})") from None
-    return network.eval()
+    network.rho, network.halo, network.meta = config.rho, config.halo, {"name": folder.name} | described(about)
+    return network.eval(), config, state["step"]
+
+
+def described(about: DatasetSpec) -> dict[str, Any]:
+    """What weights say of the data that they were trained on."""
+    return {
+        "dataset": about.name, "classes": list(about.classes), "ignore_index": about.ignore_index,
+        "licence": about.licence,
+    }  # fmt: skip
 
 
 def parameter_groups(model: LayerCascade, config: TrainConfig) -> list[dict[str, Any]]:

@@ -14,7 +14,7 @@ from typing import Any
 from torch import nn
 
 from lcnb.models import LayerCascade
-from lcnb.training.config import TrainConfig
+from lcnb.training.config import TrainConfig, TrainingError
 from lcnb.training.frozen import fold_frozen_norms, unfold
 
 
@@ -59,7 +59,8 @@ def phases(config: TrainConfig) -> list[Phase]:
     """The phases of an arm, in order; those without steps are left out."""
     c, total = config, config.total_steps
     if c.arm == "mc":
-        cuts = [round(total * k / 3) for k in range(4)]
+        stages = len(c.stage_weights)
+        cuts = [round(total * k / stages) for k in range(stages + 1)]
         alone = [
             Phase("single", a, b, c.lr, min(c.warmup, (b - a) // 10), c.stage_weights, stage=s)
             for s, (a, b) in enumerate(itertools.pairwise(cuts))
@@ -92,7 +93,12 @@ def prepare(model: LayerCascade, phase: Phase) -> None:
     elif phase.frozen_backbone_norm:
         freeze_norms(model.stages)
     first = model.stages[0]
-    if phase.frozen and isinstance(first, nn.Sequential):
+    if phase.frozen:
+        if not isinstance(first, nn.Sequential):
+            raise TrainingError(
+                f"freeze counts modules at the start of stage 1, which is no sequence of modules but a "
+                f"{type(first).__name__}; set it to 0"
+            )
         first[: phase.frozen].requires_grad_(False)
     if phase.kind == "single":
         for s, (stage, head) in enumerate(zip(model.stages, model.heads, strict=True)):

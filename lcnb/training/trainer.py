@@ -6,6 +6,7 @@ reach it. `phases.py` has the arms that the paper compares.
 
 from __future__ import annotations
 
+import copy
 import json
 import time
 from collections.abc import Callable, Iterator
@@ -23,6 +24,7 @@ from lcnb.devices import has_bfloat16
 from lcnb.errors import DataError, memory_shortage
 from lcnb.locking import locked
 from lcnb.models import LayerCascade
+from lcnb.models.networks import Builder, builder_name
 from lcnb.paths import written_whole
 from lcnb.training.checkpoint import (
     CHECKPOINT,
@@ -35,16 +37,17 @@ from lcnb.training.checkpoint import (
     sweep,
 )
 from lcnb.training.config import TrainConfig, TrainingError
+from lcnb.training.frozen import unfold
 from lcnb.training.interrupt import Interrupts, ignore_interrupts
 from lcnb.training.losses import class_weights
-from lcnb.training.network import averaged, new_network, parameter_groups, scores_of, teacher_of
+from lcnb.training.network import described, new_network, parameter_groups, scores_of, teacher_of
 from lcnb.training.objective import Objective
 from lcnb.training.phases import Phase, phase_at, prepare
 from lcnb.training.processes import Processes
 from lcnb.training.stream import AugmentedStream, SampleNumbers, mix
 
-FREE = {"workers", "log_every", "save_every", "val_every", "val_images"}
-"""Settings that may change when a run is resumed."""
+FREE = {"workers", "log_every", "save_every", "val_every", "val_images", "builder"}
+"""Settings that may change when a run is resumed; a builder may move, and its network has to fit."""
 SECOND = {"arm", "cascade_steps", "cascade_lr", "rho", "halo", "freeze_norm"}
 """Settings that decide the second step of training only, as far as the arms go that begin with deep supervision."""
 
@@ -62,12 +65,16 @@ class Trainer:
         begin: folder of a finished run whose end is this one's first step of training; a checkpoint of its own goes
             before it. Weights, their average and the number of the step are taken over, so the samples go on where the
             other's stopped; the optimiser is new. Runs that begin like this differ in their second step only.
+        builder: the function that builds the network, in place of `config.network`, or its name "module:function",
+            which is imported; the run keeps the name. A run that was trained with one needs it to be resumed.
         watch: called with each row of the log (step, phase, loss, lr, images_per_s and, where scored, the mIoUs),
             for a live curve.
 
     Raises:
-        TrainingError: the folder holds a run that differs, is damaged or was not to be resumed; or `begin` is no
-            run that ended where this one's second step starts, with the same first step.
+        TrainingError: the folder holds a run that differs, is damaged or was not to be resumed; `begin` is no
+            run that ended where this one's second step starts, with the same first step; or the network and the
+            settings do not fit.
+        WeightsError: the builder fails.
         DataError: the data set is missing or damaged.
     """
 
@@ -80,9 +87,12 @@ class Trainer:
         device: str = "cpu",
         say: Callable[[str], None] = print,
         begin: Path | None = None,
+        builder: Builder | str | None = None,
         watch: Callable[[dict[str, Any]], None] | None = None,
     ) -> None:
-        self.config, self.folder, self.say, self.watch = config, Path(folder), say, watch
+        if builder is not None:
+            config = replace(config, builder=builder_name(builder))
+        self.folder, self.say, self.watch = Path(folder), say, watch
         self.device = torch.device(device)
         self.processes = Processes(self.device)
         if config.batch % self.processes.count:
@@ -93,13 +103,14 @@ class Trainer:
         if config.arm == "shuffled" and config.batch // self.processes.count < 2:
             raise TrainingError(f"arm shuffled needs 2 images in each of the {self.processes.count} processes")
         torch.manual_seed(mix(config.seed, 0, 2))
-        self.model = new_network(config, len(self.dataset.spec.classes)).to(self.device)
+        self.model = new_network(config, len(self.dataset.spec.classes), builder).to(self.device)
+        self.config = config = config.for_stages(self.model.stage_count)
         self.average = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
         groups = parameter_groups(self.model, config)
         fused = True if self.device.type in ("cpu", "cuda") else None  # one call for hundreds of small tensors
         self.optimiser = torch.optim.AdamW(groups, lr=config.lr, fused=fused)
         weight = None if config.class_weight is None else class_weights(self.dataset, config.class_weight)
-        teacher = teacher_of(config, self.dataset.spec.classes)
+        teacher = teacher_of(config, self.dataset.spec.classes, builder)
         with_amp = replace(config, amp=config.amp and has_bfloat16(self.device))
         ignored = self.dataset.spec.ignore_index
         self.objective = Objective(self.model, with_amp, weight, ignored, teacher).to(self.device)
@@ -284,9 +295,12 @@ class Trainer:
             self.average[name].copy_(state[name])
 
     def averaged(self) -> LayerCascade:
-        """A copy of the network with the averaged weights, in eval mode."""
-        with torch.random.fork_rng(devices=[]):
-            return averaged(self.average, len(self.dataset.spec.classes), self.config).to(self.device)
+        """A copy of the network with the averaged weights, in eval mode, which `lcnb.save` can store."""
+        network = copy.deepcopy(self.model).requires_grad_(True).eval()
+        unfold(network)
+        network.load_state_dict(self.average)
+        network.rho, network.halo, network.meta = self.config.rho, self.config.halo, described(self.dataset.spec)
+        return network
 
     def _report(self, scored: bool, phase: Phase, loss: float, rate: float) -> None:
         c = self.config

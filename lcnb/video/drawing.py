@@ -107,7 +107,8 @@ class Painter:
         top, step = TOP + self.height + 6, self.width // len(colours)
         for s, (share, colour) in enumerate(zip(compared.exits, colours, strict=True)):
             draw.rectangle((left + s * step, top, left + s * step + 13, top + 13), colour, MUTED)
-            draw.text((left + s * step + 18, top - 1), f"stage {s + 1}: {share:.0%}", INK, font(13))
+            words = f"{s + 1}: {share:.0%}" if len(colours) > 3 else f"stage {s + 1}: {share:.0%}"
+            draw.text((left + s * step + 18, top - 1), words, INK, font(13))
 
 
 @cache

@@ -24,7 +24,7 @@ def test_every_field_of_the_settings_is_an_option_with_a_help_text():
 
 def test_each_option_sets_its_field_as_given():
     values = {"str": "x", "int": "3", "float": "0.5", "tuple[int, int]": "3 4", "tuple[float, float]": "0.5 0.75"}
-    values |= {"tuple[float, ...]": "1 2 3", "str | None": "x", "float | None": "2.5"}
+    values |= {"tuple[float, ...]": "1 2 3", "tuple[str, ...]": "x", "str | None": "x:x", "float | None": "2.5"}
     fields = [f for f in dataclasses.fields(TrainConfig) if f.type != "bool"]
     words = " ".join(f"--{f.name.replace('_', '-')} {values[f.type]}" for f in fields)
     found = changed(parse("train --out r --no-amp --no-freeze-norm --freeze-backbone-norm", words))
@@ -35,7 +35,7 @@ def test_each_option_sets_its_field_as_given():
 
 
 def literal(text, several):
-    words = tuple(word if word == "x" else ast.literal_eval(word) for word in text.split())
+    words = tuple(word if "x" in word else ast.literal_eval(word) for word in text.split())
     return words if several else words[0]
 
 
