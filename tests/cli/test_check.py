@@ -83,12 +83,23 @@ ONE = "lcnb: error: 1 of the notebooks gave no marks; the sentences below the ta
 
 @pytest.mark.parametrize(
     "text",
-    ["", "x", "{", "[]", "null", '{"cells": 3}', '{"cells": [1]}', '{"cells": [{"outputs": [1]}]}', "[" * 99999],
-    ids=lambda text: text[:30],
+    [
+        "",
+        "x",
+        "\x89PNG\r\n\xff",
+        "{",
+        "[]",
+        "null",
+        '{"cells": 3}',
+        '{"cells": [1]}',
+        '{"cells": [{"outputs": [1]}]}',
+        "[" * 99999,
+    ],
+    ids=lambda text: ascii(text[:30]),
 )
 def test_a_broken_notebook_gets_a_sentence_and_the_others_are_read(lcnb, home, text):
     hand_in(home / "class" / "anna.ipynb", "✓ 03-cost: right")
-    (home / "class" / "bob.ipynb").write_text(text)
+    (home / "class" / "bob.ipynb").write_bytes(text.encode("latin-1"))
     code, out, error = lcnb("check", "--summary", "class")
     assert (code, error) == (1, ONE)
     assert "anna" in out
