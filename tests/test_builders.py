@@ -14,6 +14,7 @@ import lcnb
 from lcnb import WeightsError, weights
 from lcnb.cli import parser
 from lcnb.models import LayerCascade
+from lcnb.training.frozen import fold_frozen_norms
 from tests.test_weights import rewrite
 
 BUILDER = "my_nets:build"
@@ -125,6 +126,16 @@ def test_what_stages_share_stays_shared(tmp_path):
 def shared():
     head = nn.Conv2d(4, 3, 1)
     return LayerCascade([nn.Conv2d(3, 4, 3, 8, 1), nn.Conv2d(4, 4, 3, padding=1)], [head, head])
+
+
+def test_a_sequence_with_a_way_of_its_own_is_not_folded():
+    """Only what runs one behind the other is."""
+    own = type("Own", (nn.Sequential,), {"forward": lambda self, x: self[1](x) + self[0](x)})
+    block = own(nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3)).eval().requires_grad_(False)
+    x = torch.rand(1, 3, 4, 4)
+    before = block(x)
+    fold_frozen_norms(block)
+    assert torch.equal(block(x), before)
 
 
 def test_code_that_a_file_names_is_not_run(nets, tmp_path, monkeypatch):

@@ -95,6 +95,11 @@ def test_figures_of_another_number_of_stages(stages, picture, truth):
     names = [t.get_text() for t in figures[2].axes[0].get_legend().get_texts()]
     assert names == [f"left at stage {s + 1}" for s in reversed(range(stages))]
     assert len(set(stage_colours(stages))) == stages
+    half, many = np.full((stages, 2), 0.5), np.ones((stages, 2))
+    lines = [axis.lines[-1].get_color() for axis in plots.reliability(half, half, many, [0.1] * stages).axes]
+    assert len(set(lines)) == stages
+    with pytest.raises(ValueError, match="the thresholds of two exits"):
+        plots.budget_plane([0.5], np.zeros([1] * (stages - 1)), np.zeros(1), {}, "GMAC")
     assert stage_colours(3) == STAGES
 
 
