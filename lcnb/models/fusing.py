@@ -65,7 +65,7 @@ def traced(module: nn.Module) -> fx.GraphModule:
     copied = copy.deepcopy(module).eval().requires_grad_(False)
     root = nn.Sequential(copied) if _Tracer().is_leaf_module(copied, "") else copied
     graph = fx.GraphModule(root, _Tracer().trace(root))
-    _forget_places(graph)
+    forget_places(graph)
     for node in list(graph.graph.nodes):
         if node.op == "call_module":
             _fold(graph, node)
@@ -88,7 +88,7 @@ def _drop(node: fx.Node) -> None:
     node.graph.erase_node(node)
 
 
-def _forget_places(graph: fx.GraphModule) -> None:
+def forget_places(graph: fx.GraphModule) -> None:
     """What follows a call in place sees its result; as values are never shared, the place does not matter."""
     seen: dict[fx.Node, int] = {node: i for i, node in enumerate(graph.graph.nodes)}
     for node in graph.graph.nodes:

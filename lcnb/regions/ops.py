@@ -25,7 +25,7 @@ _POINTWISE = """
 relu relu6 elu selu celu leaky_relu rrelu prelu gelu silu mish hardtanh hardswish hardsigmoid sigmoid logsigmoid tanh
 softplus softsign threshold exp log log1p abs neg sqrt rsqrt square pow reciprocal clamp clip clamp_min clamp_max
 add sub rsub mul div true_divide maximum minimum where dropout alpha_dropout
-clone detach contiguous float double half bfloat16 nan_to_num isfinite isnan
+clone detach contiguous float double half bfloat16 nan_to_num isfinite isnan rand_like randn_like zeros_like ones_like
 """
 POINTWISE = frozenset(_POINTWISE.split())
 
@@ -63,6 +63,8 @@ def run(func: Callable, args: tuple, kwargs: dict[str, Any]) -> Any:
     """Entry point of `RegionTensor.__torch_function__`."""
     name = getattr(func, "__name__", str(func))
     plain = name.rstrip("_") if not name.startswith("__") else name
+    if plain in _POOLED and args and args[0].region.pools and (result := _POOLED[plain](*args, **kwargs)) is not None:
+        return result
     if plain in _SPECIAL:
         result = _SPECIAL[plain](*args, **kwargs)
     elif plain in POINTWISE:
@@ -94,14 +96,17 @@ def _common_region(name: str, values: list[Any]) -> Region:
 
 
 def _as_rows(name: str, value: Any, region: Region) -> Any:
-    """A RegionTensor's rows, or a tensor that broadcasts over space as (1, C) or (N, C)."""
+    """Rows (N, C): a RegionTensor's, those of a dense map's active cells; (1, C) of what is the same at every cell."""
     if isinstance(value, RegionTensor):
         return value.features
     if not isinstance(value, Tensor) or value.dim() == 0 or value.numel() == 1:
         return value.reshape(()) if isinstance(value, Tensor) else value
     full = value.reshape((1,) * (4 - value.dim()) + tuple(value.shape)) if value.dim() < 4 else value
+    batch, height, width = region.shape
+    if full.dim() == 4 and full.shape[2:] == (height, width) and full.shape[0] in (1, batch):
+        return RegionTensor.from_dense(full.expand(batch, -1, -1, -1), region).features
     if full.dim() > 4 or full.shape[2:] != (1, 1):
-        raise refuse(name, "a dense map meets packed features; pack it first, `RegionTensor.from_dense(map, x.region)`")
+        raise refuse(name, f"a map of shape {tuple(value.shape)} does not lie on the grid {tuple(region.shape)}")
     per_image = full[:, :, 0, 0]
     return per_image if full.shape[0] == 1 else per_image.index_select(0, region.image)
 
@@ -148,6 +153,32 @@ def _dropout2d(x: RegionTensor, p: float = 0.5, training: bool = True, inplace: 
     """Drops whole channels of an image, as on a dense map."""
     keep = F.dropout(x.features.new_ones(x.shape[0], x.shape[1]), p, training)
     return x.with_features(x.features * keep.index_select(0, x.region.image))
+
+
+def _new(name: str) -> Callable:
+    """A dense tensor of another shape, such as the (B, 1, 1, 1) factors with which stochastic depth drops images."""
+    return lambda x, *args, **kwargs: getattr(x.features, name)(*args, **kwargs)
+
+
+def _active_mean(x: RegionTensor) -> Tensor:
+    """(B, C): each image's mean over its active cells, added in float32 at least; 0 where none is active."""
+    rows = x.features.to(torch.promote_types(x.dtype, torch.float32))
+    sums = rows.new_zeros(x.shape[0], x.shape[1]).index_add(0, x.region.image, rows)
+    return (sums / x.region.counts().clamp(min=1)[:, None]).to(x.dtype)
+
+
+def _global_pool(x: RegionTensor, output_size: Any) -> Tensor | None:
+    return _active_mean(x)[:, :, None, None] if output_size in (1, (1, 1), [1, 1]) else None
+
+
+def _mean_over_space(x: RegionTensor, dim: Any = None, keepdim: bool = False, **knobs: Any) -> Tensor | None:
+    if knobs or not isinstance(dim, (tuple, list)) or sorted(d % 4 for d in dim) != [2, 3]:
+        return None
+    return _active_mean(x)[:, :, None, None] if keepdim else _active_mean(x)
+
+
+_POOLED: dict[str, Callable] = {"adaptive_avg_pool2d": _global_pool, "mean": _mean_over_space}
+"""What has a meaning on regions whose `pools` is set; None where it still has none."""
 
 
 def _to(x: RegionTensor, *args: Any, **kwargs: Any) -> RegionTensor:
@@ -235,6 +266,7 @@ _SPECIAL: dict[str, Callable] = {
     "dropout2d": _dropout2d,
     "feature_dropout": _dropout2d,
     "to": _to,
+    **{name: _new(name) for name in ("new_empty", "new_ones", "new_zeros", "new_full")},
 }
 
 RegionTensor.meaning = staticmethod(run)

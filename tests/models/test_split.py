@@ -251,7 +251,7 @@ REFUSED = {
     "twice": (Plain, ["act", "three"], "'act' runs 2 times"),
     "never": (Skipping, ["stem", "down"], "'down' runs 0 times"),
     "skip": (Skipping, ["two", "three"], "behind 'two' more than one map is needed: the result of stem"),
-    "untraceable": (Undecided, ["stem", "two"], "cannot be traced.*LayerCascade"),
+    "untraceable": (Undecided, ["stem", "two"], r"cannot be traced at .*test_split.py:\d+, `return self.two\(x\) if x.mean.* > 0 .*LayerCascade"),
     "stride": (Plain, ["three", "down"], r"stage 2 cannot run on a region: down \(Conv2d\), conv2d: stride \(2, 2\)"),
     "image": (Plain, ["three", "fc"], r"stage 2 gives \(1, 2\), not a map"),
 }
