@@ -160,7 +160,7 @@ class FusedCascade(CascadeRuns):
     def _first(self, x: Tensor, classify: bool) -> tuple[Tensor, Region, Tensor | None]:
         """Stage 1: its rows, the region of all cells and, where wanted, its (B, K, h, w) logits."""
         if self.entry is not None:
-            check_image(x, self.mean.shape[1])
+            check_image(x, self.mean)
             features, maps = self.entry(x, classify)
             rows, region = self._rows_of(features, "stage 0 entry")
             return rows, region, maps

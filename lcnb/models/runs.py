@@ -66,10 +66,10 @@ class CascadeRuns(nn.Module):
 
         Raises:
             TypeError: `x` is no tensor, or holds whole numbers.
-            ValueError: `x` is not (B, 3, H, W) with at least one pixel, or goes up to 255 (looked for on a CPU only:
-                to look at a GPU's pixels is to wait for it).
+            ValueError: `x` is not (B, 3, H, W) with at least one pixel, goes up to 255, or is clearly negative (looked for
+                on a CPU only: to look at a GPU's pixels is to wait for it).
         """
-        check_image(x, self.mean.shape[1])
+        check_image(x, self.mean)
         normal = (x - self.mean) / self.std
         return normal.to(self.mean.dtype).contiguous(memory_format=torch.channels_last)
 
