@@ -142,8 +142,8 @@ def probe(
         with unhooked(model):
             for name, call in watch.calls.items():
                 call.bypassed = name in watch.bypassed
-                around = watch.calls.get(call.parent) if call.parent is not None else None
-                if around is None or around.refusal is not None:  # else it has just run on a region
+                around = watch.calls.get(call.parent or "")
+                if name and (around is None or not around.name or around.refusal is not None):  # else it has just run
                     module = model.get_submodule(name)
                     tried = (refusal(module, *given, pools=pools) for given in call.given)
                     call.refusal = next((why for why in tried if why is not None), None)

@@ -258,3 +258,58 @@ def test_what_does_not_run_is_named(picture):
     report = inspect(net, picture)
     assert report.unused == ("spare",)
     assert not any(hasattr(v, "_lcnb_behind") for v in net.parameters())
+
+
+class Collecting(nn.Module):
+    """Collects what its parts give by hooks, as transformers 5 does, and counts on each running once."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem, self.body, self.seen = nn.Conv2d(3, C, 3, 4, 1), nn.Sequential(*(norm_block() for _ in range(3))), []
+        for module in (self.stem, *self.body):
+            module.register_forward_hook(lambda m, given, found: self.seen.append(found))
+
+    def forward(self, x):
+        self.seen.clear()
+        self.body(self.stem(x))
+        assert [type(found) for found in self.seen] == [torch.Tensor] * 4
+        return torch.cat(self.seen, 1)
+
+
+def norm_block():
+    return nn.Sequential(nn.Conv2d(C, C, 3, padding=1, bias=False), nn.BatchNorm2d(C), nn.ReLU(inplace=True), nn.Identity())
+
+
+@pytest.mark.parametrize("inference", [False, True])
+def test_hooks_run_once_and_modules_never_inside_them(picture, inference):
+    with torch.inference_mode(inference):
+        net = Collecting()
+        report = inspect(net, picture)
+    assert report.runs("body")
+    assert len(net.seen) == 4
+    assert all(len(m._forward_hooks) == 1 for m in (net.stem, *net.body))
+
+
+def test_suggested_stages_end_with_blocks_on_one_grid(picture):
+    net = nn.Sequential(norm_block(), nn.Conv2d(C, C, 3, 2, 1), nn.BatchNorm2d(C), norm_block(), norm_block())
+    net = nn.Sequential(nn.Conv2d(3, C, 3, 4, 1), *net, nn.Conv2d(C, C, 2, 2), norm_block())
+    thirds = (0.5, 0.3, 0.2)
+    assert inspect(net, picture, thirds).ends == ("0", "1")
+    fine = inspect(net, picture, thirds, grid=8, time=True)
+    assert fine.ends == ("3", "4", "5")
+    assert fine.speedup == pytest.approx(fine.macs / (fine.macs - fine["4"].macs * (0.5 + 0.8)))
+    assert fine.measured.keys() == {"4", "5"}
+    assert min(fine.measured.values()) > 0
+    assert re.search(r"^4 .*50%  +\d+\.\d\dx  yes$", str(fine), re.MULTILINE)
+    assert "| left | measured | on a region |" in fine._repr_markdown_()
+    assert str(inspect(net, picture, (0.5, 0.5), grid=16)).endswith("by multiply-adds") is True
+    with pytest.raises(ValueError, match="lies on a grid of 32; there are 4, 8, 16"):
+        inspect(net, picture, grid=32)
+
+
+def test_little_is_called_not_worth_it(picture):
+    net = nn.Sequential(nn.Conv2d(3, 64, 7, 2, 3), nn.Conv2d(64, 2, 3, 2, 1), nn.Conv2d(2, 2, 1), nn.Conv2d(2, 2, 1))
+    report = inspect(net, picture)
+    assert report.speedup < 1.1
+    assert "not worth it: 1.00 is the speed-up" in str(report)
+    assert "lcnb.split" not in str(report)
