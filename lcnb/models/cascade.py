@@ -38,8 +38,8 @@ class LayerCascade(CascadeRuns):
         rho: the threshold used when a call gives none.
         mean, std: of the input, subtracted and divided inside; any sequence, array or tensor of a number per channel.
 
-    A stage or head that writes into its input (`ReLU(inplace=True)` first) gets a copy. The buffers of mean and standard
-    deviation have the dtype and device of the stages.
+    A stage or head that writes into its input (`ReLU(inplace=True)` first) gets a copy. The buffers `mean` and `std`
+    have the dtype and device of the stages.
 
     Raises:
         ValueError: there is not one head per stage, or rho, mean or std are none.
@@ -78,7 +78,8 @@ class LayerCascade(CascadeRuns):
         self._writes: dict[tuple[nn.Module, bool, type], bool] = {}
         like = next((p for p in self.stages.parameters() if p.is_floating_point()), torch.zeros(()))
         for name, values in zip(("mean", "std"), check_statistics(mean, std), strict=True):
-            self.register_buffer(name, torch.tensor(values, dtype=torch.float64).to(like).view(1, -1, 1, 1), persistent=False)
+            exact = torch.tensor(values, dtype=torch.float64)
+            self.register_buffer(name, exact.to(like).view(1, -1, 1, 1), persistent=False)
 
     @property
     def stage_count(self) -> int:

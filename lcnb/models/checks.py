@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 SPARSE, BRIGHTEST, DARKEST = 16, 16.0, -0.5
-"""An image whose every 16th pixel is nowhere brighter or darker than this is taken for one in [0, 1], noise and all; one
-in [0, 255] that passes is all but black, a normalised one has no dark pixel."""
+"""An image whose every 16th pixel is nowhere brighter or darker than this is taken for one in [0, 1], noise and all;
+one in [0, 255] that passes is all but black, a normalised one has no dark pixel."""
 
 
 def check_image(x: Any, mean: Tensor) -> None:
@@ -42,8 +42,8 @@ def check_image(x: Any, mean: Tensor) -> None:
             raise ValueError(f"the cascade takes RGB floats in [0, 1], got {brightest:g}; divide by 255 first")
         if darkest < DARKEST and bool(mean.any()):
             raise ValueError(
-                f"the cascade takes RGB floats in [0, 1] and normalises them itself, got {darkest:g}; leave out your own "
-                "normalisation, or give mean=[0, 0, 0] and std=[1, 1, 1] to the cascade"
+                f"the cascade takes RGB floats in [0, 1] and normalises them itself, got {darkest:g}; leave out your "
+                "own normalisation, or give mean=[0, 0, 0] and std=[1, 1, 1] to the cascade"
             )
 
 

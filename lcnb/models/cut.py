@@ -53,13 +53,13 @@ class _Tracer(fx.Tracer):
         return result
 
     def create_args_for_root(self, root_fn: Any, is_module: bool, concrete_args: Any = None) -> tuple[Any, list[Any]]:
-        """One map is given, other arguments keep their defaults; what the network returns is not looked at."""
+        """One map is given, other arguments keep their defaults."""
         x = self.create_proxy("placeholder", "x", (), {})
         for name, module in self.root.named_modules():
             mode = self.create_proxy("get_attr", f"{name}.training".lstrip("."), (), {})
             self.modes[mode.node] = module.training
             module.__dict__["training"] = mode
-        return lambda *args: (root_fn(*args), None)[1], [self.root, x]
+        return root_fn, [self.root, x]
 
     def to_bool(self, obj: fx.Proxy) -> bool:
         if obj.node not in self.modes:
@@ -68,7 +68,7 @@ class _Tracer(fx.Tracer):
         return self.modes[obj.node]
 
 
-def cut(model: nn.Module, names: Sequence[str]) -> list[nn.Module]:
+def cut(model: nn.Module, names: Sequence[str]) -> Sequence[nn.Module]:
     """The S stages of a network, as modules that share its weights.
 
     Args:
@@ -91,8 +91,8 @@ def cut(model: nn.Module, names: Sequence[str]) -> list[nn.Module]:
         others, _ = _traced(model, names, {module: not mode for module, mode in modes.items()})
         if [str(s.graph) for s in stages] != [str(s.graph) for s in others]:
             raise SplitError(
-                f"the network goes another way in training than in evaluation{branches[0]}, and a trace goes one way; put "
-                "that line into a module of its own, which is not looked into"
+                f"the network goes another way in training than in evaluation{branches[0]}, and a trace goes one way; "
+                "put that line into a module of its own, which is not looked into"
             )
     return stages
 
@@ -104,8 +104,13 @@ def _traced(
     tracer, before, kept = _Tracer(names), set(vars(model)), {module: module.training for module in modes}
     try:
         _set(modes)
-        graph = tracer.trace(model)
-        _set(kept)
+        try:
+            tracer.trace(model)
+        except Exception:
+            if not all(tracer.results[name] for name in names):
+                raise
+        _set(kept)  # and what is behind the last cut need not be traced
+        graph = tracer.graph
         ends = [_node(name, tracer.results[name]) for name in names]
         for node in tracer.modes:
             if not node.users:

@@ -326,7 +326,8 @@ def _text(found: Inspection) -> str:
     table = _table(found)
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     table.insert(1, tuple("-" * w for w in widths))
-    lines = ["  ".join(f"{c:{'>' if i in RIGHT and i < len(row) - 1 else '<'}{widths[i]}}" for i, c in enumerate(row)) for row in table]
+    right = ["<" if i not in RIGHT or i == len(widths) - 1 else ">" for i in range(len(widths))]
+    lines = ["  ".join(f"{c:{right[i]}{widths[i]}}" for i, c in enumerate(row)) for row in table]
     return "\n".join([*(line.rstrip() for line in lines), "", *_summary(found)])
 
 

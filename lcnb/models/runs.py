@@ -66,8 +66,8 @@ class CascadeRuns(nn.Module):
 
         Raises:
             TypeError: `x` is no tensor, or holds whole numbers.
-            ValueError: `x` is not (B, 3, H, W) with at least one pixel, goes up to 255, or is clearly negative (looked for
-                on a CPU only: to look at a GPU's pixels is to wait for it).
+            ValueError: `x` is not (B, 3, H, W) with at least one pixel, goes up to 255, or is clearly negative (looked
+                for on a CPU only: to look at a GPU's pixels is to wait for it).
         """
         check_image(x, self.mean)
         normal = (x - self.mean) / self.std

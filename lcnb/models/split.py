@@ -152,9 +152,7 @@ def _check_heads(heads: Sequence[nn.Module], maps: Sequence[Tensor]) -> int:
     return classes.pop()
 
 
-def _check_stages(
-    stages: Sequence[nn.Module], heads: Sequence[nn.Module], maps: Sequence[Tensor], pools: bool
-) -> None:
+def _check_stages(stages: Sequence[nn.Module], heads: Sequence[nn.Module], maps: Sequence[Tensor], pools: bool) -> None:
     """Try every later stage and head on a region, in evaluation, then in training on two images."""
     for s in range(1, len(stages)):
         for what, module, features in (("stage", stages[s], maps[s - 1]), ("the head of stage", heads[s], maps[s])):

