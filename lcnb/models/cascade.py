@@ -20,6 +20,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from lcnb.models.checks import is_traced
 from lcnb.models.exits import Criterion, ExitLedger, max_softmax, thresholds
 from lcnb.models.runs import RHO, CascadeRuns, StageLogits
 from lcnb.regions import Region, RegionTensor
@@ -123,13 +124,13 @@ class LayerCascade(CascadeRuns):
             x: (B, 3, H, W) RGB in [0, 1].
 
         Returns:
-            S maps (B, K, h, w).
+            S maps (B, K, h, w); a plain tuple where `torch.jit.trace` or `torch.export` records it.
         """
         features, maps = self.normalise(x), []
         for stage, head in zip(self.stages, self.heads, strict=True):
             features = stage(features)
             maps.append(head(features))
-        return StageLogits(maps, x.shape[2:])
+        return tuple(maps) if is_traced() else StageLogits(maps, x.shape[2:])  # type: ignore[return-value]
 
     def for_inference(
         self,

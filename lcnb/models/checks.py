@@ -11,13 +11,36 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from lcnb.errors import TraceError
+
 SPARSE, BRIGHTEST = 16, 16.0
 """An image whose every 16th pixel is nowhere brighter than this is taken for one in [0, 1], noise and all; one in
 [0, 255] that passes is all but black."""
 
 
+def is_traced() -> bool:
+    """Whether `torch.jit.trace` or `torch.export` is recording what runs (`torch.compile` copes, and is not meant)."""
+    exporting = getattr(torch.compiler, "is_exporting", lambda: False)()  # torch 2.4 has none
+    compiling = torch.compiler.is_compiling() and not torch.compiler.is_dynamo_compiling()
+    return torch.jit.is_tracing() or exporting or compiling
+
+
+def check_not_traced(what: str) -> None:
+    """Refuse to be recorded.
+
+    Raises:
+        TraceError: it is being traced or exported.
+    """
+    if is_traced():
+        raise TraceError(
+            f"{what} cannot be traced or exported, because what it computes depends on the image; trace or export "
+            "a module whose forward calls `all_stages` of the cascade as it is before `for_inference`, and give its "
+            "result to `rethreshold`"
+        )
+
+
 def check_image(x: Any, channels: int) -> None:
-    """Refuse what is no batch of images, floats in [0, 1].
+    """Refuse what is no batch of images, floats in [0, 1]; a trace, which is for other images too, is not looked at.
 
     Args:
         x: should be (B, C, H, W).
@@ -28,6 +51,8 @@ def check_image(x: Any, channels: int) -> None:
         ValueError: it has another shape or no pixel, or goes up to 255 (looked for on a CPU only: to look at a GPU's
             pixels is to wait for it).
     """
+    if is_traced():
+        return
     if not isinstance(x, Tensor):
         raise TypeError(f"the cascade takes a tensor of RGB floats in [0, 1], got {type(x).__name__}")
     if not x.is_floating_point():
