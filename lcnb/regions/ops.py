@@ -31,7 +31,8 @@ sign sqrt rsqrt square pow rpow reciprocal floor ceil round clamp clip clamp_min
 multiply div divide true_divide rdiv remainder lerp addcmul addcdiv maximum minimum fmax fmin where masked_fill
 dropout alpha_dropout eq ne gt lt ge le greater less greater_equal less_equal not_equal logical_and logical_or
 logical_xor logical_not bitwise_and bitwise_or bitwise_not and or clone detach contiguous float double half bfloat16
-bool type_as expand_as nan_to_num isfinite isnan isinf zeros_like ones_like full_like empty_like rand_like randn_like
+bool int long type_as expand_as nan_to_num isfinite isnan isinf zeros_like ones_like full_like
+empty_like rand_like randn_like
 """
 POINTWISE = frozenset(_POINTWISE.split())
 """Functions of one cell: they run on the rows as they are."""
@@ -222,6 +223,8 @@ def _of_rows(func: Callable, name: str, args: tuple, kwargs: dict[str, Any]) -> 
 
 def _linear(x: RegionTensor, weight: Tensor, bias: Tensor | None = None) -> RegionTensor:
     """A 1x1 convolution."""
+    if x.features.shape[1] != weight.shape[1]:
+        raise ValueError(f"linear with a weight of shape {tuple(weight.shape)} got {x.features.shape[1]} channels")
     return x.with_features(_conv2d(RegionTensor(x.features, x.region), weight[:, :, None, None], bias).features)
 
 

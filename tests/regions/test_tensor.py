@@ -331,6 +331,8 @@ def test_wrong_shapes_are_explained(x, region):
         RegionTensor(torch.zeros(3, C), region)
     with pytest.raises(ValueError, match="expects 4 channels"):
         nn.Conv2d(4, 4, 1)(RegionTensor.from_dense(x, region))
+    with pytest.raises(ValueError, match=r"linear with a weight of shape .* got 8 channels"):
+        nn.Linear(4, 4)(RegionTensor.from_dense(x, region).permute(0, 2, 3, 1))
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = RegionTensor.from_dense(x, region).nothing
 
