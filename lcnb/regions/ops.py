@@ -70,7 +70,7 @@ _WAY_OUT = {
     "permute": "only the channels can move, by `permute(0, 2, 3, 1)` to the end and by `permute(0, 3, 1, 2)` back",
     "getitem": "only channels can be taken, and their axis stays (`x[:, i : i + 1]`); `x.restrict(region)` takes cells",
     "setitem": "a region is not written to; use `torch.where` for cells and `torch.cat` for channels",
-    "unbind": "without the axis of the channels it is no map; use `x.split(1, dim={axis})`",
+    "unbind": "without the axis of the channels it is no map; use `x.split(1, dim=1)`",
 }
 _LAYOUT = "the layout of a RegionTensor is fixed; use `x.features` (N, C) or `x.to_dense()`"
 _WAY_OUT |= dict.fromkeys(("flatten", "unflatten", "view", "reshape", "transpose", "squeeze", "unsqueeze"), _LAYOUT)
@@ -194,6 +194,8 @@ def _wrapped(name: str, x: RegionTensor, result: Any) -> Any:
 
 def _getitem(x: RegionTensor, key: Any) -> RegionTensor:
     """Channels: `x[:, ::2]`, `x[:, [3, 1]]`, `x[..., :4]` where they are last."""
+    if not isinstance(x, RegionTensor):  # a dense map, indexed by a region's mask
+        raise refuse("getitem")
     keys = key if isinstance(key, tuple) else (key,)
     at = next((i for i, k in enumerate(keys) if k is ...), len(keys))
     before, behind = keys[:at], keys[at + 1 :]
