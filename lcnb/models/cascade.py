@@ -20,7 +20,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from lcnb.models.checks import check_statistics
+from lcnb.models.checks import check_statistics, is_traced
 from lcnb.models.exits import Criterion, ExitLedger, max_softmax, thresholds
 from lcnb.models.runs import RHO, CascadeRuns, StageLogits
 from lcnb.regions import Region, RegionTensor
@@ -110,6 +110,8 @@ class LayerCascade(CascadeRuns):
 
         Whether it does is noted at its first run in each mode, by the count of changes that torch keeps.
         """
+        if is_traced() or torch.compiler.is_compiling():
+            return part(x.clone())
         key = (part, part.training, type(x))
         if not self._writes.get(key, True):
             return part(x)
@@ -156,13 +158,13 @@ class LayerCascade(CascadeRuns):
             x: (B, 3, H, W) RGB in [0, 1].
 
         Returns:
-            S maps (B, K, h, w).
+            S maps (B, K, h, w); a plain tuple where `torch.jit.trace` or `torch.export` records it.
         """
         features, maps = self.normalise(x), []
         for s, (stage, head) in enumerate(zip(self.stages, self.heads, strict=True)):
             features = self._run(stage, features) if s else stage(features)
             maps.append(self._run(head, features))
-        return StageLogits(maps, x.shape[2:])
+        return tuple(maps) if is_traced() else StageLogits(maps, x.shape[2:])  # type: ignore[return-value]
 
     def for_inference(
         self,

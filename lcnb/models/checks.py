@@ -12,13 +12,38 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from lcnb.errors import TraceError
+
 SPARSE, BRIGHTEST, DARKEST = 16, 16.0, -0.5
 """An image whose every 16th pixel is nowhere brighter or darker than this is taken for one in [0, 1], noise and all;
 one in [0, 255] that passes is all but black, a normalised one has no dark pixel."""
 
 
+def is_traced() -> bool:
+    """Whether `torch.jit.trace` or `torch.export` is recording what runs (`torch.compile` copes, and is not meant)."""
+    exporting = getattr(torch.compiler, "is_exporting", lambda: False)()  # torch 2.4 has none
+    compiling = torch.compiler.is_compiling() and not torch.compiler.is_dynamo_compiling()
+    return torch.jit.is_tracing() or exporting or compiling
+
+
+def check_not_traced(what: str) -> None:
+    """Refuse to be recorded.
+
+    Raises:
+        TraceError: it is being traced or exported.
+    """
+    if is_traced():
+        raise TraceError(
+            f"{what} cannot be traced or exported, because what it computes depends on the image; trace or export "
+            "a module whose forward calls `all_stages` of the cascade as it is before `for_inference`, and give its "
+            "result to `rethreshold`"
+        )
+
+
 def check_image(x: Any, mean: Tensor) -> None:
-    """Refuse what is no batch of images, floats in [0, 1]: bytes, and pixels that were normalised before.
+    """Refuse what is no batch of images in [0, 1]: bytes, and pixels that were normalised before.
+
+    A trace, which is for other images too, is not looked at.
 
     Args:
         x: should be (B, C, H, W).
@@ -29,6 +54,8 @@ def check_image(x: Any, mean: Tensor) -> None:
         ValueError: it has another shape or no pixel, goes up to 255, or is clearly negative (looked for on a CPU only:
             to look at a GPU's pixels is to wait for it).
     """
+    if is_traced():
+        return
     if not isinstance(x, Tensor):
         raise TypeError(f"the cascade takes a tensor of RGB floats in [0, 1], got {type(x).__name__}")
     if not x.is_floating_point():
@@ -36,7 +63,7 @@ def check_image(x: Any, mean: Tensor) -> None:
     channels = mean.shape[1]
     if x.dim() != 4 or x.shape[1] != channels or 0 in x.shape:
         raise ValueError(f"the cascade takes images of shape (B, {channels}, H, W), got {tuple(x.shape)}")
-    if x.device.type == "cpu" and not torch.compiler.is_compiling() and not torch.jit.is_tracing():
+    if x.device.type == "cpu" and not torch.compiler.is_compiling():
         darkest, brightest = map(float, x.detach()[:, :, ::SPARSE, ::SPARSE].aminmax())
         if brightest > BRIGHTEST:
             raise ValueError(f"the cascade takes RGB floats in [0, 1], got {brightest:g}; divide by 255 first")

@@ -94,7 +94,8 @@ RUNS = {
     "depthwise": nn.Conv2d(C, C, 5, padding=2, groups=C),
     "pool": nn.MaxPool2d(3, 1, 1),
     "residual": Bottleneck(),
-    "position": Call(lambda x: x * torch.rand(1, C, 12, 10, generator=torch.Generator().manual_seed(1))),
+    "mask": Call(lambda x: x * torch.rand(1, C, 12, 10, generator=torch.Generator().manual_seed(1))),
+    "layer norm": Call(lambda x: F.layer_norm(x.permute(0, 2, 3, 1), (C,)).permute(0, 3, 1, 2)),
     "training": nn.Sequential(nn.BatchNorm2d(C), nn.Dropout2d(0.5), nn.GELU()).train(),
 }  # fmt: skip
 
@@ -121,11 +122,11 @@ REFUSED = {
     "squeeze": (Squeeze(), "^adaptive_avg_pool2d"),
     "mean": (Call(lambda x: x - x.mean((2, 3), keepdim=True)), "^mean: a mean over space"),
     "shuffle": (Shuffle(), "^view: the layout"),
-    "layer norm": (Call(lambda x: F.layer_norm(x.permute(0, 2, 3, 1), (C,)).permute(0, 3, 1, 2)), "^permute"),
+    "layer norm": (Call(lambda x: F.layer_norm(x, (10,))), "^layer_norm: its statistics are over the last axes"),
     "group norm": (nn.GroupNorm(2, C), "^group_norm: its statistics need every cell"),
-    "another map": (Call(lambda x: x + torch.zeros(1, C, 12, 1)), r"^add: a map of shape .* does not lie on the grid"),
-    "index": (Call(lambda x: x[:, :4]), "^TypeError: .*not subscriptable; run it on"),
-    "matmul": (Call(lambda x: x @ torch.ones(10, 10)), "^TypeError: unsupported operand"),
+    "position": (Call(lambda x: x + torch.zeros(1, C, 12, 10)), "^add: a dense map meets packed features"),
+    "index": (Call(lambda x: x[:, :, :4]), "^getitem: only channels can be taken"),
+    "matmul": (Call(lambda x: x @ torch.ones(10, 10)), "^matmul: .*mix all cells"),
     "leaves": (Leaves(), "its result is no longer on the region"),
     "cheats": (Cheat(), "its result on all cells is not that on the dense map"),
 }
