@@ -42,6 +42,10 @@ class NotFiniteError(LcnbError, ArithmeticError):
     """A network computed NaN or infinity where numbers belong: its image or its weights hold such values."""
 
 
+class TraceError(LcnbError, RuntimeError):
+    """A run whose work depends on the image was traced or exported."""
+
+
 class DataError(LcnbError):
     """A data set is missing, incomplete or damaged."""
 

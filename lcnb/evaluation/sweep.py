@@ -131,4 +131,5 @@ def shared(cascade: LayerCascade) -> tuple[Once, LayerCascade]:
     first = Once(cascade.stages[0])
     mean, std = cascade.mean.flatten().tolist(), cascade.std.flatten().tolist()
     again = LayerCascade([first, *cascade.stages[1:]], list(cascade.heads), cascade.rho, mean, std)
+    again.global_pool = cascade.global_pool
     return first, again.to(cascade.mean.device).eval()

@@ -20,6 +20,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from lcnb.models.checks import check_statistics, is_traced
 from lcnb.models.exits import Criterion, ExitLedger, max_softmax, thresholds
 from lcnb.models.runs import RHO, CascadeRuns, StageLogits
 from lcnb.regions import Region, RegionTensor
@@ -35,9 +36,17 @@ class LayerCascade(CascadeRuns):
             first must run on a `RegionTensor`.
         heads: S modules, features -> (B, K, h, w) logits; all must run on a `RegionTensor`.
         rho: the threshold used when a call gives none.
-        mean, std: of the RGB input, subtracted and divided inside.
+        mean, std: of the input, subtracted and divided inside; any sequence, array or tensor of a number per channel.
+
+    A stage or head that writes into its input (`ReLU(inplace=True)` first) gets a copy. The buffers `mean` and `std`
+    have the dtype and device of the stages.
+
+    Raises:
+        ValueError: there is not one head per stage, or rho, mean or std are none.
 
     Attributes:
+        global_pool: "active" lets the later stages pool globally over the active cells (squeeze and excitation); at
+            "refuse", the default, that raises `RegionOpError`.
         meta: what is known about the weights (classes, data set, licence, numbers); empty for a new network.
 
     Example:
@@ -48,23 +57,29 @@ class LayerCascade(CascadeRuns):
         (torch.Size([1, 360, 480]), torch.Size([1, 3]))
     """
 
+    global_pool: str = "refuse"
+
     def __init__(
         self,
         stages: Sequence[nn.Module],
         heads: Sequence[nn.Module],
         rho: float | Sequence[float] = RHO,
-        mean: Sequence[float] = IMAGENET_MEAN,
-        std: Sequence[float] = IMAGENET_STD,
+        mean: Any = IMAGENET_MEAN,
+        std: Any = IMAGENET_STD,
     ) -> None:
         super().__init__()
         if len(stages) != len(heads) or not stages:
             raise ValueError(f"a cascade needs one head for each stage, got {len(stages)} stages, {len(heads)} heads")
         self.stages, self.heads = nn.ModuleList(stages), nn.ModuleList(heads)
+        thresholds(rho, len(stages) - 1)
         self.rho = rho
         self.config: dict[str, Any] = {}
         self.meta: dict[str, Any] = {}
-        self.register_buffer("mean", torch.tensor(mean).view(1, -1, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(std).view(1, -1, 1, 1), persistent=False)
+        self._writes: dict[tuple[nn.Module, bool, type], bool] = {}
+        like = next((p for p in self.stages.parameters() if p.is_floating_point()), torch.zeros(()))
+        for name, values in zip(("mean", "std"), check_statistics(mean, std), strict=True):
+            exact = torch.tensor(values, dtype=torch.float64)
+            self.register_buffer(name, exact.to(like).view(1, -1, 1, 1), persistent=False)
 
     @property
     def stage_count(self) -> int:
@@ -73,21 +88,41 @@ class LayerCascade(CascadeRuns):
 
     def _walk(self, x: Tensor, ledger: ExitLedger, halo: int) -> Iterator[Tensor]:
         features: Any = self.stages[0](self.normalise(x))
-        still_open = ledger.accept(self.heads[0](features))
+        still_open = ledger.accept(self._run(self.heads[0], features))
         yield torch.ones(x.shape[0], device=x.device)
         for stage, head in zip(self.stages[1:], self.heads[1:], strict=True):
             region = Region(still_open)
             if len(region) == 0:
                 return
             grown = region.grow(halo)
+            grown.pools = self.global_pool == "active"
             if isinstance(features, RegionTensor):
                 features = features.restrict(grown)
             elif not grown.is_full:  # no cell has exited: the dense form gives the same, faster
                 features = RegionTensor.from_dense(features, grown)
-            features = stage(features)
-            logits = head(features)
+            features = self._run(stage, features)
+            logits = self._run(head, features)
             still_open = ledger.accept(logits.to_dense() if isinstance(logits, RegionTensor) else logits)
             yield grown.counts() / max(1, still_open[0].numel())
+
+    def _run(self, part: nn.Module, x: Any) -> Any:
+        """A later stage or a head on a map that others read too: on a copy of it, if the part writes into its input.
+
+        Whether it does is noted at its first run in each mode, by the count of changes that torch keeps.
+        """
+        if is_traced() or torch.compiler.is_compiling():
+            return part(x.clone())
+        key = (part, part.training, type(x))
+        if not self._writes.get(key, True):
+            return part(x)
+        with torch.inference_mode(False):  # changes of an inference tensor are not counted
+            given = x.clone()
+        held = getattr(given, "features", given)
+        before = held._version
+        found = part(given)
+        if key not in self._writes:
+            self._writes[key] = held._version != before or getattr(given, "features", given) is not held
+        return found
 
     def stages_on_regions(
         self,
@@ -123,13 +158,13 @@ class LayerCascade(CascadeRuns):
             x: (B, 3, H, W) RGB in [0, 1].
 
         Returns:
-            S maps (B, K, h, w).
+            S maps (B, K, h, w); a plain tuple where `torch.jit.trace` or `torch.export` records it.
         """
         features, maps = self.normalise(x), []
-        for stage, head in zip(self.stages, self.heads, strict=True):
-            features = stage(features)
-            maps.append(head(features))
-        return StageLogits(maps, x.shape[2:])
+        for s, (stage, head) in enumerate(zip(self.stages, self.heads, strict=True)):
+            features = self._run(stage, features) if s else stage(features)
+            maps.append(self._run(head, features))
+        return tuple(maps) if is_traced() else StageLogits(maps, x.shape[2:])  # type: ignore[return-value]
 
     def for_inference(
         self,

@@ -11,6 +11,7 @@ side by side, and 1x1 convolutions of one input become one job. What has no job 
 from __future__ import annotations
 
 import copy
+import functools
 import operator
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -65,7 +66,7 @@ def traced(module: nn.Module) -> fx.GraphModule:
     copied = copy.deepcopy(module).eval().requires_grad_(False)
     root = nn.Sequential(copied) if _Tracer().is_leaf_module(copied, "") else copied
     graph = fx.GraphModule(root, _Tracer().trace(root))
-    _forget_places(graph)
+    forget_places(graph)
     for node in list(graph.graph.nodes):
         if node.op == "call_module":
             _fold(graph, node)
@@ -88,7 +89,7 @@ def _drop(node: fx.Node) -> None:
     node.graph.erase_node(node)
 
 
-def _forget_places(graph: fx.GraphModule) -> None:
+def forget_places(graph: fx.GraphModule) -> None:
     """What follows a call in place sees its result; as values are never shared, the place does not matter."""
     seen: dict[fx.Node, int] = {node: i for i, node in enumerate(graph.graph.nodes)}
     for node in graph.graph.nodes:
@@ -142,24 +143,33 @@ class _Looker(fx.Interpreter):
     def __init__(self, graph: fx.GraphModule, grid: Sequence[int] | None) -> None:
         super().__init__(graph)
         self.grid, self.seen, self.results = grid, dict[fx.Node, Seen](), dict[fx.Node, Any]()
+        self.packed = dict[fx.Node, Any]()  # what it gave on a region
+        self.fixed = set[fx.Node]()  # made of weights alone
 
     def run_node(self, n: fx.Node) -> Any:
         found = super().run_node(n)
         shape = tuple(found.shape) if isinstance(found, Tensor) and found.dim() == 4 else None
         self.results[n] = found
-        self.seen[n] = Seen(shape, n.op == "get_attr" or self._runs(n, shape))
+        if n.op == "get_attr" or (n.all_input_nodes and self.fixed.issuperset(n.all_input_nodes)):
+            self.packed[n], self.seen[n] = found, Seen(None, True)
+            self.fixed.add(n)
+        else:
+            runs = self._runs(n, shape)
+            last = getattr(self.packed[n], "axis", 1) == 3  # then its columns are no map's
+            self.seen[n] = Seen(None if last else shape, runs)
         return found
 
     def _runs(self, n: fx.Node, shape: tuple[int, ...] | None) -> bool:
         """Tried: a job does what its module does, and anything else shows whether it can."""
+        self.packed[n] = fx.node.map_aggregate(self.results[n], _as_region)
         if n.op in ("placeholder", "output"):
             return True
-        args, kwargs = self.fetch_args_kwargs_from_env(n)
+        args, kwargs = (fx.node.map_arg(given, self.packed.__getitem__) for given in (n.args, n.kwargs))
         try:
-            args, kwargs = (fx.node.map_aggregate(given, _as_region) for given in (args, kwargs))  # type: ignore[assignment]
             found = getattr(self, n.op)(n.target, args, kwargs)
         except Exception:  # it says why where it is run as it is
             return False
+        self.packed[n] = found
         return shape is None or (isinstance(found, RegionTensor) and tuple(found.shape) == shape)
 
 
@@ -224,6 +234,8 @@ class Fused:
         borders = [n for n in nodes if n in dense and any(u not in dense for u in n.users)]
         if self.output in dense:
             borders = [self.output]
+        if wrong := next((n for n in borders if self.seen[n].shape is None), None):
+            raise FusionError(f"{wrong.name} is used on a region and is no map (B, C, h, w); run the cascade as it is")
         self.inputs = borders if first else [n for n in nodes if n.op == "placeholder"]
         self.graph.to(dtype).to(memory_format=torch.channels_last)
         self.stem = self._stem(nodes, dense, borders) if first else None
@@ -245,8 +257,9 @@ class Fused:
                 dense.add(node)
         for node in nodes[:-1] if dense else ():  # what has no job of its own, right behind the stem, belongs to it
             ours = _is_plain_convolution(node) or _is_plain_pool(node)
-            if node.all_input_nodes and all(n in dense for n in node.all_input_nodes) and not ours:
-                dense.add(node)
+            inputs = set(node.all_input_nodes)
+            if inputs & dense and all(n in dense or n.op == "get_attr" for n in inputs) and not ours:
+                dense |= {node, *inputs}
         return dense
 
     def _stem(self, nodes: Sequence[fx.Node], dense: set[fx.Node], borders: Sequence[fx.Node]) -> fx.GraphModule:
@@ -511,10 +524,13 @@ class _Plan:
         args, kwargs = (fx.node.map_aggregate(of, given) for of in (node.args, node.kwargs))
         function: Callable = _module(node) or node.target  # type: ignore[assignment]
         if node.op == "call_method":
-            function = operator.methodcaller(str(node.target), *cast(tuple, args)[1:], **cast(dict, kwargs))
-            args, kwargs = cast(tuple, args)[:1], {}
+            function = functools.partial(_method, str(node.target))
         target = Value(node.name) if self.fused.seen[node].shape is None else self._target(node)
         return [AsIs(function, args, kwargs, target)]
+
+
+def _method(name: str, value: Any, *args: Any, **kwargs: Any) -> Any:
+    return getattr(value, name)(*args, **kwargs)
 
 
 def _attribute(module: nn.Module, target: str) -> Any:

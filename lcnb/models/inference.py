@@ -14,7 +14,7 @@ from torch import Tensor
 
 from lcnb.models import entry
 from lcnb.models.cascade import LayerCascade
-from lcnb.models.checks import check_image
+from lcnb.models.checks import check_image, check_not_traced
 from lcnb.models.exits import ExitLedger
 from lcnb.models.fusing import Fused, FusionError
 from lcnb.models.runs import CascadeRuns, StageLogits
@@ -68,7 +68,7 @@ class FusedCascade(CascadeRuns):
             dense = entry.Dense(self.cascade, self.dtype).eval() if self._compile else None
             self.entry = None if dense is None else entry.Entry(dense, self._required)
             self.steps = dict[int, tuple[Fused, Fused]]()
-            features = torch.zeros(1, self.mean.shape[1], EXAMPLE, EXAMPLE, device=device)
+            features = torch.zeros(1, self.mean.shape[1], EXAMPLE, EXAMPLE, device=device, dtype=torch.float32)
             for s, (stage, head) in enumerate(zip(self.cascade.stages, self.cascade.heads, strict=True)):
                 # Buffers of its own: a stage reads the rows of the one before while it writes.
                 fused = Fused(stage, features, self.dtype, f"stage {s}", first=s == 0)
@@ -147,7 +147,12 @@ class FusedCascade(CascadeRuns):
 
     @torch.no_grad()
     def all_stages(self, x: Tensor) -> StageLogits:
-        """Every stage on every cell: S maps (B, K, h, w)."""
+        """Every stage on every cell: S maps (B, K, h, w).
+
+        Raises:
+            TraceError: it is being traced or exported; the cascade that it was made of can be.
+        """
+        check_not_traced("a prepared network")
         with torch.autocast(self.mean.device.type, enabled=False):
             rows, region, first = self._first(x, classify=True)
             maps = [first]
@@ -160,7 +165,7 @@ class FusedCascade(CascadeRuns):
     def _first(self, x: Tensor, classify: bool) -> tuple[Tensor, Region, Tensor | None]:
         """Stage 1: its rows, the region of all cells and, where wanted, its (B, K, h, w) logits."""
         if self.entry is not None:
-            check_image(x, self.mean.shape[1])
+            check_image(x, self.mean)
             features, maps = self.entry(x, classify)
             rows, region = self._rows_of(features, "stage 0 entry")
             return rows, region, maps

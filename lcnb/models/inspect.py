@@ -1,31 +1,42 @@
 """What a cascade made of another network could save, looked up module by module before any work.
 
 Shape letters: B images, H, W pixels, S stages.
+
+The modules that run on a region and hand their result, unchanged and alone, from one to the next form chains; each link
+is a place to cut, and the grid does not change along one. The costliest chain is the part worth having in later stages.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import groupby
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import dropwhile, groupby, pairwise
+from statistics import median
 from typing import Any
 
+import torch
 from torch import nn
 
+from lcnb.clock import stopwatch_for
 from lcnb.errors import LcnbError
 from lcnb.models.cascade import LayerCascade
-from lcnb.models.chain import costliest_chain, inside, is_covered, macs_of, reached, remaining, suggested_ends
 from lcnb.models.cut import cut
 from lcnb.models.probe import Call, probe
+from lcnb.models.trial import clone, evaluating, packed, tensors, unhooked
+from lcnb.regions import Region
 
 EXITS = (0.23, 0.29, 0.48)
 """The paper's fractions of cells that exit at stages 1, 2 and 3 (section 4, rho = .985)."""
 
-HEAD = ("module", "class", "share", "left", "on a region")
-RIGHT = (2, 3)
+HEAD = ("module", "class", "share", "left", "measured", "on a region")
+RIGHT = (2, 3, 4)
 """Columns of numbers."""
 LARGE = 0.05
-"""A module with this fraction of the multiply-adds has a row of its own."""
+"""A module with this fraction of the multiply-adds has a row of its own, and is timed."""
+WORTH = 1.1
+"""Below this speed-up a cascade is not worth it."""
+TURNS = 5
+"""How often a module is timed, densely and on a region in turns; then the medians."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +52,8 @@ class Inspection:
         obstacle: why `split` would refuse them, or None.
         shares: by name, the fraction of the cells that reach a module of a later stage at these exits.
         unused: names of the modules that did not run.
+        measured: by name, how many times faster than on the whole map a large module is on the cells that reach it, on
+            this machine; empty unless asked for.
     """
 
     calls: tuple[Call, ...]
@@ -50,6 +63,7 @@ class Inspection:
     obstacle: str | None
     shares: dict[str, float]
     unused: tuple[str, ...]
+    measured: dict[str, float] = field(default_factory=dict)
 
     def __getitem__(self, name: str) -> Call:
         """The module of that name.
@@ -87,19 +101,25 @@ class Inspection:
         return _markdown(self)
 
 
-def inspect(model: nn.Module, example: Any, exits: Sequence[float] = EXITS) -> Inspection:
+def inspect(
+    model: nn.Module, example: Any, exits: Sequence[float] = EXITS, *, grid: int | None = None, time: bool = False
+) -> Inspection:
     """Find out which modules of a network can run on a region, and what a cascade of it could save.
 
-    Every module is tried: densely, on all cells of a region and on half of them, on what it is given when the model
-    runs on the example. A module inside one that can is not tried alone.
+    The network runs once on the example, with its own hooks. Then every module is tried without them: densely, on all
+    cells of a region and on half of them, on what it was given. A module inside one that can is not tried alone.
 
     Args:
         model: any network, or a `LayerCascade`; nothing in it is changed.
         example: what it takes, for most (B, 3, H, W); a small image is enough (64x64), on the model's device.
         exits: (S,) fraction of the cells that exit at each stage, S >= 2, for the speed-up; they add up to 1.
+        grid: pixels from one cell to the next, such as 8, where the later stages are to be; by default where most
+            multiply-adds are.
+        time: also time large modules, densely against the cells that reach them. Give an image of the size you mean.
 
     Raises:
-        ValueError: `exits` are not at least two shares that add up to 1, or not one for each stage of a cascade.
+        ValueError: `exits` are not at least two shares that add up to 1, or not one for each stage of a cascade; or
+            nothing that can run on a region lies on the grid.
 
     Example:
         >>> from torchvision.models import resnet18
@@ -112,27 +132,64 @@ def inspect(model: nn.Module, example: Any, exits: Sequence[float] = EXITS) -> I
         raise TypeError(f"inspect takes a network (torch.nn.Module), got {type(model).__name__}")
     if len(shares) < 2 or not min(shares) >= 0 or not abs(sum(shares) - 1) <= 1e-3:  # so that NaN is none
         raise ValueError(f"exits are the fractions of cells that exit at each stage, two or more, sum 1; got {exits}")
-    if isinstance(model, LayerCascade):
-        return _of_cascade(model, example, shares)
-    calls, macs = probe(model, example)
-    chain = costliest_chain(calls)
-    ends = suggested_ends(chain, calls, len(shares))
-    found = reached(chain, calls, ends, shares)
-    return Inspection(tuple(calls), macs, shares, tuple(ends), _obstacle(model, ends), found, _unused(model, calls))
+    ends: list[str] = []
+    obstacle = None
+    if isinstance(model, LayerCascade):  # its stages are known, so the shares are too
+        if len(shares) != model.stage_count or grid is not None:
+            raise ValueError(
+                f"this cascade has its {model.stage_count} stages: give as many exits, and no grid; got {exits}, {grid}"
+            )
+        calls, macs = probe(model, example, model.all_stages, pools=model.global_pool == "active")
+        found = {f"{part}.{s}": sum(shares[s:]) for part in ("stages", "heads") for s in range(len(shares))}
+    else:
+        calls, macs = probe(model, example)
+        chain = costliest_chain(_on_grid(calls, example, grid))
+        ends = suggested_ends(chain, calls, len(shares))
+        found, obstacle = reached(chain, calls, ends, shares), _obstacle(model, ends)
+    report = Inspection(tuple(calls), macs, shares, tuple(ends), obstacle, found, _unused(model, calls))
+    if time:
+        report.measured.update(_times(model, report))
+    for call in calls:
+        call.given.clear()
+    return report
 
 
-def _of_cascade(model: LayerCascade, example: Any, exits: tuple[float, ...]) -> Inspection:
-    """Its stages are known, so the shares are too."""
-    if len(exits) != model.stage_count:
-        raise ValueError(f"this cascade has {model.stage_count} stages, so as many exits; got {exits}")
-    calls, macs = probe(model, example, model.all_stages)
-    found = {f"{part}.{s}": sum(exits[s:]) for part in ("stages", "heads") for s in range(len(exits))}
-    return Inspection(tuple(calls), macs, exits, (), None, found, _unused(model, calls))
+def _on_grid(calls: Sequence[Call], example: Any, grid: int | None) -> Sequence[Call]:
+    """The modules that may be in a later stage: all, or those that refuse or lie on the grid."""
+    size = next((tuple(v.shape[2:]) for v in tensors(example) if v.dim() == 4), None)
+    if grid is None or size is None:
+        return calls
+    strides = {c.name: max(1, round(size[0] / c.cells[0])) for c in calls if c.cells is not None}
+    there = [c for c in calls if c.refusal is None and c.macs]
+    if not any(strides[c.name] == grid for c in there):
+        known = ", ".join(map(str, sorted({strides[c.name] for c in there})))
+        raise ValueError(f"nothing that can run on a region lies on a grid of {grid}; there are {known or 'none'}")
+    return [c for c in calls if c.refusal is not None or strides[c.name] == grid]
+
+
+def _times(model: nn.Module, found: Inspection) -> dict[str, float]:
+    """Seconds of a module on the whole map over those on the cells that reach it; medians, opponents in turns."""
+    left, times = remaining(found.calls, found.shares), dict[str, float]()
+    for call in found.calls:
+        large = call.macs >= LARGE * max(1, found.macs) and call.refusal is None and not is_covered(call, found.calls)
+        if not large or left[call.name] >= call.macs:
+            continue
+        module, given = model.get_submodule(call.name), call.given[0]
+        x = next(v for v in tensors(given) if v.dim() == 4)
+        draw = torch.rand(len(x), *x.shape[2:], generator=torch.Generator().manual_seed(0))
+        region, clock = Region((draw < left[call.name] / call.macs).to(x.device)), stopwatch_for(x.device)
+        laps: list[list[float]] = [[], []]
+        with evaluating(model), unhooked(model):
+            for _ in range(TURNS + 1):  # the first turn warms up
+                for lap, (args, kwargs) in zip(laps, (clone(given), packed(clone(given), region)), strict=True):
+                    lap.append(clock.timed(module, *args, **kwargs)[1])
+        times[call.name] = median(laps[0][1:]) / median(laps[1][1:])
+    return times
 
 
 def _obstacle(model: nn.Module, ends: Sequence[str]) -> str | None:
     if not ends:
-        return "no module of it can run on a region"
+        return "nothing of it that has multiply-adds can run on a region"
     try:
         cut(model, ends)
     except LcnbError as error:
@@ -151,20 +208,141 @@ def _around(name: str) -> list[str]:
     return [".".join(parts[:i]) for i in range(1, len(parts))]
 
 
+def costliest_chain(calls: Sequence[Call]) -> list[Call]:
+    """The chain with most multiply-adds, its modules as small as they can be cut; empty if nothing runs on a region.
+
+    Args:
+        calls: as `probe` gives them, in the order of execution.
+    """
+    able = [c for c in calls if c.refusal is None and c.calls == 1 and not c.bypassed and not is_covered(c, calls)]
+    best: list[list[Call]] = []
+    for i, call in enumerate(able):
+        before = [best[j] for j in range(i) if able[j].name in call.sources]
+        best.append([*max(before, key=macs_of, default=[]), call])
+    longest = max(best, key=lambda part: (macs_of(part), len(part)), default=[])
+    links = [part for call in longest for part in _links(call, calls)]
+    return list(dropwhile(lambda c: not c.macs, links))  # a norm stays with its convolution
+
+
+def is_covered(call: Call, calls: Sequence[Call]) -> bool:
+    """Whether the module around it runs on a region, and so says it all."""
+    return any(c.name == call.parent and c.refusal is None for c in calls)
+
+
+def inside(call: Call, calls: Sequence[Call]) -> list[Call]:
+    """The modules directly in a module."""
+    return [c for c in calls if c.parent == call.name]
+
+
+def macs_of(calls: Sequence[Call]) -> int:
+    """Multiply-adds of modules of which none is in another."""
+    return sum(c.macs for c in calls)
+
+
+def _links(call: Call, calls: Sequence[Call]) -> list[Call]:
+    """A module as the chain of its submodules, if it is one, else itself."""
+    inner = inside(call, calls)
+    linked = all(a.name in b.sources for a, b in pairwise(inner))
+    whole = bool(inner) and inner[0].sources == call.sources and inner[-1].name in call.made
+    if linked and whole and macs_of(inner) == call.macs and all(c.calls == 1 and not c.bypassed for c in inner):
+        return [link for c in inner for link in _links(c, calls)]
+    return [call]
+
+
+def suggested_ends(chain: Sequence[Call], calls: Sequence[Call], stages: int) -> list[str]:
+    """The last module of each of S stages: stage 1 ends where the chain begins, the others share it about equally.
+
+    A stage ends right before a module with multiply-adds, so that norm and activation stay with their convolution; of
+    the places close to an equal share it is the end of the outermost block. Fewer than S names where there are too few.
+    """
+    if not chain:
+        return []
+    feeding = [c for c in calls if c.name in chain[0].sources]
+    places = [(0, _outermost(feeding[-1], calls))] if feeding else []
+    first, whole, done = 1 - len(places), macs_of(chain), 0
+    for call, after in pairwise([*chain, None]):
+        assert call is not None
+        done += call.macs
+        if after is None or after.macs:
+            places.append((done, _outermost(call, calls)))
+    ends: list[str] = []
+    part = whole / (stages - 1 + first)
+    for k in range(stages):
+        rank = {}
+        for before, name in places:
+            away = abs(before - part * (k + first))
+            close = away <= min(part / 4, whole / 8)
+            rank[name] = (not close, name.count(".") if close else 0, away)
+        if rank:
+            ends.append(min(rank, key=rank.__getitem__))
+            places = places[[name for _, name in places].index(ends[-1]) + 1 :]
+    return ends
+
+
+def _outermost(call: Call, calls: Sequence[Call]) -> str:
+    """The largest module that ends with this one and gives what it gives."""
+    while (parent := next((c for c in calls if c.name == call.parent), None)) is not None:
+        if parent.calls > 1 or call.name not in parent.made:
+            break
+        call = parent
+    return call.name
+
+
+def reached(
+    chain: Sequence[Call], calls: Sequence[Call], ends: Sequence[str], exits: Sequence[float]
+) -> dict[str, float]:
+    """The fraction of the cells that reach each module of the chain, in [0, 1].
+
+    Args:
+        chain, calls: as above.
+        ends: as suggested.
+        exits: (S,) fraction of the cells that exit at each stage.
+    """
+    found: dict[str, float] = {}
+    names = [_outermost(call, calls) for call in chain]
+    lasts = [name in ends and name != after for name, after in pairwise([*names, None])]
+    stage = len(ends) - sum(lasts)  # 1, or 0 where the chain begins with the network itself
+    for call, last in zip(chain, lasts, strict=True):
+        if stage < len(ends):  # what is behind the last stage is left out
+            found[call.name] = sum(exits[stage:])
+        stage += last
+    return found
+
+
+def remaining(calls: Sequence[Call], shares: Mapping[str, float]) -> dict[str, float]:
+    """Multiply-adds of each module that are left when these modules see these fractions of the cells."""
+    found: dict[str, float] = {}
+    for call in reversed(calls):  # what is in a module comes behind it
+        inner = inside(call, calls)
+        own = call.macs - macs_of(inner)
+        found[call.name] = own + sum(found[c.name] for c in inner)
+        if call.name in shares:
+            found[call.name] = call.macs * shares[call.name]
+    return found
+
+
 def _text(found: Inspection) -> str:
     """A table aligned with blanks, and what it comes to."""
-    table = [HEAD, *_rows(found)]
+    table = _table(found)
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     table.insert(1, tuple("-" * w for w in widths))
-    lines = ["  ".join(f"{c:{'>' if i in RIGHT else '<'}{widths[i]}}" for i, c in enumerate(row)) for row in table]
+    right = ["<" if i not in RIGHT or i == len(widths) - 1 else ">" for i in range(len(widths))]
+    lines = ["  ".join(f"{c:{right[i]}{widths[i]}}" for i, c in enumerate(row)) for row in table]
     return "\n".join([*(line.rstrip() for line in lines), "", *_summary(found)])
 
 
 def _markdown(found: Inspection) -> str:
     """The same for a notebook."""
-    rule = ["--:" if i in RIGHT else "---" for i in range(len(HEAD))]
-    lines = [f"| {' | '.join(row)} |" for row in [HEAD, rule, *_rows(found)]]
+    head, *rows = _table(found)
+    rule = ["--:" if i in RIGHT and i < len(head) - 1 else "---" for i in range(len(head))]
+    lines = [f"| {' | '.join(row)} |" for row in [head, rule, *rows]]
     return "\n".join([*lines, "", *(f"{line}  " for line in _summary(found))])
+
+
+def _table(found: Inspection) -> list[tuple[str, ...]]:
+    """The head and the rows; without the column of times if none were asked for."""
+    columns = [i for i, name in enumerate(HEAD) if found.measured or name != "measured"]
+    return [tuple(row[i] for i in columns) for row in (HEAD, *_rows(found))]
 
 
 def _rows(found: Inspection) -> list[tuple[str, ...]]:
@@ -188,6 +366,7 @@ def _rows(found: Inspection) -> list[tuple[str, ...]]:
                 " ".join(dict.fromkeys(c.kind for c in calls)),
                 f"{macs / max(1, found.macs):.1%}",
                 f"{kept / macs:.0%}" if macs else "",
+                f"{found.measured[calls[0].name]:.2f}x" if calls[0].name in found.measured else "",
                 f"no: {calls[0].refusal}" if calls[0].refusal else "yes",
             )
         )
@@ -211,6 +390,8 @@ def _summary(found: Inspection) -> list[str]:
     lines = [f"{found.macs / 1e9:.2f} GMAC in all; left: the fraction of the work at exits of {exits}"]
     if found.obstacle is not None:
         return [*lines, f"no cascade of it: {found.obstacle}"]
+    if found.speedup < WORTH:
+        return [*lines, f"not worth it: {found.speedup:.2f} is the speed-up to expect at these exits, by multiply-adds"]
     if found.ends:
         names = ", ".join(f'"{name}"' for name in found.ends)
         lines.append(f"cut it with lcnb.split(model, [{names}], ...), whose classifiers are not counted here")

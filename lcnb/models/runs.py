@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lcnb.models.checks import check_image, check_maps
+from lcnb.models.checks import check_image, check_maps, check_not_traced
 from lcnb.models.exits import CascadeOutput, Criterion, ExitLedger, max_softmax, thresholds
 
 RHO = 0.985
@@ -58,7 +58,7 @@ class CascadeRuns(nn.Module):
         raise NotImplementedError
 
     def all_stages(self, x: Tensor) -> StageLogits:
-        """Every stage on every cell."""
+        """Every stage on every cell; as a plain tuple where `torch.jit.trace` or `torch.export` records it."""
         raise NotImplementedError
 
     def normalise(self, x: Tensor) -> Tensor:
@@ -66,10 +66,10 @@ class CascadeRuns(nn.Module):
 
         Raises:
             TypeError: `x` is no tensor, or holds whole numbers.
-            ValueError: `x` is not (B, 3, H, W) with at least one pixel, or goes up to 255 (looked for on a CPU only:
-                to look at a GPU's pixels is to wait for it).
+            ValueError: `x` is not (B, 3, H, W) with at least one pixel, goes up to 255, or is clearly negative (looked
+                for on a CPU only: to look at a GPU's pixels is to wait for it).
         """
-        check_image(x, self.mean.shape[1])
+        check_image(x, self.mean)
         normal = (x - self.mean) / self.std
         return normal.to(self.mean.dtype).contiguous(memory_format=torch.channels_last)
 
@@ -94,7 +94,9 @@ class CascadeRuns(nn.Module):
 
         Raises:
             ValueError: rho is outside [0, 1], or the input has another shape.
+            TraceError: it is being traced or exported; `all_stages` can be.
         """
+        check_not_traced("a true run")
         limits = thresholds(self.rho if rho is None else rho, self.stage_count - 1)
         ledger = ExitLedger(limits, criterion)
         tick = mark or (lambda: None)

@@ -8,57 +8,92 @@ middle of its `forward`. So nothing here knows any module by name.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from lcnb.models.flow import leaves, map_tensors, tensors
 from lcnb.regions import Region, RegionOpError, RegionTensor
 
 TOLERANCE = {torch.float64: 1e-6, torch.float32: 1e-3}
 """Largest difference between dense and region, as a fraction of the largest value; .05 for shorter numbers."""
 
 
+HOOKS = ("_forward_pre_hooks", "_forward_hooks", "_backward_pre_hooks", "_backward_hooks")
+
+
 @contextmanager
-def evaluating(model: nn.Module) -> Iterator[None]:
-    """Eval mode and no gradients inside the `with` block; afterwards each module is in the mode it was in."""
+def evaluating(model: nn.Module, training: bool = False) -> Iterator[None]:
+    """Eval mode, or train mode, and no gradients inside the `with` block.
+
+    Afterwards each module is in the mode it was in; statistics and random numbers are those of before.
+    """
     modes = {module: module.training for module in model.modules()}
+    buffers = [(b, b.clone()) for b in model.buffers() if training and not b.is_inference()]
+    gpus = {p.device for p in model.parameters() if p.device.type == "cuda"}
     try:
-        with torch.no_grad():
-            model.eval()
+        with torch.inference_mode(False), torch.no_grad(), torch.random.fork_rng(gpus, enabled=training):
+            model.train(training)
             yield
     finally:
-        for module, training in modes.items():
-            module.training = training
+        for module, mode in modes.items():
+            module.training = mode
+        with torch.no_grad():
+            for buffer, value in buffers:
+                buffer.copy_(value)
 
 
-def refusal(module: nn.Module, *args: Any, **kwargs: Any) -> str | None:
+@contextmanager
+def unhooked(model: nn.Module) -> Iterator[None]:
+    """Hooks do not run inside the `with` block: a trial is no run that they should see."""
+    kept = [(module.__dict__, name, module.__dict__[name]) for module in model.modules() for name in HOOKS]
+    try:
+        for own, name, _ in kept:
+            own[name] = OrderedDict()
+        yield
+    finally:
+        for own, name, hooks in kept:
+            own[name] = hooks
+
+
+def refusal(
+    module: nn.Module, args: tuple, kwargs: Mapping[str, Any] | None = None, *, pools: bool = False
+) -> str | None:
     """Why a module cannot run on a region.
 
     Args:
-        module: in eval mode; nothing in it is changed.
+        module: in eval mode, or in train mode, in which results are random and so not compared.
         args, kwargs: of its `forward`, dense; the maps (B, C, H, W) among them are packed for the trial.
+        pools: as for `Region`.
 
     Returns:
         The operation that refuses and the way out, on one line; None if the module runs and, on all cells, gives
-        what it gives on the dense map.
+        what it gives on the dense map, or if it does not even run densely in training.
     """
-    grid = _grid((args, kwargs))
+    given = (args, dict(kwargs or {}))
+    grid = _grid(given)
     if grid is None:
-        return f"takes {_shapes((args, kwargs))}, not a map (B, C, H, W); a region is a part of a map"
+        return f"takes {_shapes(given)}, not a map (B, C, H, W); a region is a part of a map"
+    part, dense = _half(grid), None
+    grid.pools = part.pools = pools
     try:
-        dense = module(*_clone(args), **_clone(kwargs))
-        whole = module(*_pack(args, grid), **_pack(kwargs, grid))
-        half = module(*_pack(args, _half(grid)), **_pack(kwargs, _half(grid)))
+        args, kwargs = clone(given)
+        dense = module(*args, **kwargs)
+        args, kwargs = packed(given, grid)
+        whole = module(*args, **kwargs)
+        args, kwargs = packed(given, part)
+        half = module(*args, **kwargs)
     except RegionOpError as error:
         return f"{error.operation}: {error.reason}" if error.reason else str(error)
     except Exception as error:  # whatever foreign code does with a tensor that is none
+        if dense is None and module.training:
+            return None
         line = (str(error).strip().splitlines() or ["no message"])[0]
         return f"{type(error).__name__}: {line:.160}; run it on `x.to_dense()`"
-    return _difference(dense, whole) or _difference(half, half)
+    return _difference(whole if module.training else dense, whole) or _difference(half, half)
 
 
 def _grid(values: Any) -> Region | None:
@@ -77,7 +112,7 @@ def _half(full: Region) -> Region:
     return Region(((rows[:, None] + columns) % 2 == 0).expand(full.shape))
 
 
-def _pack(values: Any, region: Region) -> Any:
+def packed(values: Any, region: Region) -> Any:
     """The maps that lie on the region's grid, packed; everything else as it is."""
 
     def one(value: Tensor) -> Any:
@@ -89,7 +124,7 @@ def _pack(values: Any, region: Region) -> Any:
     return map_tensors(one, values)
 
 
-def _clone(values: Any) -> Any:
+def clone(values: Any) -> Any:
     """Copies, since a module may write into what it is given."""
     return map_tensors(lambda v: v.clone(), values)
 
@@ -120,3 +155,24 @@ def _close(a: Tensor, b: Tensor) -> bool:
     scale = float(b[known].abs().max()) if bool(known.any()) else 0.0
     limit = TOLERANCE.get(b.dtype, 0.05) * max(scale, 1e-12)
     return bool(((a - b).abs() <= limit)[known].all())
+
+
+def tensors(values: Any) -> list[Tensor]:
+    """The tensors in nested tuples, lists and dicts."""
+    return [v for v in leaves(values) if isinstance(v, Tensor)]
+
+
+def leaves(values: Any) -> list[Any]:
+    """Whatever is in nested tuples, lists and dicts, in order."""
+    if isinstance(values, dict):
+        values = list(values.values())
+    return [leaf for v in values for leaf in leaves(v)] if isinstance(values, (tuple, list)) else [values]
+
+
+def map_tensors(function: Callable[[Tensor], Any], values: Any) -> Any:
+    """The same nesting with a function applied to each tensor."""
+    if type(values) in (tuple, list):
+        return type(values)(map_tensors(function, v) for v in values)
+    if isinstance(values, dict):
+        return {k: map_tensors(function, v) for k, v in values.items()}
+    return function(values) if isinstance(values, Tensor) else values

@@ -188,7 +188,7 @@ def crossing(share: float, sparse: Sequence[float], dense: Sequence[float]) -> f
 
 def _half(device: torch.device) -> Region:
     """Patches that cover half of the grid."""
-    noise = torch.rand(1, 1, MIXED, MIXED, generator=torch.Generator().manual_seed(0))
+    noise = torch.rand(1, 1, MIXED, MIXED, generator=torch.Generator().manual_seed(0), device="cpu")
     smooth = torch.nn.functional.interpolate(noise, size=GRID, mode="bicubic")[:, 0]
     return Region((smooth > smooth.median()).to(device))
 

@@ -53,15 +53,15 @@ class GatherBackend:
     def avg_pool2d(
         self, features: Tensor, region: Region, kernel: Pair, count_include_pad: bool, divisor: int | None
     ) -> Tensor:
-        """(N, C) -> (N, C); cells outside are zero padding, counted as the border is."""
+        """(N, C) -> (N, C); cells outside are zero padding, counted as the border is. Sums are float32 at least."""
         table = region.neighbours(kernel)
-        padded = _with_row(features, 0.0)
-        total = sum((padded.index_select(0, column) for column in table.unbind(1)), torch.zeros_like(features))
-        if divisor is not None:
-            return total / divisor
-        if count_include_pad:
-            return total / table.shape[1]
-        return total / (table < len(region)).sum(1, keepdim=True).to(total.dtype)
+        padded = _with_row(features.to(_sums(features)), 0.0)
+        total = sum((padded.index_select(0, column) for column in table.unbind(1)), torch.zeros_like(padded[:-1]))
+        if divisor is None and not count_include_pad:
+            total = total / (table < len(region)).sum(1, keepdim=True)
+        else:
+            total = total / (table.shape[1] if divisor is None else divisor)
+        return total.to(features.dtype)
 
 
 def _with_row(features: Tensor, value: float) -> Tensor:
@@ -124,7 +124,8 @@ class _GatherMax(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
         (winners,) = ctx.saved_tensors
         # The centre cell is active, so no winner points past the last row.
-        return torch.zeros_like(grad).scatter_add_(0, winners, grad), None
+        grad, dtype = grad.to(_sums(grad)), grad.dtype
+        return torch.zeros_like(grad).scatter_add_(0, winners, grad).to(dtype), None
 
 
 def _turn(weight: Tensor, groups: int) -> Tensor:

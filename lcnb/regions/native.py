@@ -266,7 +266,7 @@ def _try(found: Kernels) -> None:
 
     trial, cells = Program(found), torch.tensor([0, 1, 3], device="cpu")  # of a grid of 2 x 2
     rank = torch.tensor([[[0, 1], [-1, 2]]], device="cpu")
-    rows, largest = random(4, 5), torch.empty(3, 5, device="cpu")
+    rows, largest = random(4, 5), random(3, 5)
     table = table_of(found, rank, cells, (1, 3), (1, 1))
     write_pool(trial, rows, table, largest)
     trial.run()

@@ -35,12 +35,15 @@ class Region:
     Attributes:
         mask: (B, H, W) bool, a private copy of the argument.
         index: (N,) int64, flat position (image * H * W + row * W + column) of every active cell, ascending.
+        pools: whether global pooling is the mean over an image's active cells here; else it is refused (the default).
 
     Example:
         >>> region = Region(torch.tensor([[[True, False], [True, True]]]))
         >>> len(region), region.rank.tolist()
         (3, [[[0, -1], [1, 2]]])
     """
+
+    pools: bool = False
 
     def __init__(self, mask: Tensor) -> None:
         if not isinstance(mask, Tensor) or mask.dtype != torch.bool:

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
+from lcnb.errors import TraceError
 from lcnb.models import CRITERIA, LayerCascade, irnet_lc, max_softmax, rethreshold
 from lcnb.models.exits import leaves, to_pixels
 from lcnb.regions import Region, RegionTensor, use_backend
@@ -236,3 +237,35 @@ def test_gradients_reach_every_stage_of_a_true_run(cascade):
         out.logits.sum().backward()
         assert all(p.grad is not None and p.grad.abs().sum() > 0 for h in cascade.heads for p in h[-1].parameters())
         cascade.zero_grad(set_to_none=True)
+
+
+class Calls(nn.Module):
+    """A method of a cascade as a module, which is what can be traced and exported."""
+
+    def __init__(self, cascade, method):
+        super().__init__()
+        self.cascade, self.method = cascade, method
+
+    def forward(self, x):
+        return getattr(self.cascade, self.method)(x)
+
+
+def trace(module, x):
+    return torch.jit.trace(module, x)
+
+
+def export(module, x):
+    return torch.export.export(module, (x,), strict=False).module()
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit.trace.* is deprecated")
+@pytest.mark.parametrize("record", [trace, export])
+def test_all_stages_can_be_traced_and_exported_and_a_true_run_cannot(cascade, x, record):
+    recorded, other = record(Calls(cascade, "all_stages"), x), x.flip(3)
+    for got, expected in zip(recorded(other), cascade.all_stages(other), strict=True):
+        torch.testing.assert_close(got, expected)
+    cached = cascade.rethreshold(recorded(x), 0.5, size=x.shape[2:])
+    assert cached.labels.equal(cascade.rethreshold(cascade.all_stages(x), 0.5).labels)
+    for refused in (cascade, Calls(cascade.for_inference(measure=False), "all_stages")):
+        with pytest.raises(TraceError, match=r"depends on the image; trace or export .*all_stages"):
+            record(refused, x)

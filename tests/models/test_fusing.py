@@ -3,7 +3,10 @@
 import pytest
 import torch
 import torch.nn.functional as F
+from timm.models.convnext import ConvNeXtBlock
+from timm.models.res2net import Bottle2neck
 from torch import nn
+from torchvision.models.convnext import CNBlock
 
 from lcnb.models.fusing import Fused, FusionError
 from lcnb.regions import Region, RegionTensor
@@ -110,6 +113,7 @@ BLOCKS = {
         {Convolution: 3},
     ),
     "groups": (nn.Sequential(conv(8, 8, 3, groups=2), nn.ReLU()), {AsIs: 2}),
+    "method of two": (Block(lambda m, x: m.a(x).mul(m.b(x).sigmoid()), a=conv(8, 8), b=conv(8, 8, 3)), None),
     "norm first": (nn.Sequential(nn.BatchNorm2d(8), nn.ReLU(), conv(8, 8, 3)), {AsIs: 2, Convolution: 1}),
     "other activations": (
         nn.Sequential(conv(8, 8, 3), nn.SiLU(), conv(8, 8), nn.Hardswish(True)),
@@ -123,6 +127,9 @@ BLOCKS = {
     "pool after pool": (nn.Sequential(nn.MaxPool2d(3, 1, 1), nn.AvgPool2d(3, 1, 1)), {MaxPool: 1, AsIs: 1}),
     "dropout": (nn.Sequential(nn.Dropout(0.5), conv(8, 8), nn.Dropout2d(0.5)), {Convolution: 1}),
     "not traceable": (nn.Sequential(conv(8, 8), Block(untraceable, a=conv(8, 8, 3))), {Convolution: 1, AsIs: 1}),
+    "chunks": (Bottle2neck(8, 2, base_width=64, norm_layer=nn.BatchNorm2d), None),
+    "channels last": (CNBlock(8, 0.5, 0.0), None),
+    "channels last, weights reshaped": (ConvNeXtBlock(8, ls_init_value=0.5), None),
     "nothing": (nn.Identity(), {}),
 }
 

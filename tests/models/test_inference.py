@@ -1,5 +1,6 @@
 """The fused form gives the answers of the modules, for every region, and skips what nobody needs."""
 
+import contextlib
 import copy
 import itertools
 import os
@@ -16,7 +17,8 @@ from torch import nn
 
 import lcnb
 from lcnb.evaluation import sweep
-from lcnb.models import FusionError, LayerCascade, cascade_cost, irnet_lc, lite_lc
+from lcnb.models import FusionError, LayerCascade, cascade_cost, irnet_lc, labels, lite_lc
+from lcnb.regions import native
 from lcnb.regions.rows import MAP, TORCH, C
 
 RHOS = [0.0, 0.5, 0.6, 0.7, 1.0, (1.0, 0.5), (0.6, 1.0)]
@@ -35,6 +37,34 @@ def test_equals_the_modules(small_cascade, x, rho, halo):
     assert got.labels.equal(expected.labels)
     assert got.work.equal(expected.work)
     torch.testing.assert_close(got.confidence, expected.confidence, atol=1e-5, rtol=1e-5)
+
+
+@contextlib.contextmanager
+def double_by_default():
+    torch.set_default_dtype(torch.float64)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
+@pytest.mark.parametrize("mode", [torch.inference_mode, double_by_default])
+@torch.inference_mode(False)
+def test_first_used_in_another_mode(small_cascade, x, mode):
+    """What is kept (kernels, tables, buffers, shares of pixels) serves later calls, training included."""
+    cascade, there = copy.deepcopy(small_cascade), native.kernels() is not None
+    labels._shares.cache_clear()
+    native._found.cache_clear()
+    with mode():
+        fast = cascade.for_inference(measure=False)
+        first = [fast(x, 0.6), cascade(x, 0.6), *fast.all_stages(x)]
+    assert (native.kernels() is not None) == there
+    assert first[0].labels.equal(fast(x, 0.6).labels)
+    assert first[1].logits.equal(cascade(x, 0.6).logits)
+    with torch.enable_grad():
+        maps, _ = cascade.stages_on_regions(x, 0.6)
+        sum(m.square().sum() for m in maps).backward()
+    assert all(p.grad.dtype == torch.float32 and p.grad.isfinite().all() for p in cascade.parameters())
 
 
 def test_equals_the_modules_at_full_depth_with_dilation(x):

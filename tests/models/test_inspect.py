@@ -11,7 +11,7 @@ from torchvision.models.segmentation import fcn_resnet50
 
 import lcnb
 from lcnb.models import cascade_cost, inspect, irnet_lc, split
-from lcnb.models.chain import remaining
+from lcnb.models.inspect import remaining
 
 C = 8
 
@@ -94,6 +94,8 @@ RUNS = {
     "depthwise": nn.Conv2d(C, C, 5, padding=2, groups=C),
     "pool": nn.MaxPool2d(3, 1, 1),
     "residual": Bottleneck(),
+    "mask": Call(lambda x: x * torch.rand(1, C, 12, 10, generator=torch.Generator().manual_seed(1))),
+    "layer norm": Call(lambda x: F.layer_norm(x.permute(0, 2, 3, 1), (C,)).permute(0, 3, 1, 2)),
     "training": nn.Sequential(nn.BatchNorm2d(C), nn.Dropout2d(0.5), nn.GELU()).train(),
 }  # fmt: skip
 
@@ -120,16 +122,17 @@ REFUSED = {
     "squeeze": (Squeeze(), "^adaptive_avg_pool2d"),
     "mean": (Call(lambda x: x - x.mean((2, 3), keepdim=True)), "^mean: a mean over space"),
     "shuffle": (Shuffle(), "^view: the layout"),
-    "layer norm": (Call(lambda x: F.layer_norm(x.permute(0, 2, 3, 1), (C,)).permute(0, 3, 1, 2)), "^permute"),
+    "layer norm": (Call(lambda x: F.layer_norm(x, (10,))), "^layer_norm: its statistics are over the last axes"),
     "group norm": (nn.GroupNorm(2, C), "^group_norm: its statistics need every cell"),
     "position": (Call(lambda x: x + torch.zeros(1, C, 12, 10)), "^add: a dense map meets packed features"),
-    "index": (Call(lambda x: x[:, :4]), "^TypeError: .*not subscriptable; run it on"),
-    "matmul": (Call(lambda x: x @ torch.ones(10, 10)), "^TypeError: unsupported operand"),
+    "index": (Call(lambda x: x[:, :, :4]), "^getitem: only channels can be taken"),
+    "matmul": (Call(lambda x: x @ torch.ones(10, 10)), "^matmul: .*mix all cells"),
     "leaves": (Leaves(), "its result is no longer on the region"),
     "cheats": (Cheat(), "its result on all cells is not that on the dense map"),
 }
 
 
+@pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel")
 @pytest.mark.parametrize("name", REFUSED)
 def test_refuses_with_the_operation_and_the_way_out(name, x):
     module, words = REFUSED[name]
@@ -181,9 +184,9 @@ def test_the_way_to_cut_is_one_that_split_takes(resnet, picture):
 def test_auxiliary_heads_and_parallel_branches(picture):
     net = fcn_resnet50(weights=None, weights_backbone=None, aux_loss=True)
     report = inspect(net, picture, exits=(0.6, 0.4))
-    assert report.ends[0] == "backbone.layer2.0"
+    assert report.ends == ("backbone.layer2", "classifier")  # the end of a block, close to where the chain begins
     assert all(report.runs(n) for n in ("backbone.layer3", "backbone.layer4", "classifier", "aux_classifier"))
-    assert report.shares["backbone.layer4.2"] == report.shares["backbone.layer2.1"] == 0.4
+    assert (report.shares["backbone.layer4.2"], report.shares["backbone.layer2.1"]) == (0.4, 1.0)
     assert not net.backbone.layer1[0].conv1.weight.grad
     assert net.training
     branches = inspect(nn.Sequential(nn.Conv2d(3, C, 3, 2, 1), Parallel(), nn.Upsample(scale_factor=2)), picture)
@@ -256,3 +259,56 @@ def test_what_does_not_run_is_named(picture):
     report = inspect(net, picture)
     assert report.unused == ("spare",)
     assert not any(hasattr(v, "_lcnb_behind") for v in net.parameters())
+
+
+class Collecting(nn.Module):
+    """Collects what its parts give by hooks, as transformers 5 does, and counts on each running once."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem, self.body, self.seen = nn.Conv2d(3, C, 3, 4, 1), nn.Sequential(*(norm_block() for _ in range(3))), []
+        for module in (self.stem, *self.body):
+            module.register_forward_hook(lambda m, given, found: self.seen.append(found))
+
+    def forward(self, x):
+        self.seen.clear()
+        self.body(self.stem(x))
+        assert [type(found) for found in self.seen] == [torch.Tensor] * 4
+        return torch.cat(self.seen, 1)
+
+
+def norm_block():
+    return nn.Sequential(nn.Conv2d(C, C, 3, padding=1), nn.BatchNorm2d(C), nn.ReLU(inplace=True), nn.Identity())
+
+
+@pytest.mark.parametrize("inference", [False, True])
+def test_hooks_run_once_and_modules_never_inside_them(picture, inference):
+    with torch.inference_mode(inference):
+        net = Collecting()
+        report = inspect(net, picture)
+    assert report.runs("body")
+    assert len(net.seen) == 4
+    assert all(len(m._forward_hooks) == 1 for m in (net.stem, *net.body))
+
+
+def test_suggested_stages_end_with_blocks_on_one_grid(picture):
+    net = nn.Sequential(norm_block(), nn.Conv2d(C, C, 3, 2, 1), nn.BatchNorm2d(C), norm_block(), norm_block())
+    net = nn.Sequential(nn.Conv2d(3, C, 3, 4, 1), *net, nn.Conv2d(C, C, 2, 2), norm_block())
+    thirds = (0.5, 0.3, 0.2)
+    assert inspect(net, picture, thirds).ends == ("0", "1")
+    fine = inspect(net, picture, thirds, grid=8, time=True)
+    assert fine.ends == ("3", "4", "5")
+    assert fine.speedup == pytest.approx(fine.macs / (fine.macs - fine["4"].macs * (0.5 + 0.8)))
+    assert fine.measured.keys() == {"4", "5"}
+    assert re.search(r"^4 .*50%  +\d+\.\d\dx  yes$", str(fine), re.MULTILINE)
+    assert "| left | measured | on a region |" in fine._repr_markdown_()
+    with pytest.raises(ValueError, match="lies on a grid of 32; there are 4, 8, 16"):
+        inspect(net, picture, grid=32)
+
+
+def test_little_is_called_not_worth_it(picture):
+    net = nn.Sequential(nn.Conv2d(3, 64, 7, 2, 3), nn.Conv2d(64, 2, 3, 2, 1), nn.Conv2d(2, 2, 1), nn.Conv2d(2, 2, 1))
+    report = inspect(net, picture)
+    assert report.speedup < 1.1
+    assert "not worth it: 1.00 is the speed-up" in str(report)
+    assert "lcnb.split" not in str(report)
