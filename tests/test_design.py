@@ -15,7 +15,7 @@ RINGS = (
     ("lessons", "plots", "widgets", "export", "video", "running", "cli"),
 )
 """The helper package; what claims rest on; what readers and students touch. Imports never go down this list."""
-SIZES = {"lcnb": (13_432, 195), "tests": (13_762, 214), "tools": (1_594, 23)}
+SIZES = {"lcnb": (13_431, 195), "tests": (13_762, 214), "tools": (1_594, 23)}
 """Statements and files: a ratchet. Lower a number when the code has shrunk; a feature that raises one says so in its
 commit. The goals are 8,500 in 125, 9,000, and 800."""
 ONE_IMPORTER = 23
