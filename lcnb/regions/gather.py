@@ -124,8 +124,7 @@ class _GatherMax(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
         (winners,) = ctx.saved_tensors
         # The centre cell is active, so no winner points past the last row.
-        grad, dtype = grad.to(_sums(grad)), grad.dtype
-        return torch.zeros_like(grad).scatter_add_(0, winners, grad).to(dtype), None
+        return torch.zeros_like(grad).scatter_add_(0, winners, grad), None
 
 
 def _turn(weight: Tensor, groups: int) -> Tensor:
