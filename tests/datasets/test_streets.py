@@ -1,5 +1,7 @@
 """The embedded data set's drive: a video with one mask a frame."""
 
+import sys
+
 import pytest
 import torch
 from torchvision import tv_tensors
@@ -78,3 +80,9 @@ def test_a_file_with_sound_only(folder):
     sound(folder / "drive.mp4")
     with pytest.raises(DataError, match=r"drive\.mp4 has no images"):
         list(streets.drive(folder))
+
+
+def test_without_pyav_it_says_what_to_install(folder, monkeypatch):
+    monkeypatch.setitem(sys.modules, "av", None)
+    with pytest.raises(DataError, match=r'needs PyAV; install it with `pip install -e .*\[notebooks\]"`'):
+        streets.drive(folder)
