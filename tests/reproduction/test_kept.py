@@ -42,7 +42,7 @@ def test_the_ablation_repeats_with_the_options_that_notebook_04_names():
         del recipe["arm"]
         newer = {  # knobs that the result did not know
             "jaccard": 0.0, "teacher": None, "imitate": 1.0, "stride": 8, "backbone_lr": 1.0, "freeze": 0,
-            "freeze_backbone_norm": False,
+            "freeze_backbone_norm": False, "builder": None, "builder_arg": [],
         }  # fmt: skip
         assert recipe == {**newer, **json.loads(json.dumps(TrainConfig.known(found["settings"])))}
 
