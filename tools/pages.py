@@ -18,7 +18,7 @@ from lcnb.paths import written_whole
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 NAMES = (
     "performance_page", "reproduction_page", "teaching_page", "cascade_training_page", "notebook_table",
-    "compatibility", "determinism",
+    "compatibility", "determinism", "networks_page",
 )  # fmt: skip
 """The modules; each has `pages()`: path -> text or bytes."""
 
