@@ -24,6 +24,11 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else "?" for c in text)
 
 
+def first_line(error: BaseException) -> str:
+    """What an error of foreign code says, in a line; its kind if it says nothing."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
 class LcnbError(Exception):
     """Base of all errors that the command line prints as one sentence, without a traceback."""
 

@@ -25,7 +25,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import Tensor
 
-from lcnb.errors import WeightsError
+from lcnb.errors import WeightsError, first_line
 from lcnb.models import LayerCascade, lite
 from lcnb.models.inception import from_timm
 from lcnb.models.variants import VARIANTS
@@ -136,8 +136,7 @@ def _read(file: Path, what: str) -> dict[str, Tensor]:
     except MemoryError:
         raise
     except Exception as error:  # torch raises many kinds for a damaged file
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise WeightsError(f"{file} is damaged or no checkpoint ({reason:.120}); fetch it again") from None
+        raise WeightsError(f"{file} is damaged or no checkpoint ({first_line(error):.120}); fetch it again") from None
     for key in ("state_dict", "model"):
         state = state[key] if isinstance(state, dict) and isinstance(state.get(key), dict) else state
     if not isinstance(state, dict) or not all(isinstance(v, Tensor) and isinstance(k, str) for k, v in state.items()):

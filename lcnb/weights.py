@@ -217,11 +217,12 @@ def load(
         LcnbError: this machine has no such device.
     """
     file, place = _find(name_or_path), usable(device)
-    outline, tensors, header = _read(file, builder)
-    cascade = _filled(outline, tensors)
+    with torch.inference_mode(False):  # weights that are loaded inside can be trained outside
+        outline, tensors, header = _read(file, builder)
+        cascade = _filled(outline, tensors).eval().to(place)
     cascade.meta = _described(file, header, cascade)
     cascade.rho, cascade.halo = cascade.meta.get("rho", cascade.rho), cascade.meta.get("halo", 0)
-    return cascade.eval().to(place)
+    return cascade
 
 
 def _read(file: Path, builder: Builder | str | None) -> tuple[LayerCascade, dict[str, Tensor], dict[str, str]]:

@@ -28,7 +28,7 @@ from lcnb.benchmark.inputs import Inputs, noise
 from lcnb.benchmark.masks import open_after
 from lcnb.benchmark.model import ModelSettings, bench_model
 from lcnb.benchmark.runners import plain, prepared
-from lcnb.errors import LcnbError
+from lcnb.errors import LcnbError, first_line
 from lcnb.machine import machine
 from lcnb.models import FusionError, LayerCascade
 from lcnb.models.exits import PLANNED_RHO, PlannedExits
@@ -129,11 +129,11 @@ def tried(subject: Subject) -> dict[str, Any]:
         report = lcnb.inspect(model, x)
         found["inspect"] = {"ends": report.ends, "speedup": round(report.speedup, 3), "obstacle": report.obstacle}
     except (LcnbError, RuntimeError) as error:
-        found["inspect"] = {"failed": _line(error)}
+        found["inspect"] = {"failed": first_line(error)}
     try:
         cascade = lcnb.split(model, subject.cuts, num_classes=21, global_pool=subject.pool).eval()
     except LcnbError as error:
-        return found | {"refused": _line(error)}
+        return found | {"refused": first_line(error)}
     with torch.no_grad():
         dense = cascade.all_stages(x)[-1]
         found["rho 1"] = _apart([cascade(x, 1.0).logits], [dense])
@@ -141,10 +141,6 @@ def tried(subject: Subject) -> dict[str, Any]:
     ours, reference = (_through(cascade, x, mask, backend) for backend in ("gather", "reference"))
     found["forward"], found["backward"] = _apart(ours[:1], reference[:1]), _apart(ours[1:], reference[1:])
     return found | _timed(cascade)
-
-
-def _line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0]
 
 
 def _apart(found: list[Tensor], wanted: list[Tensor]) -> float:
@@ -177,7 +173,7 @@ def _timed(cascade: LayerCascade) -> dict[str, Any]:
     try:
         cascade.for_inference(measure=False)
     except FusionError as error:
-        return _as_written(cascade, image, masks) | {"as_written": _line(error)}
+        return _as_written(cascade, image, masks) | {"as_written": first_line(error)}
     result, _ = bench_model(cascade, Inputs([image], "cpu"), ModelSettings(still_open=masks), Protocol(1, 5))
     return {
         "ms": {name: ms["p50"] for name, ms in result["ms"].items()},
@@ -213,7 +209,7 @@ def pages() -> dict[Any, str]:
         speed, suggested = one["speed"], one["inspect"]
         rows.append(
             (
-                name, ", ".join(f"`{cut}`" for cut in one["cuts"]), suggested_words(suggested),
+                name, ", ".join(f"`{cut}`" for cut in one["cuts"]), _suggestion(suggested),
                 *(f"{one[key]:.0e}" for key in ("rho 1", "forward", "backward")),
                 f"{speed['over_plain']:.2f}", f"{speed['over_fastest_dense']:.2f}",
                 f"{speed['multiply_adds_one_head']:.2f}", _remark(one),
@@ -231,7 +227,7 @@ def pages() -> dict[Any, str]:
     }  # fmt: skip
 
 
-def suggested_words(found: Mapping[str, Any]) -> str:
+def _suggestion(found: Mapping[str, Any]) -> str:
     """What `inspect` suggests, in a cell of the table."""
     if "failed" in found or not found["ends"]:
         return found.get("failed") or found["obstacle"]

@@ -35,18 +35,19 @@ EXITS = (0.23, 0.29)
 """The paper's at stages 1 and 2 (section 4, rho = .985); planned, as the weights are random."""
 
 
-def check_kernels(device: str, backend: str) -> list[dict[str, Any]]:
+def check_kernels(device: str, backend: str, seed: int = 0) -> list[dict[str, Any]]:
     """Region convolutions of a backend against dense ones in float64 on zero-filled maps, forward and backward.
 
     Args:
         device: that the backend runs on.
         backend: its name.
+        seed: of features, weights and mask.
 
     Returns:
         For each layer and dtype: `errors` of the output and of the gradients of features and weight, each over the
         largest magnitude; `allowed`; `right`.
     """
-    torch.manual_seed(0)
+    torch.manual_seed(seed)
     mask, found = torch.rand(2, 24, 40) < 0.4, list[dict[str, Any]]()
     tf32, torch.backends.cudnn.allow_tf32 = torch.backends.cudnn.allow_tf32, False
     try:
@@ -87,27 +88,29 @@ def bench_gpu(
     batch: int,
     size: tuple[int, int],
     dtypes: Sequence[torch.dtype],
+    seed: int,
     protocol: Protocol,
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[list[dict[str, Any]], list[Times]]:
-    """Each network against its dense forms, at planned exits.
+    """Each network against its dense forms, at planned exits; images lie on the device already.
 
     Args:
         device: to measure.
         batch: B.
         size: (H, W) of the images.
         dtypes: of weights and features, one after the other.
+        seed: of images, weights and masks.
         protocol: how times are taken.
         progress: called with rounds done and rounds in all, of each case.
     """
     results, all_times = list[dict[str, Any]](), list[Times]()
-    inputs = Inputs([noise(batch, *size)], device, resident=True)
+    inputs = Inputs([noise(batch, *size, seed)], device, resident=True)
     grid = (batch, *(-(-side // 8) for side in size))
     for name, network in NETWORKS.items():
-        torch.manual_seed(0)
+        torch.manual_seed(seed)
         cascade = network().eval().to(device)
         for dtype in dtypes:
-            settings = ModelSettings(still_open=tuple(open_after(EXITS, grid)), dtype=dtype)
+            settings = ModelSettings(still_open=tuple(open_after(EXITS, grid, seed=seed)), dtype=dtype)
             result, times = bench_model(cascade, inputs, settings, protocol, progress)
             results.append({"network": name, "dtype": str(dtype).removeprefix("torch."), **result})
             all_times += times

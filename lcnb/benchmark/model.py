@@ -26,7 +26,7 @@ from lcnb.benchmark.parts import time_parts
 from lcnb.benchmark.protocol import Opponent, Protocol, Times, measure
 from lcnb.benchmark.runners import RIVALS, Labeller, OneHead, compiled, labels_of, plain, prepared, rivals
 from lcnb.clock import Stopwatch, stopwatch_for
-from lcnb.errors import LcnbError
+from lcnb.errors import LcnbError, first_line
 from lcnb.models import Criterion, FusedCascade, LayerCascade, cascade_cost, max_softmax
 from lcnb.models.entry import CompileError
 from lcnb.models.exits import PLANNED_RHO, PlannedExits
@@ -170,7 +170,7 @@ def _opponents(cascade: LayerCascade, runs: _Runs, failed: dict[str, str]) -> li
         try:
             forms[COMPILED] = _tried(compiled(cascade, settings.dtype, device), inputs)
         except (RuntimeError, ImportError, OSError) as error:  # no compiler, or one that cannot do it
-            failed[COMPILED] = f"{type(error).__name__}: {str(error).strip().splitlines()[0]}"
+            failed[COMPILED] = f"{type(error).__name__}: {first_line(error)}"
     if settings.path == "fused" and not settings.compile and _has_kernels(cascade, settings.dtype):
         without = replace(runs, cascade=cascade.for_inference(settings.dtype, compile=False, native=False))
         others = [Opponent(TORCHS, without.once, steady=len(inputs) == 1)]
@@ -197,7 +197,7 @@ def _rivals(
             failed[name] = f"it is not installed: {extra('bench')}"
             continue
         except (LcnbError, RuntimeError) as error:  # what torch cannot write as ONNX, say
-            failed[name] = str(error).strip().splitlines()[0]
+            failed[name] = first_line(error)
             continue
         if same < AGREE:
             failed[name] = f"its labels agree with the plain form's in {same:.4f} of the pixels only"

@@ -116,7 +116,7 @@ def add(commands: Any) -> None:
     command(
         parts, "gpu", run_gpu, "on a CUDA card: are the kernels right, and how fast are two networks, in one go",
         "lcnb bench gpu --json gpu.json",
-        [o for o in _common(batch=(1, 16)) if o[0] != ("--dtype",)],
+        [o for o in _common(batch=(1, 16)) if o[0][0] not in ("--dtype", "--resident")],
     )  # fmt: skip
     command(
         parts, "training", run_training, "a step of each kind of training: how much regions save",
@@ -257,8 +257,8 @@ def run_gpu(arguments: argparse.Namespace) -> int:
 
     def measured(device: str, batch: int, protocol: Protocol, live: Live) -> Measured:
         if device not in kernels:
-            kernels[device] = gpu.check_kernels(device, backend)
-        return gpu.bench_gpu(device, batch, tuple(arguments.size), dtypes, protocol, _rounds(live))
+            kernels[device] = gpu.check_kernels(device, backend, arguments.seed)
+        return gpu.bench_gpu(device, batch, tuple(arguments.size), dtypes, arguments.seed, protocol, _rounds(live))
 
     def text(results: list[dict[str, Any]]) -> str:
         cases = [(device, case) for device, found in kernels.items() for case in found]
@@ -270,7 +270,7 @@ def run_gpu(arguments: argparse.Namespace) -> int:
         parts = [f"{r['network']}, {r['dtype']}\n{_model_text(r)}" for r in results]
         return "\n\n".join([checked, *parts, f"Please attach the JSON to an issue of {CHECKOUT}."])
 
-    arguments.dtype = "float32 and bfloat16"
+    arguments.dtype, arguments.resident = "float32 and bfloat16", True
     chosen = {"backend": backend, "unavailable": unavailable(), "exits": gpu.EXITS, "kernels": kernels}
     code = _bench(arguments, "gpu", chosen, measured, text)
     return code or int(not all(case["right"] for found in kernels.values() for case in found))

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
-from lcnb.errors import LcnbError, memory_shortage, printable
+from lcnb.errors import LcnbError, first_line, memory_shortage, printable
 
 if TYPE_CHECKING:
     from lcnb.models import LayerCascade
@@ -241,7 +241,7 @@ def blamed_on(name: str) -> Iterator[None]:
     except (ValueError, TypeError, RuntimeError) as error:
         if memory_shortage(error):  # no fault of the option
             raise
-        raise UsageError(f"{name}: {str(error).strip().splitlines()[0]}") from error
+        raise UsageError(f"{name}: {first_line(error)}") from error
 
 
 def usable_device(name: str) -> str:

@@ -19,7 +19,7 @@ from torch import Tensor
 from torchvision.models import segmentation
 from torchvision.models.segmentation import FCN_ResNet50_Weights, FCN_ResNet101_Weights
 
-from lcnb.errors import WeightsError
+from lcnb.errors import WeightsError, first_line
 from lcnb.models.cascade import LayerCascade
 from lcnb.models.runs import RHO
 from lcnb.models.split import split
@@ -98,12 +98,12 @@ def _fill(net: torch.nn.Module, weights: Any) -> None:
             f"{place}; weights=None gives a random network"
         ) from error
     except (RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
-        line = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise WeightsError(
-            f"the weights at {place} are damaged ({line:.120}); remove the file and try again"
+            f"the weights at {place} are damaged ({first_line(error):.120}); remove the file and try again"
         ) from error
     try:
         net.load_state_dict(state)
     except RuntimeError as error:
-        line = str(error).strip().splitlines()[0]
-        raise WeightsError(f"the weights at {place} do not fit the network ({line:.120}); remove the file") from error
+        raise WeightsError(
+            f"the weights at {place} do not fit the network ({first_line(error):.120}); remove the file"
+        ) from error

@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from torch import fx, nn
 
-from lcnb.errors import LcnbError
+from lcnb.errors import LcnbError, first_line
 from lcnb.models.fusing import forget_places
 
 NOT_THEIRS = (os.path.dirname(torch.__file__) + os.sep, __file__, "<eval_with_key>")
@@ -121,11 +121,11 @@ def _traced(
     except SplitError:
         raise
     except Exception as error:  # whatever foreign code does with a value that is none yet
-        line = (str(error).strip().splitlines() or [type(error).__name__])[0]
         place = _place(traceback.extract_tb(error.__traceback__))
         raise SplitError(
-            f"the network cannot be traced{place}: {line:.160} (a trace follows one map and knows no values); "
-            f"{_way_out(model, names)}make the stages by hand and give them to lcnb.LayerCascade(stages, heads)"
+            f"the network cannot be traced{place}: {first_line(error):.160} (a trace follows one map and "
+            f"knows no values); {_way_out(model, names)}make the stages by hand and give them to "
+            "lcnb.LayerCascade(stages, heads)"
         ) from error
     finally:
         _set(kept)

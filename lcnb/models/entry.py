@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lcnb.errors import LcnbError
+from lcnb.errors import LcnbError, first_line
 from lcnb.models.folding import folded
 
 AUTO = "auto"
@@ -96,8 +96,7 @@ class Entry:
         return Entry, (self.dense, self.needed)  # a copy compiles for itself
 
     def _give_up(self, error: Exception) -> None:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        sentence = f"torch.compile cannot compile stage 1 here ({reason:.200})"
+        sentence = f"torch.compile cannot compile stage 1 here ({first_line(error):.200})"
         if self.needed:
             raise CompileError(f"{sentence}; prepare the cascade with compile=False") from None
         warnings.warn(f"{sentence}; it runs as it is", RuntimeWarning, stacklevel=4)

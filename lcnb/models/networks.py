@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lcnb.errors import LcnbError, WeightsError
+from lcnb.errors import LcnbError, WeightsError, first_line
 from lcnb.models import lite
 from lcnb.models.cascade import LayerCascade
 from lcnb.models.irnet import IRNetConfig
@@ -100,7 +100,7 @@ def imported(builder: Builder | str) -> Builder:
         return getattr(import_module(module), name)
     except Exception as error:  # whatever the module does when it is imported
         raise WeightsError(
-            f"the builder {builder!r} cannot be imported ({type(error).__name__}: {_first_line(error)}); it is named "
+            f"the builder {builder!r} cannot be imported ({type(error).__name__}: {first_line(error)}); it is named "
             "module:function, and its module is looked for in the working directory and among installed packages"
         ) from error
 
@@ -119,7 +119,7 @@ def built(builder: Builder | str, arguments: Mapping[str, Any]) -> LayerCascade:
     except LcnbError:
         raise
     except Exception as error:  # whatever foreign code does
-        raise WeightsError(f"{call} fails: {type(error).__name__}: {_first_line(error)}") from error
+        raise WeightsError(f"{call} fails: {type(error).__name__}: {first_line(error)}") from error
     if not isinstance(cascade, LayerCascade):
         raise WeightsError(f"{call} returns a {type(cascade).__name__}, not a LayerCascade; lcnb.split makes one")
     cascade.config = recipe_of(cascade, name, arguments)
@@ -149,8 +149,4 @@ def trial(cascade: LayerCascade) -> list[Tensor]:
         with evaluating(cascade):
             return cascade.all_stages(x.to(cascade.mean.device))
     except Exception as error:  # whatever foreign code does
-        raise WeightsError(f"the network labels no image of {SIDE}x{SIDE} pixels: {_first_line(error)}") from error
-
-
-def _first_line(error: object) -> str:
-    return (str(error).strip().splitlines() or ["no message"])[0][:200]
+        raise WeightsError(f"the network labels no image of {SIDE}x{SIDE} pixels: {first_line(error)}") from error

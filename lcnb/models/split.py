@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from lcnb.errors import first_line
 from lcnb.models.cascade import IMAGENET_MEAN, IMAGENET_STD, LayerCascade
 from lcnb.models.checks import check_statistics
 from lcnb.models.cut import SplitError, cut
@@ -137,9 +138,8 @@ def _check_heads(heads: Sequence[nn.Module], maps: Sequence[Tensor]) -> int:
             with evaluating(head):
                 logits = head(features.clone())
         except (RuntimeError, ValueError, TypeError) as error:
-            line = str(error).strip().splitlines()[0]
             raise SplitError(
-                f"head {s + 1} cannot take the map {tuple(features.shape)} of its stage: {line}"
+                f"head {s + 1} cannot take the map {tuple(features.shape)} of its stage: {first_line(error)}"
             ) from error
         if logits.dim() != 4 or logits.shape[2:] != features.shape[2:]:
             raise SplitError(

@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from lcnb.errors import first_line
 from lcnb.regions import Region, RegionOpError, RegionTensor
 
 TOLERANCE = {torch.float64: 1e-6, torch.float32: 1e-3}
@@ -91,8 +92,7 @@ def refusal(
     except Exception as error:  # whatever foreign code does with a tensor that is none
         if dense is None and module.training:
             return None
-        line = (str(error).strip().splitlines() or ["no message"])[0]
-        return f"{type(error).__name__}: {line:.160}; run it on `x.to_dense()`"
+        return f"{type(error).__name__}: {first_line(error):.160}; run it on `x.to_dense()`"
     return _difference(whole if module.training else dense, whole) or _difference(half, half)
 
 

@@ -11,7 +11,7 @@ from typing import IO, Any
 
 import torch
 
-from lcnb.errors import WriteError
+from lcnb.errors import WriteError, first_line
 from lcnb.paths import written_whole
 from lcnb.training.config import TrainConfig, TrainingError
 
@@ -38,7 +38,7 @@ def _save(state: dict[str, Any], file: IO[bytes]) -> None:
     except RuntimeError as error:
         if isinstance(error.__context__, OSError):
             raise error.__context__ from None
-        raise OSError(errno.EIO, str(error).splitlines()[0]) from None
+        raise OSError(errno.EIO, first_line(error)) from None
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from torch import nn
 
 from lcnb import imagenet
 from lcnb.datasets import DatasetSpec, SegmentationDataset, spec
-from lcnb.errors import WeightsError
+from lcnb.errors import WeightsError, first_line
 from lcnb.evaluation import evaluate, stage_miou
 from lcnb.models import LayerCascade
 from lcnb.models.networks import NETWORKS, Builder, built, imported
@@ -141,8 +141,7 @@ def of_run(folder: Path, builder: Builder | str | None = None) -> tuple[LayerCas
     try:
         network.load_state_dict(state["average"])
     except RuntimeError as error:
-        first_line = str(error).splitlines()[0]
-        raise WeightsError(f"the checkpoint does not fit its own settings ({first_line})") from None
+        raise WeightsError(f"the checkpoint does not fit its own settings ({first_line(error)})") from None
     network.rho, network.halo, network.meta = config.rho, config.halo, {"name": folder.name} | described(about)
     return network.eval(), config, state["step"]
 

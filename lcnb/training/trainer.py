@@ -21,7 +21,7 @@ from torch.utils.data import DataLoader
 
 from lcnb.datasets import load_dataset
 from lcnb.devices import has_bfloat16
-from lcnb.errors import DataError, memory_shortage
+from lcnb.errors import DataError, first_line, memory_shortage
 from lcnb.locking import locked
 from lcnb.models import LayerCascade
 from lcnb.models.networks import Builder, builder_name
@@ -176,8 +176,7 @@ class Trainer:
             self.model.load_state_dict(state["model"])
             self.optimiser.load_state_dict(state["optimiser"])
         except (RuntimeError, ValueError, KeyError, TypeError, AttributeError) as error:
-            first = str(error).splitlines()[0]
-            raise TrainingError(f"{path} does not fit its own settings ({first})") from None
+            raise TrainingError(f"{path} does not fit its own settings ({first_line(error)})") from None
         self.step = state["step"]
 
     def save(self) -> None:

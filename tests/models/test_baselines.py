@@ -96,7 +96,6 @@ def test_unknown_names():
         resnet(18, 1)
 
 
-@pytest.mark.trust("compatibility")
 def test_counting_works_in_inference_mode():
     """Multiply-adds counted in inference mode, where torch 2.4 counts none: the same number."""
     layer, x = torch.nn.Conv2d(3, 4, 3), torch.rand(1, 3, 10, 12)

@@ -24,7 +24,6 @@ def test_the_mode_refuses():
         torch.ones(2).double()
 
 
-@pytest.mark.trust("compatibility")
 @pytest.mark.parametrize("prepared", [False, True])
 def test_a_run_needs_no_float64(small_cascade, picture, prepared):
     """A device without float64: true and cached runs, labels and stages by pixel make no such tensor."""
@@ -37,7 +36,6 @@ def test_a_run_needs_no_float64(small_cascade, picture, prepared):
             assert found.pixel_stage().shape == found.labels.shape == (1, 48, 64)
 
 
-@pytest.mark.trust("compatibility")
 def test_training_needs_no_float64(small_cascade, picture):
     """A device without float64: a step backwards through regions makes no such tensor."""
     with NoDoubles():

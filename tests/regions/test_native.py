@@ -346,7 +346,6 @@ def picture(found):
     return torch.cat([out[:-1], largest])
 
 
-@pytest.mark.trust("determinism")
 def test_the_same_bits_with_one_thread_or_two_and_again(found):
     """Native CPU kernels, on one thread, on two, and again: every bit"""
     first = picture(found)
@@ -363,7 +362,6 @@ def test_the_same_bits_whoever_starts_the_threads(found, crowd, monkeypatch):
     assert crowd == [5]
 
 
-@pytest.mark.trust("determinism")
 def test_a_row_has_the_same_bits_whatever_rows_are_beside_it(found):
     """Native CPU kernels, on all rows and on some of them: every bit"""
     n, outputs = 300, 23

@@ -107,7 +107,6 @@ COMPILERS = {
 }  # fmt: skip
 
 
-@pytest.mark.trust("compatibility")
 @pytest.mark.parametrize("name", COMPILERS)
 def test_a_compiler_that_is_missing_or_fails(name, small_cascade, picture, tmp_path, monkeypatch):
     """No C compiler, one that fails, and one that makes no library: `lcnb info` says so, and torch's operations run"""
@@ -128,7 +127,6 @@ def test_a_compiler_that_is_missing_or_fails(name, small_cascade, picture, tmp_p
     assert re.search(reason, native.why_not())  # the second time too, whatever lies in the cache by now
 
 
-@pytest.mark.trust("compatibility")
 def test_a_compiler_that_hangs(small_cascade, picture, tmp_path, monkeypatch):
     """A C compiler that never ends: it is ended in time, with the programs that it started"""
     monkeypatch.setenv("CC", str(a_compiler(tmp_path, f"sleep 600 &\necho $! > {tmp_path / 'child'}\nwait")))
@@ -141,7 +139,6 @@ def test_a_compiler_that_hangs(small_cascade, picture, tmp_path, monkeypatch):
         time.sleep(0.05)
 
 
-@pytest.mark.trust("faults")
 def test_no_room_for_temporary_files(small_cascade, picture, compiled, tmp_path, monkeypatch):
     """No folder for temporary files to compile in: torch's operations run"""
     (tmp_path / "file").write_text("in the way")
@@ -185,7 +182,6 @@ def test_kept_where_the_group_may_write_what_one_makes(cache, compiled, monkeypa
     assert len(compiled) == 1
 
 
-@pytest.mark.trust("faults")
 def test_a_cache_that_cannot_be_written_to(small_cascade, picture, cache, compiled, monkeypatch):
     """A file in the place of the cache folder: native kernels are compiled by each process, and run"""
     cache.write_text("in the way")
@@ -253,7 +249,6 @@ def kept(cache, compiled, monkeypatch):
     return path
 
 
-@pytest.mark.trust("faults")
 @pytest.mark.parametrize("how", HURT)
 def test_a_kept_file_that_is_damaged_or_that_others_may_write(
     how, small_cascade, picture, kept, compiled, refused, monkeypatch
@@ -273,7 +268,6 @@ def test_a_kept_file_that_is_damaged_or_that_others_may_write(
         assert stat.S_IMODE(kept.lstat().st_mode) & 0o022 == 0
 
 
-@pytest.mark.trust("faults")
 def test_a_kept_file_of_somebody_else(small_cascade, picture, kept, compiled, refused, monkeypatch):
     """Kept native kernels that another user has made: never loaded, compiled anew"""
     refused.add(kept.stat().st_ino)
@@ -321,7 +315,6 @@ def test_what_was_looked_at_is_what_is_loaded(kept, compiled, refused, monkeypat
     assert compiled == []
 
 
-@pytest.mark.trust("faults")
 def test_a_whole_file_that_this_system_cannot_load(small_cascade, picture, kept, compiled, monkeypatch):
     """Kept native kernels that another system has made: compiled anew, and replaced"""
     other = b"\x7fELF of another machine"
@@ -332,7 +325,6 @@ def test_a_whole_file_that_this_system_cannot_load(small_cascade, picture, kept,
     assert len(compiled) == 1
 
 
-@pytest.mark.trust("faults")
 @pytest.mark.slow
 def test_two_processes_that_compile_at_once(cache, made, tmp_path):
     """Two processes that compile native kernels at the same time: both have them, and one whole file is kept"""
@@ -375,7 +367,6 @@ WRONG = {
 }
 
 
-@pytest.mark.trust("faults")
 @pytest.mark.parametrize("name", WRONG)
 def test_kernels_that_are_wrong_are_refused(name, small_cascade, picture, made, tmp_path, monkeypatch):
     """Native kernels that compute something else, as a broken compiler's would: refused, and torch's operations run"""

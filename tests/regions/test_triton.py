@@ -94,7 +94,6 @@ def test_says_that_there_is_no_gpu(absent):
         pass
 
 
-@pytest.mark.trust("compatibility")
 def test_says_that_it_is_not_installed(absent, monkeypatch):
     """Triton not installed: `lcnb info` and the backend say what to install."""
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
@@ -119,7 +118,6 @@ def test_is_available_with_a_gpu_or_with_the_interpreter(absent, monkeypatch, gp
     assert "triton" in backends()
 
 
-@pytest.mark.trust("compatibility")
 @pytest.mark.parametrize(
     ("found", "old"),
     [("3.0.0", True), ("2.3.1", True), ("3.1.0", True), ("3.2.0", False), ("3.10.0+git", False), ("x", False)],
