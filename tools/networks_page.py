@@ -248,7 +248,8 @@ def main() -> None:
         kept[name] = tried(SUBJECTS[name])
         print(name, kept[name], flush=True)
         networks = {name: kept[name] for name in SUBJECTS if name in kept}
-        write_json(RESULT, {"machine": machine(), "versions": _versions(), "networks": networks})
+        head = {"command": "python -m tools.networks_page", "machine": machine()}
+        write_json(RESULT, head | {"versions": _versions(), "networks": networks})
 
 
 def _versions() -> dict[str, str]:
