@@ -1,17 +1,20 @@
-"""Write docs/reproduction.md, the ledger of the paper's claims, and the README's part of it, from the kept results.
+"""Write docs/reproduction.md, the ledger of the paper's claims, the README's part of it, and docs/report.md.
 
 Every verdict and number is computed from docs/results; a test compares the page with what these files give.
 """
 
 from __future__ import annotations
 
+import json
 import textwrap
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from lcnb.reproduction import ledger, stored
 from tools.pages import DOCS, filled, shell, table, where
 
-PAGE, README = DOCS / "reproduction.md", DOCS.parent / "README.md"
+PAGE, README, REPORT = DOCS / "reproduction.md", DOCS.parent / "README.md", DOCS / "report.md"
 SHOWN = (
     "35.5 million parameters", "A region convolution costs what its region costs",
     "42.8 % faster than the dense network", "LC is faster than DeepLab-v2", "Half of the cells need no third stage",
@@ -21,6 +24,10 @@ SHOWN = (
 """Claims that the README shows beside those that are not reproduced."""
 VOC = "T1-voc-lite"
 HALO, TAUGHT = "T1-camvid-small-halo1", "T2-camvid-small-teacher-halo1"
+REPORTED = (1, 0.985, 0.8)
+SPEEDS = ("over_plain", "over_fastest_dense", "multiply_adds_one_head")
+TIMED = ("A region convolution costs what its region costs", "A lower threshold shortens stages 2 and 3",
+         "LC is faster than DeepLab-v2", "LC (fast) is faster still")  # fmt: skip
 MISSING = ("T2", "T1", "T3", "F1", "F7")
 
 
@@ -34,7 +41,13 @@ def pages() -> dict[Path, str]:
         missing=shell("\n".join(f"lcnb reproduce {t} --preset voc-paper --data DIR --device cuda" for t in MISSING)),
         halo=_halo(), taught=_taught(), voc=_voc(),
     )  # fmt: skip
-    return {PAGE: text, README: filled(README, ledger=_shown())}
+    tally = ", ".join(f'{n} "{word}"' for word, n in counts.items())
+    report = filled(
+        REPORT, tally=f"Of {sum(counts.values())} verdicts: {tally}.", setting=_setting(), difficulty=_difficulty(),
+        thresholds=_thresholds(), arms=_arms(), taught=_taught(), speeds=_speeds(), failed=_with("not reproduced"),
+        untestable=_with("untestable here"),
+    )  # fmt: skip
+    return {PAGE: text, README: filled(README, ledger=_shown()), REPORT: report}
 
 
 def _ledger() -> str:
@@ -59,7 +72,7 @@ def _shown() -> str:
             continue
         rows.append((f"{title} ({claims[title].source})", claims[title].printed, found.measured, found.word))
     head = ("claim", "printed", "measured here", "")
-    parts = (_tally(), _failed(), "Some of the others:", table(head, rows, len(head)), _halo())
+    parts = (_tally(), _with("not reproduced"), "Some of the others:", table(head, rows, len(head)), _halo())
     return "\n\n".join(parts)
 
 
@@ -74,12 +87,12 @@ def _tally() -> str:
     )
 
 
-def _failed() -> str:
-    """Every claim that is not reproduced, with what was measured."""
+def _with(word: str) -> str:
+    """Every claim with this verdict, with what was measured."""
     lines = []
     for claim in ledger.CLAIMS:
         found = claim.finding()
-        if found.word == "not reproduced":
+        if found.word == word:
             interval = "" if found.interval == "-" else f" (95 %: {found.interval})"
             lines.append(
                 f"- {claim.title} ({claim.source}).\n  Printed: {claim.printed}.\n  Here: {found.measured}{interval}."
@@ -137,6 +150,82 @@ def _taught() -> str:
         f"{1 - cascade['gmacs_per_image'] / dense['gmacs_per_image']:.0%} fewer multiply-adds for the\ncascade. "
         f"The cascade minus {others}."
     )
+
+
+def _setting() -> str:
+    """Networks, data and machines of the report."""
+    rows = []
+    for name in ("T1-camvid-small", VOC):
+        found = stored(name)
+        path = DOCS.parent / "data" / "weights" / found["weights"] / "metrics.json"
+        made = json.loads(path.read_text(encoding="utf-8"))
+        stages = " / ".join(f"{miou:.3f}" for miou in made["stage_miou"])
+        size = f"{made['parameters'] / 1e6:.2f} M"
+        rows.append(
+            (f"`{found['weights']}`", size, _data_of(found), str(found["images"]), stages, where(found["machine"]))
+        )
+    head = ("weights", "parameters", "scored on", "images", "mIoU of stages 1 / 2 / 3, dense", "machine")
+    return table(head, rows, len(head))
+
+
+def _data_of(found: Mapping[str, Any]) -> str:
+    return f"{found['dataset']} {found['split']}"
+
+
+def _difficulty() -> str:
+    head = ("data", "grade", "fraction of the pixels", "near a boundary", "95 %", "printed")
+    rows = [
+        (_data_of(found), row["grade"], f"{row['share']:.1%}", f"{row['boundary_share']:.1%}",
+         _between(row["interval"], ".1%"), f"{row['paper']:g} %")
+        for found in (stored("F1-camvid-small"), stored("F1-voc-lite")) for row in found["rows"]
+    ]  # fmt: skip
+    return table(head, rows, 2)
+
+
+def _between(interval: Mapping[str, float], form: str) -> str:
+    return f"{interval['low']:{form}} to {interval['high']:{form}}"
+
+
+def _thresholds() -> str:
+    head = ("weights, halo", "rho", "exits at stages 1 / 2 / 3, true", "mIoU, cached", "mIoU, true",
+            "true minus rho = 1, 95 %", "fewer multiply-adds", "printed: exits, mIoU")  # fmt: skip
+    rows = []
+    for name in ("T1-camvid-small", HALO, VOC, f"{VOC}-halo1"):
+        found = stored(name)
+        for row in (r for r in found["rows"] if r["rho"] in REPORTED):
+            paper = row["paper"]
+            first, second = paper["left_at_stage_1"], paper["left_at_stage_2"]
+            rows.append(
+                (f"{found['weights']}, {found['settings'].get('halo', 0)}", f"{row['rho']:g}",
+                 " / ".join(f"{v:.0%}" for v in row["exits_true"]), f"{row['miou_cached']:.3f}",
+                 f"{row['miou_true']:.3f}", _between(row["true_minus_dense"], "+.3f"), f"{row['saved']:.0%}",
+                 f"{first} / {second} / {100 - first - second} %, {paper['miou']:g}")
+            )  # fmt: skip
+    return table(head, rows)
+
+
+def _arms() -> str:
+    found = stored("T2-camvid-small")
+    gaps = {name.removeprefix("lc - "): gap for name, gap in found["differences"].items()}
+    rows = [
+        (row["title"], f"{row['miou']:.3f}", _between(gaps[row["row"]], "+.3f") if row["row"] in gaps else "-",
+         f"{row['gmacs_per_image']:.1f}", f"{row['paper']:g}" if row["paper"] else "-")
+        for row in found["rows"]
+    ]  # fmt: skip
+    return table(("training", "mIoU, true", "the cascade minus it, 95 %", "GMAC an image", "printed"), rows)
+
+
+def _speeds() -> str:
+    rows = []
+    for name in ("bench-model-width-1-rho-985", "bench-model-width-1-rho-8"):
+        found = stored(name)
+        (one,) = found["results"]
+        speed, exits = one["speedup"], " / ".join(f"{e:.0%}" for e in one["exits"])
+        rows.append((f"full width, exits {exits}", *(f"{speed[key]:.2f}" for key in SPEEDS)))
+    head = ("network", "over plain torch", "over the fastest dense form", "multiply-adds allow")
+    claims = {claim.title: claim for claim in ledger.CLAIMS}
+    others = "\n".join(f"- {title}: {claims[title].finding().measured}." for title in TIMED)
+    return f"{table(head, rows)}\n\n{others}"
 
 
 def _data() -> str:

@@ -15,12 +15,26 @@ from types import FrameType
 from typing import Any, TextIO
 
 import lcnb
-from lcnb.cli import bench, check, data, evaluate, export, info, reproduce, run, slider, train, video, weights
+from lcnb.cli import (
+    bench,
+    check,
+    classroom,
+    data,
+    evaluate,
+    export,
+    info,
+    reproduce,
+    run,
+    slider,
+    train,
+    video,
+    weights,
+)
 from lcnb.cli.options import Parser, debug
 from lcnb.errors import REASONS, LcnbError, memory_shortage, printable, shared_memory_shortage
 from lcnb.paths import NO_HOME
 
-COMMANDS = (run, info, check, evaluate, train, reproduce, bench, slider, video, export, data, weights)
+COMMANDS = (run, info, check, classroom, evaluate, train, reproduce, bench, slider, video, export, data, weights)
 EPILOG = """\
 example:
   lcnb run --dataset streets --profile quick    execute every notebook, with an index page
