@@ -1,4 +1,5 @@
-"""A clip, frame by frame: any codec and size that FFmpeg reads, turned upright; one sentence for any other file.
+"""A clip, frame by frame: any codec and size that FFmpeg reads, upright, evenly spaced in time, with square pixels; one
+sentence for any other file.
 
 Shape letters: H, W pixels.
 
@@ -39,7 +40,8 @@ class Clip:
         longest: larger frames are scaled down so that their longer side has this many pixels; None keeps their size.
 
     Attributes:
-        fps: mean number of frames per second.
+        fps: mean number of frames per second. Of a film whose rate varies (a phone's, a recorded screen's), frames are
+            repeated or left out, so that frame k is the one shown k / fps seconds after the first.
         count: frames that the film announces, about, or None. Of a film trimmed without encoding it again (by an edit
             list, as phones and `ffmpeg -c copy` do), only the frames to be shown count.
         seconds: duration that the film announces, or None.
@@ -56,6 +58,7 @@ class Clip:
         with self._opened() as (_, stream):
             self.fps = float(stream.average_rate or stream.guessed_rate or 25)
             self.seconds = float(stream.duration * stream.time_base) if stream.duration else None
+            self._pixel = float(stream.sample_aspect_ratio or 1)  # width over height, as it is to be shown
             stored = stream.frames or None
         self.count = min(stored, round(self.seconds * self.fps)) if stored and self.seconds else stored
         first = next(self.frames(limit=1), None)
@@ -88,15 +91,24 @@ class Clip:
 
     def _decoded(self) -> Iterator[Tensor]:
         av = _av()  # here: nothing can be imported when a clip left open is closed at the end of Python
-        number, end = 0, 0.0
+        number, end, start = 0, 0.0, None
+        latest = torch.empty(0)
         with self._opened() as (container, stream):
             try:
-                start = stream.start_time or 0
                 for frame in container.decode(stream):
-                    yield self._upright(frame)
-                    number += 1
+                    due = number
                     if frame.pts is not None:
-                        end = float((frame.pts - start) * stream.time_base) + 1 / self.fps
+                        time = float(frame.pts * stream.time_base)
+                        if start is None or time < start + (number - 1) / self.fps - 1:  # the film's clock went back
+                            start = time - number / self.fps
+                        due, end = round((time - start) * self.fps), time - start + 1 / self.fps
+                    for _ in range(number, min(due, self.count or due)):
+                        yield latest
+                        number += 1
+                    latest = self._upright(frame)
+                    if due >= number:
+                        yield latest
+                        number += 1
             except av.FFmpegError as error:
                 raise VideoError(
                     f"{self.path} is damaged: {number} frames could be read, then {_reason(error)}; get it again, or "
@@ -110,9 +122,10 @@ class Clip:
             )
 
     def _upright(self, frame: Any) -> Tensor:
-        """Returns a frame as (3, H, W) uint8, scaled down and rotated as the film says."""
-        scale = 1.0 if self.longest is None else min(1.0, self.longest / max(frame.width, frame.height))
-        width, height = (max(1, round(side * scale)) for side in (frame.width, frame.height))
+        """Returns a frame as (3, H, W) uint8, scaled down and rotated as the film says, its pixels square."""
+        sides = (frame.width * self._pixel, frame.height)
+        scale = 1.0 if self.longest is None else min(1.0, self.longest / max(sides))
+        width, height = (max(1, round(side * scale)) for side in sides)
         small = frame.reformat(width, height, format="rgb24", interpolation="AREA" if scale < 1 else None)
         turned = np.rot90(small.to_ndarray(), round(frame.rotation / 90) % 4)
         return torch.from_numpy(np.ascontiguousarray(turned)).permute(2, 0, 1)

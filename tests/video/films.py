@@ -7,16 +7,19 @@ import av
 import numpy as np
 
 
-def film(path, frames=5, size=(48, 64), codec="mpeg4", rate=10, turned=0, times=None):
+def film(path, frames=5, size=(48, 64), codec="mpeg4", rate=10, turned=0, times=None, pixel=None):
     """Frame k is grey of 40 k, with a white quarter at the top left.
 
-    `turned` is the rotation that a phone notes; `times` are the frames' times in units of 1 / rate.
+    `turned` is the rotation that a phone notes; `times` are the frames' times in units of 1 / rate;
+    `pixel` is a pixel's width over its height.
     """
     height, width = size
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=Fraction(rate))
         stream.height, stream.width = height, width
         stream.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
+        if pixel is not None:
+            stream.codec_context.sample_aspect_ratio = pixel
         for k in range(frames):
             image = np.full((height, width, 3), 40 * k % 240, np.uint8)
             image[: height // 2, : width // 2] = 255
