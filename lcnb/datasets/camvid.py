@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 
 from lcnb.datasets.base import DatasetSpec
-from lcnb.datasets.pairing import paired, read_list
+from lcnb.datasets.pairing import first_image, paired, read_list
 
 CLASSES = (
     "Sky", "Building", "Pole", "Road", "Pavement", "Tree", "SignSymbol", "Fence", "Car", "Pedestrian", "Bicyclist",
@@ -44,7 +44,7 @@ def pairs(folder: Path, split: str) -> list[tuple[Path, Path]]:
     """
     listed, frames, annotated = folder / f"{split}.txt", folder / split, folder / f"{split}annot"
     if listed.exists():
-        images = [_with_suffix(frames / Path(line.split()[0]).name) for line in read_list(listed)]
+        images = [first_image(line, lambda name: _with_suffix(frames / Path(name).name)) for line in read_list(listed)]
         return paired(images, [annotated / f"{image.stem}.png" for image in images], listed)
     images = sorted(p for p in frames.iterdir() if p.suffix.lower() in SUFFIXES and not p.name.startswith("."))
     masks = [annotated / f"{image.stem}.png" for image in images]

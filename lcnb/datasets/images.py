@@ -6,6 +6,7 @@ Shape letters: H, W pixels.
 from __future__ import annotations
 
 import io
+import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -111,7 +112,7 @@ def _eight_bit(image: Image.Image, name: str) -> Image.Image:
 
 
 def read_mask(path: Path) -> torch.Tensor:
-    """(H, W) uint8 of raw label values: those of a greyscale image, or the palette's indices.
+    """(H, W) uint8 of raw label values: those of a greyscale image (1 to 32 bits), or the palette's indices.
 
     Raises:
         DataError: as `open_image`, or the image holds colours, fractions or values above 255.
@@ -122,11 +123,18 @@ def read_mask(path: Path) -> torch.Tensor:
             f"{path} has pixels of mode {image.mode!r} where class numbers belong; a mask is an 8-bit greyscale or "
             "palette image"
         )
-    array = np.array(image).astype(np.int64)
+    array = np.array(image).astype(np.int64) // _spread(path)
     wrong = array[(array < 0) | (array > 255)]
     if wrong.size:
         raise DataError(f"{path} holds the label {int(wrong[0])}; labels are whole numbers from 0 to 255")
     return torch.from_numpy(array.astype(np.uint8))
+
+
+def _spread(path: Path) -> int:
+    """What Pillow multiplies greyscale values of two or four bits by, so that the largest is 255; 1 for all others."""
+    with quiet(), Image.open(path, formats=FORMATS) as image:
+        narrow = re.search(r"'L;([24])'", str(image.tile))
+    return {"2": 85, "4": 17}[narrow[1]] if narrow else 1
 
 
 def encoded(image: np.ndarray | Image.Image, kind: str, **options: Any) -> bytes:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from lcnb.errors import DataError
@@ -55,3 +56,14 @@ def read_list(path: Path) -> list[str]:
     except UnicodeDecodeError:
         raise DataError(f"{path} is no text, so no list of images; fetch it again") from None
     return [line.strip() for line in lines if line.strip()]
+
+
+def first_image(line: str, named: Callable[[str], Path]) -> Path:
+    """The image that a line of a list begins with: its first word, or as many words as make the name of a file.
+
+    Args:
+        line: a name, often with its mask's behind it.
+        named: the file of a name.
+    """
+    tried = [named(line[: word.end()]) for word in re.finditer(r"\S+", line)]
+    return next((path for path in tried if os.path.isfile(path)), tried[0])

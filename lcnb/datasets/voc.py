@@ -10,13 +10,14 @@ masks in `SegmentationClassAug/`, as the paper's field trains on.
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import replace
 from pathlib import Path
 
 import torch
 
 from lcnb.datasets.base import DatasetSpec
-from lcnb.datasets.pairing import paired, read_list
+from lcnb.datasets.pairing import first_image, paired, read_list
 from lcnb.errors import DataError
 
 CLASSES = (
@@ -71,8 +72,8 @@ def pairs(folder: Path, split: str) -> list[tuple[Path, Path]]:
     """
     root = root_of(folder)
     listed = root / "ImageSets" / "Segmentation" / f"{split}.txt"
-    stems = [Path(line.split()[0]).stem for line in read_list(listed)]
-    masks = [root / "SegmentationClass" / f"{s}.png" for s in stems]
+    images = [first_image(line, lambda name: _image(root, name)) for line in read_list(listed)]
+    masks = [root / "SegmentationClass" / f"{image.stem}.png" for image in images]
     if split == AUGMENTED:
         augmented = [root / "SegmentationClassAug" / m.name for m in masks]
         masks = [a if os.path.isfile(a) else m for a, m in zip(augmented, masks, strict=True)]
@@ -82,7 +83,12 @@ def pairs(folder: Path, split: str) -> list[tuple[Path, Path]]:
                 f"{listed} names {lost[0].stem}, whose mask is neither in SegmentationClassAug/ nor in "
                 f"SegmentationClass/ ({len(lost)} such). To have it, {HOW_TO_GET_SPLIT[AUGMENTED]}"
             )
-    return paired([root / "JPEGImages" / f"{s}.jpg" for s in stems], masks, listed)
+    return paired(images, masks, listed)
+
+
+def _image(root: Path, name: str) -> Path:
+    """The image of a stem, which may have dots, or of a path to it or to its mask."""
+    return root / "JPEGImages" / f"{re.sub(r'[.](jpg|png)$', '', Path(name).name)}.jpg"
 
 
 def relabel_covered7() -> torch.Tensor:

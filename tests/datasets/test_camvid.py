@@ -36,6 +36,15 @@ def test_a_list_may_leave_out_the_suffix(root):
         load_dataset("camvid", "val")
 
 
+def test_names_with_dots_and_spaces(folder):
+    """Names may have dots and spaces, in lists of images alone and of images and masks."""
+    for k, name in enumerate(("a b.c", "f", "d  e")):
+        for kind, stem in (("train", f"train_{k:03}"), ("trainannot", f"train_{k:03}")):
+            (folder / kind / f"{stem}.png").rename(folder / kind / f"{name}.png")
+    (folder / "train.txt").write_text("x/a b.c.png x/a b.c.png\nf\nd  e\n")
+    assert load_dataset("camvid", "train").names == ["a b.c", "f", "d  e"]
+
+
 @pytest.mark.parametrize("suffix", [".png", ".webp", ".jpg"])
 def test_without_lists_every_picture_is_taken_in_order(suffix, root):
     folder = trees.camvid(root / "camvid", {"train": 3}, suffix=suffix, lists=False)

@@ -1,5 +1,8 @@
 """Picture files of every kind are read as RGB or labels, or refused in one sentence that names the file."""
 
+import struct
+import zlib
+
 import numpy as np
 import pytest
 import torch
@@ -100,6 +103,20 @@ def test_masks_keep_their_numbers(kind, tmp_path):
 
 def test_a_one_bit_mask_is_zero_and_one(tmp_path):
     assert torch.equal(read_mask(saved(Image.fromarray(GREY > 99), tmp_path / "x.png")), torch.from_numpy(GREY > 99))
+
+
+@pytest.mark.parametrize("bits", [2, 4])
+def test_a_mask_of_few_bits_holds_labels_and_not_the_brightness_they_stand_for(bits, tmp_path):
+    values = np.arange(8 // bits * 2 * 3, dtype=np.uint8).reshape(3, -1) % 2**bits
+    whole = np.unpackbits(values[..., None], axis=-1)[..., -bits:].reshape(3, -1)
+    rows = b"".join(b"\0" + np.packbits(row).tobytes() for row in whole)
+    head = struct.pack(">IIBBBBB", values.shape[1], 3, bits, 0, 0, 0, 0)
+    chunks = [(b"IHDR", head), (b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
+    body = (struct.pack(">I", len(d)) + n + d + struct.pack(">I", zlib.crc32(n + d)) for n, d in chunks)
+    (tmp_path / "x.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(body))
+    assert torch.equal(read_mask(tmp_path / "x.png"), torch.from_numpy(values))
+    brightness = read_image(tmp_path / "x.png")[0]
+    assert brightness.max() == values.max() * (255 // (2**bits - 1))
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "LA"])

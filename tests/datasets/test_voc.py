@@ -69,6 +69,15 @@ def test_trainaug_mixes_both_folders_and_reads_lists_of_paths(root):
     assert torch.equal(data[2][1], torch.from_numpy(trees.labels([*range(21), 255], 2)))
 
 
+def test_stems_may_have_dots_and_spaces(root):
+    folder = trees.voc(root / "voc2012", {"val": 2})
+    for k, name in enumerate(("2007.000032", "my cat")):
+        for kind, suffix in (("JPEGImages", "jpg"), ("SegmentationClass", "png")):
+            (folder / kind / f"2007_val_{k:06}.{suffix}").rename(folder / kind / f"{name}.{suffix}")
+    (folder / "ImageSets/Segmentation/val.txt").write_text("2007.000032\nmy cat\n")
+    assert load_dataset("voc2012", "val").names == ["2007.000032", "my cat"]
+
+
 def test_without_sbd_the_error_says_how_to_get_it(root):
     folder = trees.voc(root / "voc2012", {"train": 1, "val": 1})
     ways = r"To have it, run `lcnb data sbd` .*SegmentationClassAug/.*trainaug\.txt; or train on the split 'train'$"
