@@ -8,6 +8,7 @@ from __future__ import annotations
 import textwrap
 from pathlib import Path
 
+from lcnb.plots import cascade_drawing
 from lcnb.reproduction import ledger, stored
 from tools.pages import DOCS, filled, shell, table, where
 
@@ -21,6 +22,8 @@ SHOWN = (
 """Claims that the README shows beside those that are not reproduced."""
 VOC = "T1-voc-lite"
 HALO, TAUGHT = "T1-camvid-small-halo1", "T2-camvid-small-teacher-halo1"
+DRAWN, DRAWING = "T1-camvid-small", DOCS / "images" / "exits.svg"
+"""The run whose exits the README draws."""
 MISSING = ("T2", "T1", "T3", "F1", "F7")
 
 
@@ -34,7 +37,20 @@ def pages() -> dict[Path, str]:
         missing=shell("\n".join(f"lcnb reproduce {t} --preset voc-paper --data DIR --device cuda" for t in MISSING)),
         halo=_halo(), taught=_taught(), voc=_voc(),
     )  # fmt: skip
-    return {PAGE: text, README: filled(README, ledger=_shown())}
+    drawing, caption = _drawing()
+    return {PAGE: text, DRAWING: drawing, README: filled(README, ledger=_shown(), exits=caption)}
+
+
+def _drawing(rho: float = 0.985) -> tuple[str, str]:
+    """Where the cells of a kept run exit, as SVG, and what stands in the README."""
+    found = stored(DRAWN)
+    (row,) = [r for r in found["rows"] if r["rho"] == rho]
+    alt = "An image passes three stages; at the end of each, cells exit with their label and the others continue"
+    return cascade_drawing(row["exits_true"]), (
+        f"![{alt}]({DRAWING.relative_to(README.parent)})\n\n"
+        f"*Mean fractions of the cells in true runs at ρ = {rho:g} on {found['images']} images of {found['dataset']}'s "
+        f"{found['split']} split ([{DRAWN}](docs/results/{DRAWN}.json)).*"
+    )
 
 
 def _ledger() -> str:

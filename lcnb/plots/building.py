@@ -1,4 +1,7 @@
-"""Figures of what a network is made of."""
+"""Figures of what a network is made of, and the drawing of a cascade.
+
+Shape letter: S stages.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,86 @@ from matplotlib.figure import Figure
 
 from lcnb.palettes import MUTED, STAGES, hexadecimal, stage_colours
 from lcnb.plots.style import figure
+
+SVG = """
+<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}" role="img">
+<title>{title}</title>
+<style>
+text {{ font: 13px system-ui, sans-serif; text-anchor: middle; fill: #1c2430; }} .bold {{ font-weight: 600; }}
+.page {{ fill: #fff; }} .card {{ fill: #f6f7f9; stroke: #6b7280; }} .part {{ fill: #fff; stroke: #9ca3af; }}
+.flow {{ fill: #6b7280; }} .exit {{ stroke: #4b5563; }}
+@media (prefers-color-scheme: dark) {{
+text {{ fill: #e8ebf0; }} .page {{ fill: #14181e; }} .card {{ fill: #1d232b; stroke: #a2abba; }}
+.part {{ fill: #2a323d; stroke: #6b7280; }} .flow {{ fill: #a2abba; }} .exit {{ stroke: #e8ebf0; }}
+}}
+</style>
+<rect class="page" width="{width}" height="{height}"/>
+{body}
+</svg>
+"""
+
+
+def cascade_drawing(exits: Sequence[float], blocks: Sequence[Sequence[str]] = ()) -> str:
+    """Image, stages and exits as a drawing for light and dark pages; arrows are as thick as the fraction of the cells.
+
+    Args:
+        exits: fraction of the cells that exits at each of S stages; they add up to 1.
+        blocks: the names of each stage's parts, from input to output; none for a drawing of any network.
+
+    Returns:
+        SVG, with its description as its title.
+    """
+    parts = blocks or [("convolutions",)] * len(exits)
+    wide, gap, left, top = 158, 72, 96, 14
+    bottom = top + 40 + 30 * max(map(len, parts))  # of the stages
+    reached = [1.0, *(1 - sum(exits[: s + 1]) for s in range(len(exits) - 1))]
+    starts = [left + gap + s * (wide + gap) for s in range(len(exits))]
+    middle, floor = (top + bottom) / 2, bottom + 116
+    said = "; ".join(
+        f"stage {s} computes {_percent(r)} of the cells and {_percent(e)} exit there"
+        for s, (r, e) in enumerate(zip(reached, exits, strict=True), start=1)
+    )
+    body = [_box(14, middle - 32, left - 14, 64, "card"), _text(7 + left / 2, middle + 5, "image", "bold")]
+    body.append(_box(starts[0], floor, starts[-1] + wide - starts[0], 30, "card"))
+    body.append(_text((starts[0] + starts[-1] + wide) / 2, floor + 20, "labels: every cell has exactly one"))
+    for s, (x, colour) in enumerate(zip(starts, stage_colours(len(exits)), strict=True)):
+        rule = "score > ρ?" if s < len(exits) - 1 else "takes the rest"
+        fill = f'class="exit" fill="{hexadecimal(colour)}"'
+        body += [
+            _arrow(x - gap, x, middle, reached[s], 'class="flow"'),
+            _text(x - gap / 2, middle - 20, _percent(reached[s])), _text(x - gap / 2, middle + 28, "continue" if s else "enter"),
+            _arrow(bottom + 46, floor, -x - wide / 2, exits[s], f'{fill} transform="rotate(90)"'),
+            _text(x + wide / 2 + 54, bottom + 84, f"{_percent(exits[s])} exit"),
+            _box(x, top, wide, bottom - top, "card"), f'<rect x="{x}" y="{top}" width="{wide}" height="8" {fill}/>',
+            _text(x + wide / 2, top + 28, f"stage {s + 1}", "bold"),
+            _box(x, bottom + 14, wide, 32, "part"), _text(x + wide / 2, bottom + 35, f"head {s + 1}: {rule}"),
+        ]  # fmt: skip
+        for k, name in enumerate(parts[s]):
+            body += [_box(x + 10, top + 37 + 30 * k, wide - 20, 25, "part"),
+                     _text(x + wide / 2, top + 54 + 30 * k, name)]  # fmt: skip
+    title = f"A cascade: an image passes {len(exits)} stages; {said}."
+    return SVG.format(width=starts[-1] + wide + 14, height=floor + 44, title=title, body="\n".join(body)).lstrip()
+
+
+def _percent(fraction: float) -> str:
+    return f"{100 * fraction:.3g} %"
+
+
+def _box(x: float, y: float, width: float, height: float, kind: str) -> str:
+    return f'<rect class="{kind}" x="{x:g}" y="{y:g}" width="{width:g}" height="{height:g}" rx="5"/>'
+
+
+def _text(x: float, y: float, text: str, kind: str = "") -> str:
+    return f'<text class="{kind}" x="{x:g}" y="{y:g}">{text}</text>'
+
+
+def _arrow(start: float, end: float, y: float, fraction: float, look: str) -> str:
+    """To the right, with a shaft as thick as the fraction; nothing where no cell goes."""
+    half = 1 + 9 * fraction
+    neck, side = end - 11, half + 5
+    points = [(start, half), (neck, half), (neck, side), (end, 0), (neck, -side), (neck, -half), (start, -half)]
+    path = " ".join(f"{x:g},{y + dy:g}" for x, dy in points)
+    return f'<polygon points="{path}" {look}/>' if fraction > 0 else ""
 
 
 def where_it_sits(
@@ -39,8 +122,8 @@ def cost_plane(first: Sequence[float], rows: Sequence[tuple[str, Sequence[float]
     """Multiply-adds left, against the fraction of cells that exits at stage 1.
 
     Args:
-        first: shares that exit at stage 1.
-        rows: (name, GMAC at each share), from expensive to cheap.
+        first: fractions that exit at stage 1.
+        rows: (name, GMAC at each fraction), from expensive to cheap.
         dense: GMAC of the plain network.
     """
     fig, axes = figure(6.6, 3.5)

@@ -28,7 +28,7 @@ from lcnb.plots.style import figure, panels
 
 def stage_legend(stages: int) -> dict[str, Colour]:
     """Name and colour of each of S stages."""
-    return {f"left at stage {s + 1}": colour for s, colour in enumerate(stage_colours(stages))}
+    return {f"exits at stage {s + 1}": colour for s, colour in enumerate(stage_colours(stages))}
 
 
 STAGE_LEGEND = stage_legend(3)
@@ -59,12 +59,13 @@ def used_classes(classes: Sequence[str], *maps: Tensor) -> dict[str, Colour]:
 
 
 def three_regions(image: Tensor, out: CascadeOutput, classes: Sequence[str]) -> Figure:
-    """The image, its regions by stage, and the labels that result."""
+    """The image, its regions by stage, and the labels that result, with their names."""
     photo = to_array(image)
     row = [photo, stage_overlay(photo, out), label_map(out.labels[0], classes)]
     shares = out.exits[0].tolist()
     colours = stage_colours(len(shares))
     legend = {f"stage {s + 1}: {share:.0%} of the cells": colours[s] for s, share in enumerate(shares)}
+    legend |= used_classes(classes, out.labels)
     return panels([row], ["input", "where each cell exits", "labels"], legend=legend)
 
 

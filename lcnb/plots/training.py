@@ -9,7 +9,8 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from lcnb.palettes import STAGES, hexadecimal, stage_colours
+from lcnb.palettes import MUTED, STAGES, hexadecimal, stage_colours
+from lcnb.plots.speed import LINES, MARKS
 from lcnb.plots.style import figure
 
 TRUE = "#111827"
@@ -71,6 +72,28 @@ def ablation(found: Mapping[str, Any]) -> Figure:
     right.locator_params(axis="x", nbins=5)  # numbers with a sign and three digits are wide
     if not all(d["excludes_zero"] for d in differences.values()):
         right.text(0.99, 0.02, "hollow: the interval holds 0", ha="right", fontsize=8.5, transform=right.transAxes)
+    return fig
+
+
+def price_of_exits(sweeps: Mapping[str, Sequence[Mapping[str, Any]]], rho: float) -> Figure:
+    """What exits save, and how much mIoU they cost in true runs: a line for each network, a mark for each threshold.
+
+    Args:
+        sweeps: by name, rows of `lcnb reproduce T1` (rho, saved, miou_true).
+        rho: thresholds with this value at the first exit have a ring.
+    """
+    fig, axes = figure(8.8, 4.1)
+    axis = axes[0, 0]
+    axis.axhline(0, color=MUTED, linewidth=1)
+    for (name, rows), colour, mark in zip(sweeps.items(), LINES, MARKS, strict=False):
+        (dense,) = [row["miou_true"] for row in rows if row["rho"] == 1]
+        points = sorted((100 * row["saved"], 100 * (row["miou_true"] - dense), row["rho"]) for row in rows)
+        axis.plot(*[list(v) for v in zip(*[p[:2] for p in points], strict=True)], color=colour, marker=mark, label=name)
+        ringed = [point[:2] for point in points if point[2] == rho]
+        axis.plot(*zip(*ringed, strict=True), "o", color=colour, markersize=13, markerfacecolor="none")
+    axis.set(xlabel="multiply-adds saved, %", ylabel="points of mIoU against ρ = 1")
+    axis.set_title(f"true runs; every mark is a threshold, those in a ring are ρ = {rho:g}", fontsize=9.5)
+    axis.legend(loc="lower left", fontsize=9)
     return fig
 
 
