@@ -6,6 +6,7 @@ Shape letter: S stages.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from html import escape
 
 from matplotlib.figure import Figure
 
@@ -16,7 +17,7 @@ SVG = """
 <svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}" role="img">
 <title>{title}</title>
 <style>
-text {{ font: 13px system-ui, sans-serif; text-anchor: middle; fill: #1c2430; }} .bold {{ font-weight: 600; }}
+text {{ font: 13px system-ui, sans-serif; text-anchor: middle; fill: #1c2430; }}
 .page {{ fill: #fff; }} .card {{ fill: #f6f7f9; stroke: #6b7280; }} .part {{ fill: #fff; stroke: #9ca3af; }}
 .flow {{ fill: #6b7280; }} .exit {{ stroke: #4b5563; }}
 @media (prefers-color-scheme: dark) {{
@@ -43,53 +44,49 @@ def cascade_drawing(exits: Sequence[float], blocks: Sequence[Sequence[str]] = ()
     parts = blocks or [("convolutions",)] * len(exits)
     wide, gap, left, top = 158, 72, 96, 14
     bottom = top + 40 + 30 * max(map(len, parts))  # of the stages
+    middle, floor = (top + bottom) / 2, bottom + 116
     reached = [1.0, *(1 - sum(exits[: s + 1]) for s in range(len(exits) - 1))]
     starts = [left + gap + s * (wide + gap) for s in range(len(exits))]
-    middle, floor = (top + bottom) / 2, bottom + 116
-    said = "; ".join(
-        f"stage {s} computes {_percent(r)} of the cells and {_percent(e)} exit there"
-        for s, (r, e) in enumerate(zip(reached, exits, strict=True), start=1)
+    title = f"A cascade: an image passes {len(exits)} stages. " + "; ".join(
+        f"Stage {s + 1} computes {100 * reached[s]:.3g} % of the cells, {100 * exits[s]:.3g} % exit there"
+        for s in range(len(exits))
     )
-    body = [_box(14, middle - 32, left - 14, 64, "card"), _text(7 + left / 2, middle + 5, "image", "bold")]
-    body.append(_box(starts[0], floor, starts[-1] + wide - starts[0], 30, "card"))
-    body.append(_text((starts[0] + starts[-1] + wide) / 2, floor + 20, "labels: every cell has exactly one"))
+    body = [
+        _box(14, middle - 32, left - 14, 64, "card", "image"),
+        _box(starts[0], floor, starts[-1] + wide - starts[0], 30, "card", "labels: every cell has exactly one"),
+    ]
     for s, (x, colour) in enumerate(zip(starts, stage_colours(len(exits)), strict=True)):
-        rule = "score > ρ?" if s < len(exits) - 1 else "takes the rest"
         fill = f'class="exit" fill="{hexadecimal(colour)}"'
+        rule = "score > ρ?" if s + 1 < len(exits) else "takes the rest"
         body += [
             _arrow(x - gap, x, middle, reached[s], 'class="flow"'),
-            _text(x - gap / 2, middle - 20, _percent(reached[s])), _text(x - gap / 2, middle + 28, "continue" if s else "enter"),
+            _text(x - gap / 2, middle - 20, f"{100 * reached[s]:.3g} %"),
+            _text(x - gap / 2, middle + 28, "continue" if s else "enter"),
             _arrow(bottom + 46, floor, -x - wide / 2, exits[s], f'{fill} transform="rotate(90)"'),
-            _text(x + wide / 2 + 54, bottom + 84, f"{_percent(exits[s])} exit"),
-            _box(x, top, wide, bottom - top, "card"), f'<rect x="{x}" y="{top}" width="{wide}" height="8" {fill}/>',
-            _text(x + wide / 2, top + 28, f"stage {s + 1}", "bold"),
-            _box(x, bottom + 14, wide, 32, "part"), _text(x + wide / 2, bottom + 35, f"head {s + 1}: {rule}"),
-        ]  # fmt: skip
-        for k, name in enumerate(parts[s]):
-            body += [_box(x + 10, top + 37 + 30 * k, wide - 20, 25, "part"),
-                     _text(x + wide / 2, top + 54 + 30 * k, name)]  # fmt: skip
-    title = f"A cascade: an image passes {len(exits)} stages; {said}."
+            _text(x + wide / 2 + 54, bottom + 84, f"{100 * exits[s]:.3g} % exit"),
+            _box(x, top, wide, bottom - top, "card"),
+            f'<rect x="{x}" y="{top}" width="{wide}" height="8" {fill}/>',
+            _text(x + wide / 2, top + 27, f"stage {s + 1}"),
+            *(_box(x + 10, top + 37 + 30 * k, wide - 20, 25, "part", name) for k, name in enumerate(parts[s])),
+            _box(x, bottom + 14, wide, 32, "part", f"head {s + 1}: {rule}"),
+        ]
     return SVG.format(width=starts[-1] + wide + 14, height=floor + 44, title=title, body="\n".join(body)).lstrip()
 
 
-def _percent(fraction: float) -> str:
-    return f"{100 * fraction:.3g} %"
+def _text(x: float, y: float, text: str) -> str:
+    return f'<text x="{x:g}" y="{y:g}">{escape(text)}</text>'
 
 
-def _box(x: float, y: float, width: float, height: float, kind: str) -> str:
-    return f'<rect class="{kind}" x="{x:g}" y="{y:g}" width="{width:g}" height="{height:g}" rx="5"/>'
-
-
-def _text(x: float, y: float, text: str, kind: str = "") -> str:
-    return f'<text class="{kind}" x="{x:g}" y="{y:g}">{text}</text>'
+def _box(x: float, y: float, width: float, height: float, kind: str, text: str = "") -> str:
+    box = f'<rect class="{kind}" x="{x:g}" y="{y:g}" width="{width:g}" height="{height:g}" rx="5"/>'
+    return box + (_text(x + width / 2, y + height / 2 + 5, text) if text else "")
 
 
 def _arrow(start: float, end: float, y: float, fraction: float, look: str) -> str:
     """To the right, with a shaft as thick as the fraction; nothing where no cell goes."""
-    half = 1 + 9 * fraction
-    neck, side = end - 11, half + 5
-    points = [(start, half), (neck, half), (neck, side), (end, 0), (neck, -side), (neck, -half), (start, -half)]
-    path = " ".join(f"{x:g},{y + dy:g}" for x, dy in points)
+    half, neck = 1 + 9 * fraction, end - 11
+    points = [(start, half), (neck, half), (neck, half + 5), (end, 0), (neck, -half - 5), (neck, -half), (start, -half)]
+    path = " ".join(f"{px:g},{y + py:g}" for px, py in points)
     return f'<polygon points="{path}" {look}/>' if fraction > 0 else ""
 
 

@@ -32,7 +32,6 @@ def stage_legend(stages: int) -> dict[str, Colour]:
 
 
 STAGE_LEGEND = stage_legend(3)
-STAGE_NAMES = tuple(STAGE_LEGEND)
 
 
 def to_array(image: Tensor) -> np.ndarray:
@@ -62,9 +61,9 @@ def three_regions(image: Tensor, out: CascadeOutput, classes: Sequence[str]) -> 
     """The image, its regions by stage, and the labels that result, with their names."""
     photo = to_array(image)
     row = [photo, stage_overlay(photo, out), label_map(out.labels[0], classes)]
-    shares = out.exits[0].tolist()
-    colours = stage_colours(len(shares))
-    legend = {f"stage {s + 1}: {share:.0%} of the cells": colours[s] for s, share in enumerate(shares)}
+    fractions = out.exits[0].tolist()
+    stages = enumerate(zip(fractions, stage_colours(len(fractions)), strict=True), start=1)
+    legend = {f"stage {s}: {fraction:.0%} of the cells": colour for s, (fraction, colour) in stages}
     legend |= used_classes(classes, out.labels)
     return panels([row], ["input", "where each cell exits", "labels"], legend=legend)
 

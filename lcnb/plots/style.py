@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-import re
 from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
@@ -68,13 +67,12 @@ def show(fig: Figure | str, alt: str = "", photo: bool = False) -> None:
     Raises:
         ValueError: the alt text is missing.
     """
-    if isinstance(fig, str):
-        alt = "".join(re.findall("<title>(.*?)</title>", fig))
+    alt = fig.partition("<title>")[2].partition("</title>")[0] if isinstance(fig, str) else alt
     if len(alt.strip()) < 20:
         raise ValueError(f"a figure needs an alt text that says what it shows, got {alt!r}")
     if isinstance(fig, str):  # as HTML too: JupyterLab shows no SVG of a notebook that it does not trust yet
-        source = f"data:image/svg+xml;base64,{base64.b64encode(fig.encode()).decode()}"
-        html = f'<img src="{source}" alt="{escape(alt)}" style="max-width: 100%">'
+        source = f'src="data:image/svg+xml;base64,{base64.b64encode(fig.encode()).decode()}"'
+        html = f'<img {source} alt="{escape(alt)}" style="max-width: 100%">'
         display({"image/svg+xml": fig, "text/html": html}, metadata={"image/svg+xml": {"alt": alt}}, raw=True)
         return
     data, kind = encode(fig, photo), "jpeg" if photo else "png"

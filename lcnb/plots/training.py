@@ -88,9 +88,9 @@ def price_of_exits(sweeps: Mapping[str, Sequence[Mapping[str, Any]]], rho: float
     for (name, rows), colour, mark in zip(sweeps.items(), LINES, MARKS, strict=False):
         (dense,) = [row["miou_true"] for row in rows if row["rho"] == 1]
         points = sorted((100 * row["saved"], 100 * (row["miou_true"] - dense), row["rho"]) for row in rows)
-        axis.plot(*[list(v) for v in zip(*[p[:2] for p in points], strict=True)], color=colour, marker=mark, label=name)
-        ringed = [point[:2] for point in points if point[2] == rho]
-        axis.plot(*zip(*ringed, strict=True), "o", color=colour, markersize=13, markerfacecolor="none")
+        saved, change, rhos = zip(*points, strict=True)
+        axis.plot(saved, change, color=colour, marker=mark, label=name)
+        axis.plot(saved, change, "o", color=colour, markersize=13, mfc="none", markevery=[r == rho for r in rhos])
     axis.set(xlabel="multiply-adds saved, %", ylabel="points of mIoU against ρ = 1")
     axis.set_title(f"true runs; every mark is a threshold, those in a ring are ρ = {rho:g}", fontsize=9.5)
     axis.legend(loc="lower left", fontsize=9)

@@ -58,7 +58,7 @@ def test_a_drawing_is_shown_with_its_title_as_alt_text(monkeypatch):
     plots.show(drawing)
     ((data, metadata),) = shown
     alt = metadata["image/svg+xml"]["alt"]
-    assert "stage 2 computes 50 % of the cells and 30 % exit there" in alt
+    assert "Stage 2 computes 50 % of the cells, 30 % exit there" in alt
     assert f'alt="{alt}"' in data["text/html"]
     assert base64.b64decode(re.search(r"base64,([^\"]+)", data["text/html"])[1]).decode() == drawing
     with pytest.raises(ValueError, match="alt text"):

@@ -57,4 +57,4 @@ def test_the_price_of_exits_in_points_by_what_is_saved():
     _, line, ring = axis.lines
     assert list(line.get_xdata()) == [0, 30, 50]
     assert list(line.get_ydata()) == pytest.approx([0, 1, -5])
-    assert (list(ring.get_xdata()), line.get_label()) == ([30], "one")
+    assert (ring.get_markevery(), line.get_label()) == ([False, True, False], "one")
