@@ -43,8 +43,7 @@ def paper_cost() -> CascadeCost:
 
 
 def _spent(stages: Sequence[int], heads: Sequence[int], exits: Sequence[float]) -> float:
-    reached = [1.0, 1 - exits[0], exits[2]]
-    return sum(r * (s + h) for r, s, h in zip(reached, stages, heads, strict=True))
+    return sum(r * (s + h) for r, s, h in zip([1.0, 1 - exits[0], exits[2]], stages, heads, strict=True))
 
 
 def _slips(stages: Sequence[int], heads: Sequence[int]) -> list[tuple[float, str]]:

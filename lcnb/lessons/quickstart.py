@@ -61,12 +61,14 @@ def _work(exits: Sequence[float], costs: Sequence[float]) -> float:
 def _savings(exits: Sequence[float], costs: Sequence[float]) -> list[tuple[float, str]]:
     """What usual slips give, and what to say to each."""
     exiting = sum(e * c for e, c in zip(exits, costs, strict=True)) / sum(costs)
-    alike = 1 - _work(exits, [1.0] * len(exits))
     work = _work(exits, costs)
     return [
         (work, "that is the fraction that is done; what is saved is the rest"),
         (1 - exiting, "a stage computes all cells that reach it, not only those that exit there"),
-        (alike, "that counts all stages as equally expensive; weight each with its cost"),
+        (
+            1 - _work(exits, [1.0] * len(exits)),
+            "that counts all stages as equally expensive; weight each with its cost",
+        ),
         ((1 - work) * sum(costs), "that is in multiply-adds; divide by those of all stages on every cell"),
         (1 - exits[-1], "cells that exit early have a cost too: all cells pay for stage 1"),
     ]
@@ -110,8 +112,9 @@ def _why_not_there(given: Tensor, right: Tensor, maps: Sequence[Tensor], rho: fl
         return "logits are no probabilities: take the softmax over the classes first"
     if rho == 1:
         return "at rho = 1 no cell exits early, not even one whose score rounds to 1: the score must be *above* rho"
-    wrong = int((given != right).sum())
-    return f"at rho = {rho:g}, {wrong} of {right.numel()} cells exit at another stage than you say"
+    return (
+        f"at rho = {rho:g}, {int((given != right).sum())} of {right.numel()} cells exit at another stage than you say"
+    )
 
 
 def threshold_for_budget(answer: Any) -> str | None:

@@ -107,8 +107,14 @@ def where_it_sits(
     for axis, values, title in zip(axes[0], (parameters, gmacs), ("million parameters", "GMAC"), strict=True):
         axis.barh(places, values, color=colours, edgecolor="#4b5563", linewidth=0.5)
         for place, value in zip(places, values, strict=True):
-            text = f"{value:.1f}  ({value / sum(values):.0%})"
-            axis.annotate(text, (value, place), (4, 0), textcoords="offset points", va="center", fontsize=8.5)
+            axis.annotate(
+                f"{value:.1f}  ({value / sum(values):.0%})",
+                (value, place),
+                (4, 0),
+                textcoords="offset points",
+                va="center",
+                fontsize=8.5,
+            )
         axis.set(title=f"{title}, {sum(values):.1f} in all", xlim=(0, 1.3 * max(values)))
         axis.grid(axis="y", visible=False)
     axes[0, 0].set(yticks=places, yticklabels=names)

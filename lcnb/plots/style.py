@@ -72,7 +72,7 @@ def show(fig: Figure | str, alt: str = "", photo: bool = False) -> None:
         raise ValueError(f"a figure needs an alt text that says what it shows, got {alt!r}")
     if isinstance(fig, str):  # as HTML too: JupyterLab shows no SVG of a notebook that it does not trust yet
         source = f'src="data:image/svg+xml;base64,{base64.b64encode(fig.encode()).decode()}"'
-        html = f'<img {source} alt="{escape(alt)}" style="max-width: 100%">'
+        html = f'<img {source} alt="{escape(alt)}" class="dark-light" style="max-width: 100%">'
         display({"image/svg+xml": fig, "text/html": html}, metadata={"image/svg+xml": {"alt": alt}}, raw=True)
         return
     data, kind = encode(fig, photo), "jpeg" if photo else "png"
@@ -99,8 +99,14 @@ def show_table(head: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1
 def legend_strip(fig: Figure, entries: Mapping[str, Colour], columns: int | None = None) -> None:
     """A row of named colours above the images, as in the paper's figure 4."""
     handles = [Patch(facecolor=hexadecimal(c), edgecolor="#9ca3af", label=name) for name, c in entries.items()]
-    count = columns or min(len(handles), 6)
-    fig.legend(handles=handles, loc="outside upper center", ncols=count, fontsize=9, handlelength=1.2, frameon=False)
+    fig.legend(
+        handles=handles,
+        loc="outside upper center",
+        ncols=columns or min(len(handles), 6),
+        fontsize=9,
+        handlelength=1.2,
+        frameon=False,
+    )
 
 
 def panels(

@@ -61,12 +61,17 @@ def ablation(found: Mapping[str, Any]) -> Figure:
     left, right = axes[0]
     places = list(range(len(rows)))[::-1]
     for place, row in zip(places, rows, strict=True):
-        own = row["row"] == "lc"
-        _with_interval(left, place, row["miou"], row["interval"], hexadecimal(STAGES[2]) if own else TRUE, True)
+        _with_interval(
+            left, place, row["miou"], row["interval"], hexadecimal(STAGES[2]) if row["row"] == "lc" else TRUE, True
+        )
         if (difference := differences.get(f"lc - {row['row']}")) is not None:
             _with_interval(right, place, difference["value"], difference, TRUE, difference["excludes_zero"], "+.3f")
     right.axvline(0, color="#6b7280", linewidth=1)
-    left.set(yticks=places, yticklabels=[_wrapped(row["title"]) for row in rows], ylim=(-0.6, len(rows) - 0.4))
+    left.set(
+        yticks=places,
+        yticklabels=["\n".join(textwrap.wrap(r["title"], 40)) for r in rows],
+        ylim=(-0.6, len(rows) - 0.4),
+    )
     left.set(xlabel="mIoU, with its 95 % interval", title="each way to train")
     right.set(xlabel="mIoU of the layer cascade minus this row's", title="and how far the layer cascade is ahead")
     right.locator_params(axis="x", nbins=5)  # numbers with a sign and three digits are wide
@@ -110,7 +115,3 @@ def _with_interval(
         axis.plot([interval["low"], interval["high"]], [place, place], color=colour, linewidth=2, alpha=0.5)
     axis.plot([value], [place], marker="o", color=colour, markerfacecolor=colour if solid else "white")
     axis.annotate(f"{value:{form}}", (value, place), (0, 6), textcoords="offset points", ha="center", fontsize=8.5)
-
-
-def _wrapped(title: str) -> str:
-    return "\n".join(textwrap.wrap(title, 40))

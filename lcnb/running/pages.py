@@ -237,12 +237,11 @@ class _Exporter(HTMLExporter):
 
 
 class MathRenderer(markdown_mistune.IPythonRenderer):
-    """Markdown to HTML: formulas as MathML, links to other notebooks as links to their pages, which lie beside this one."""
+    """Markdown to HTML: formulas as MathML, links to other notebooks as links to their pages."""
 
-    def link(self, text: str, url: str, title: str | None = None) -> str:
-        if url.startswith("../"):  # of the repository, which a folder of pages does not have
-            return text
-        return str(super().link(text, re.sub(r"\.ipynb$", ".html", url), title))
+    def link(self, text: str, url: str, title: str | None = None) -> Any:
+        # A folder of pages has nothing else of the repository.
+        return text if url.startswith("../") else super().link(text, re.sub(r"\.ipynb$", ".html", url), title)
 
     def inline_math(self, body: str) -> str:
         return mathml(body, "inline")
