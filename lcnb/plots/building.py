@@ -122,7 +122,7 @@ def where_it_sits(
 
 
 def cost_plane(first: Sequence[float], rows: Sequence[tuple[str, Sequence[float]]], dense: float) -> Figure:
-    """Multiply-adds left, against the fraction of cells that exits at stage 1.
+    """Multiply-adds of an image, against the fraction of cells that exits at stage 1.
 
     Args:
         first: fractions that exit at stage 1.

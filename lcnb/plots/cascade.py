@@ -95,7 +95,7 @@ def cumulative_stages(
 
 
 def exits_over_rho(rhos: Sequence[float], exits: np.ndarray, rho: float | None = None) -> Figure:
-    """Fraction of cells that exit at each stage as the threshold rises: (R,) rhos, (R, S) shares."""
+    """Fraction of cells that exit at each stage as the threshold rises: (R,) rhos, (R, S) fractions."""
     fig, axes = figure(6.4, 3.0)
     axis = axes[0, 0]
     positions = np.arange(len(rhos))
