@@ -48,7 +48,7 @@ def _drawing(rho: float = 0.985) -> tuple[str, str]:
     alt = "An image passes three stages; at the end of each, cells exit with their label and the others continue"
     return cascade_drawing(row["exits_true"]), (
         f"![{alt}]({DRAWING.relative_to(README.parent)})\n\n"
-        f"*Mean fractions of the cells in true runs at ρ = {rho:g} on {found['images']} images of {found['dataset']}'s "
+        f"*Mean fractions of the cells in true runs at ρ = {rho:g} on {found['images']} images of CamVid's "
         f"{found['split']} split ([{DRAWN}](docs/results/{DRAWN}.json)).*"
     )
 
