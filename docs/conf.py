@@ -45,6 +45,7 @@ myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 3  # with GitHub's names
 nb_execution_mode = "off"
 nb_merge_streams = True
+nb_render_markdown_format = "myst"  # tables and formulas in outputs too
 
 autosummary_ignore_module_all = False
 napoleon_use_ivar = True  # an attribute is described once

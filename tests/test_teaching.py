@@ -119,6 +119,21 @@ def test_seconds_words_and_figures_are_counted_by_section():
     assert following == {"title": "Next", "seconds": 0.0, "words": 4, "cells": 1, "figures": 1}
 
 
+def _prose(path):
+    text = path.read_text(encoding="utf-8")
+    cells = json.loads(text)["cells"] if path.suffix == ".ipynb" else [{"cell_type": "markdown", "source": text}]
+    return "\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "markdown")
+
+
+PAGES = sorted(p for d in ("docs", "notebooks", "data") for p in (ROOT / d).rglob("*") if p.suffix in (".md", ".ipynb"))
+
+
+@pytest.mark.parametrize("path", [*ROOT.glob("*.md"), *PAGES], ids=lambda p: str(p.relative_to(ROOT)))
+def test_relative_links_lead_somewhere(path):
+    links = re.findall(r"\]\(([^)\s#]+)[^)]*\)", re.sub(r"```.*?```|`[^`]*`", "", _prose(path), flags=re.DOTALL))
+    assert [link for link in links if not re.match("[a-z]+:", link) and not (path.parent / link).exists()] == []
+
+
 def test_commands_exist():
     """Each `lcnb ...`, `make ...` and `python -m tools...` that the page names."""
     text = built.PAGE.read_text(encoding="utf-8")

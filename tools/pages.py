@@ -8,12 +8,13 @@ All of them if none is named. Every number is read from docs/results; a test com
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from lcnb.paths import written_whole
+from lcnb.plots.style import table as table
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 NAMES = (
@@ -21,18 +22,6 @@ NAMES = (
     "compatibility", "determinism", "networks_page",
 )  # fmt: skip
 """The modules; each has `pages()`: path -> text or bytes."""
-
-
-def table(head: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> str:
-    """A Markdown table.
-
-    Args:
-        head: of its columns.
-        rows: as long as the head each.
-        left: so many columns are set to the left, the others to the right.
-    """
-    rule = ["---"] * left + ["---:"] * (len(head) - left)
-    return "\n".join(f"| {' | '.join(line)} |" for line in (head, rule, *rows))
 
 
 def shell(lines: str) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from lcnb.plots import cascade_drawing
 from lcnb.reproduction import ledger, stored
 from tools.pages import DOCS, filled, shell, table, where
 
@@ -28,6 +29,8 @@ REPORTED = (1, 0.985, 0.8)
 SPEEDS = ("over_plain", "over_fastest_dense", "multiply_adds_one_head")
 TIMED = ("A region convolution costs what its region costs", "A lower threshold shortens stages 2 and 3",
          "LC is faster than DeepLab-v2", "LC (fast) is faster still")  # fmt: skip
+DRAWN, DRAWING = "T1-camvid-small", DOCS / "images" / "exits.svg"
+"""The run whose exits the README draws."""
 MISSING = ("T2", "T1", "T3", "F1", "F7")
 
 
@@ -47,7 +50,20 @@ def pages() -> dict[Path, str]:
         thresholds=_thresholds(), arms=_arms(), taught=_taught(), speeds=_speeds(), failed=_with("not reproduced"),
         untestable=_with("untestable here"),
     )  # fmt: skip
-    return {PAGE: text, README: filled(README, ledger=_shown()), REPORT: report}
+    drawing, caption = _drawing()
+    return {PAGE: text, DRAWING: drawing, REPORT: report, README: filled(README, ledger=_shown(), exits=caption)}
+
+
+def _drawing(rho: float = 0.985) -> tuple[str, str]:
+    """Where the cells of a kept run exit, as SVG, and what stands in the README."""
+    found = stored(DRAWN)
+    (row,) = [r for r in found["rows"] if r["rho"] == rho]
+    alt = "An image passes three stages; at the end of each, cells exit with their label and the others continue"
+    return cascade_drawing(row["exits_true"]), (
+        f"![{alt}]({DRAWING.relative_to(README.parent)})\n\n"
+        f"*Mean fractions of the cells in true runs at ρ = {rho:g} on {found['images']} images of CamVid's "
+        f"{found['split']} split ([{DRAWN}](docs/results/{DRAWN}.json)).*"
+    )
 
 
 def _ledger() -> str:

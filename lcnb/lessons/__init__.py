@@ -20,8 +20,8 @@ Grader = Callable[[Any], str | None]
 
 EXERCISES: dict[str, Grader] = {
     "00-ends": quickstart.exits_at_the_ends,
-    "00-saved": quickstart.share_saved,
-    "00-stages": quickstart.who_left_where,
+    "00-saved": quickstart.fraction_saved,
+    "00-stages": quickstart.exit_stages,
     "00-budget": quickstart.threshold_for_budget,
     "01-names": difficulty.names_of_five,
     "01-grades": difficulty.grades,
@@ -32,7 +32,7 @@ EXERCISES: dict[str, Grader] = {
     "02-pool": regions.max_pool,
     "02-break-even": regions.break_even,
     "03-cost": building.cost_at_exits,
-    "03-leaves": building.who_leaves,
+    "03-leaves": building.exit_decision,
     "03-factors": building.factorised,
     "04-rho": training.rho_at_its_ends,
     "04-plain": training.weights_of_the_plain_network,

@@ -1,4 +1,4 @@
-"""The exercises of notebook 03: what blocks and exits cost, and who leaves.
+"""The exercises of notebook 03: what blocks and exits cost, and which cells exit.
 
 Shape letters: B images, K classes, C channels, S stages, h, w cells.
 """
@@ -17,13 +17,13 @@ from lcnb.models.cost import CascadeCost, count_macs
 from lcnb.models.exits import leaves
 
 EXITS = (0.5, 0.3, 0.2)
-"""Shares that leave at stages 1, 2 and 3 in the exercise on cost."""
+"""Fractions that exit at stages 1, 2 and 3 in the exercise on cost."""
 SIZE = (512, 512)
 RHOS = (0.0, 0.3, 0.6, 1.0)
 
 
 def cost_at_exits(answer: Any) -> str | None:
-    """GMAC of the paper's network at 512x512 if half of the cells leave at stage 1 and three tenths at stage 2."""
+    """GMAC of the paper's network at 512x512 if half of the cells exit at stage 1 and three tenths at stage 2."""
     cost = paper_cost()
     given, right = float(answer) * 1e9, _spent(cost.stages, cost.heads, EXITS)
     if abs(given - right) <= 0.005 * right:
@@ -43,8 +43,7 @@ def paper_cost() -> CascadeCost:
 
 
 def _spent(stages: Sequence[int], heads: Sequence[int], exits: Sequence[float]) -> float:
-    reached = [1.0, 1 - exits[0], exits[2]]
-    return sum(r * (s + h) for r, s, h in zip(reached, stages, heads, strict=True))
+    return sum(r * (s + h) for r, s, h in zip([1.0, 1 - exits[0], exits[2]], stages, heads, strict=True))
 
 
 def _slips(stages: Sequence[int], heads: Sequence[int]) -> list[tuple[float, str]]:
@@ -53,7 +52,7 @@ def _slips(stages: Sequence[int], heads: Sequence[int]) -> list[tuple[float, str
     return [
         (
             sum(e * c for e, c in zip(EXITS, each, strict=True)),
-            "a stage computes all cells that reach it, not only those that leave there",
+            "a stage computes all cells that reach it, not only those that exit there",
         ),
         (_spent(stages, [0, 0, 0], EXITS), "that leaves out the classifiers; each is run on the cells that reach it"),
         (float(sum(each)), "that is the dense network with its three classifiers: no cell exits early in it"),
@@ -64,8 +63,8 @@ def _slips(stages: Sequence[int], heads: Sequence[int]) -> list[tuple[float, str
     ]
 
 
-def who_leaves(answer: Any) -> str | None:
-    """A function ((B, K, h, w) logits, rho) -> (B, h, w) bool, True where a cell leaves."""
+def exit_decision(answer: Any) -> str | None:
+    """A function ((B, K, h, w) logits, rho) -> (B, h, w) bool, True where a cell exits."""
     logits = 2 * torch.randn(2, 4, 5, 6, generator=torch.Generator().manual_seed(0))
     logits[0, 0, 0, 0] = 100.0  # as sure as a float can be
     for rho in RHOS:
@@ -74,7 +73,7 @@ def who_leaves(answer: Any) -> str | None:
             got = given.dtype if isinstance(given, Tensor) else type(given).__name__
             return f"for each cell the answer is True or False, so a bool tensor; got {got}"
         if given.shape != (2, 5, 6):
-            return f"one answer a cell: shape (2, 5, 6) for logits of (2, 4, 5, 6); got {tuple(given.shape)}"
+            return f"one answer for each cell: shape (2, 5, 6) for logits of (2, 4, 5, 6); got {tuple(given.shape)}"
         if not given.equal(right := leaves(max_softmax(logits), rho)):
             return _why_not(given, right, logits, rho)
     return None
@@ -82,13 +81,13 @@ def who_leaves(answer: Any) -> str | None:
 
 def _why_not(given: Tensor, right: Tensor, logits: Tensor, rho: float) -> str:
     if given.equal(~right):
-        return "that is who stays; True should be where a cell leaves"
+        return "that is where a cell continues; True should be where it exits"
     if given.equal(logits.amax(1) > rho):
         return "logits are no probabilities: take the softmax over the classes first"
     if rho == 1:
         return "at rho = 1 no cell exits early, not even one whose top score rounds to 1: the score must be *above* rho"
     sent, sure = int(given.sum()), int(right.sum())
-    return f"at rho = {rho:g} you send out {sent} of {given.numel()} cells; {sure} have a top score above it"
+    return f"at rho = {rho:g}, {sent} of {given.numel()} cells exit by your answer; {sure} have a top score above it"
 
 
 def factorised(answer: Any) -> str | None:
@@ -99,14 +98,14 @@ def factorised(answer: Any) -> str | None:
     with torch.inference_mode():
         out = answer.eval()(x)
         if tuple(out.shape) != (1, 128, 21, 21):
-            return f"(1, 128, 21, 21) should stay as it is; got {tuple(out.shape)}: is there padding for each kernel?"
+            return f"(1, 128, 21, 21) should keep its shape; got {tuple(out.shape)}: is there padding for each kernel?"
     if (reach := _reach(answer)) != (7, 7):
         return f"an output cell should see 7 x 7 cells of the input; yours sees {reach[0]} x {reach[1]}"
-    share = count_macs(answer, x.to("meta")) / count_macs(nn.Conv2d(128, 128, 7, padding=3), x.to("meta"))
+    fraction = count_macs(answer, x.to("meta")) / count_macs(nn.Conv2d(128, 128, 7, padding=3), x.to("meta"))
     return (
         None
-        if share < 1 / 3
-        else f"that takes {share:.0%} of the multiply-adds of the 7x7; less than a third was asked for"
+        if fraction < 1 / 3
+        else f"that takes {fraction:.0%} of the multiply-adds of the 7x7; less than a third was asked for"
     )
 
 

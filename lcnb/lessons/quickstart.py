@@ -19,32 +19,30 @@ CALLS = 40
 STEP = 0.002
 """How near the highest threshold is near enough."""
 CASES = (((0.6, 0.3, 0.1), (2.0, 3.0, 1.0)), ((0.25, 0.0, 0.75), (1.0, 4.0, 2.0)), ((0.0, 0.0, 1.0), (1.0, 1.0, 1.0)))
-"""(shares that leave, multiply-adds) of the stages, in the exercise on saving."""
+"""(fractions that exit, multiply-adds) of the stages, in the exercise on saving."""
 
 
 def exits_at_the_ends(answer: Any) -> str | None:
-    """{rho: shares of the cells that leave at stages 1, 2, 3}, for rho 0 and 1, whatever the network."""
+    """{rho: fractions of the cells that exit at stages 1, 2, 3}, for rho 0 and 1, whatever the network."""
     if not isinstance(answer, dict) or {float(k) for k in answer} != {0.0, 1.0}:
-        return "give a dictionary with the keys 0.0 and 1.0, and three shares for each"
+        return "give a dictionary with the keys 0.0 and 1.0, and three fractions for each"
     right = {0.0: (1.0, 0.0, 0.0), 1.0: (0.0, 0.0, 1.0)}
-    for rho, shares in sorted(answer.items()):
-        given = tuple(float(v) for v in shares)
+    for rho, fractions in sorted(answer.items()):
+        given = tuple(float(v) for v in fractions)
         if len(given) != 3:
-            return f"for rho = {rho:g} give three shares, one a stage; there are {len(given)}"
+            return f"for rho = {rho:g} give three fractions, one for each stage; there are {len(given)}"
         if given == right[float(rho)]:
             continue
         if sum(given) == 100:
-            return "shares are fractions of 1, not per cent"
+            return "give fractions of 1, not per cent"
         if abs(sum(given) - 1) > 1e-6:
-            return (
-                f"every cell leaves exactly once, so the three shares add up to 1; for rho = {rho:g} to {sum(given):g}"
-            )
-        return f"rho = {rho:g}: a cell leaves where its top score is above rho; can a score be above {rho:g}?"
+            return f"every cell exits exactly once, so the fractions add up to 1; for rho = {rho:g} to {sum(given):g}"
+        return f"rho = {rho:g}: a cell exits where its top score is above rho; can a score be above {rho:g}?"
     return None
 
 
-def share_saved(answer: Any) -> str | None:
-    """A function (shares that leave at S stages, their S costs) -> share of the dense work that is saved."""
+def fraction_saved(answer: Any) -> str | None:
+    """A function (fractions that exit at S stages, their S costs) -> fraction of the dense work that is saved."""
     for exits, costs in CASES:
         given, right = float(answer(exits, costs)), 1 - _work(exits, costs)
         if abs(given - right) <= 1e-6:
@@ -62,20 +60,22 @@ def _work(exits: Sequence[float], costs: Sequence[float]) -> float:
 
 def _savings(exits: Sequence[float], costs: Sequence[float]) -> list[tuple[float, str]]:
     """What usual slips give, and what to say to each."""
-    leaving = sum(e * c for e, c in zip(exits, costs, strict=True)) / sum(costs)
-    alike = 1 - _work(exits, [1.0] * len(exits))
+    exiting = sum(e * c for e, c in zip(exits, costs, strict=True)) / sum(costs)
     work = _work(exits, costs)
     return [
-        (work, "that is the share that is done; what is saved is the rest"),
-        (1 - leaving, "a stage computes all cells that reach it, not only those that leave there"),
-        (alike, "that counts all stages as equally dear; weight each with its cost"),
+        (work, "that is the fraction that is done; what is saved is the rest"),
+        (1 - exiting, "a stage computes all cells that reach it, not only those that exit there"),
+        (
+            1 - _work(exits, [1.0] * len(exits)),
+            "that counts all stages as equally expensive; weight each with its cost",
+        ),
         ((1 - work) * sum(costs), "that is in multiply-adds; divide by those of all stages on every cell"),
-        (1 - exits[-1], "those who leave early have cost something too: all cells pay for stage 1"),
+        (1 - exits[-1], "cells that exit early have a cost too: all cells pay for stage 1"),
     ]
 
 
-def who_left_where(answer: Any) -> str | None:
-    """A function (S maps of (B, K, h, w) logits, rho) -> (B, h, w) int64: 0, 1 or 2, the stage each cell leaves at."""
+def exit_stages(answer: Any) -> str | None:
+    """A function (S maps of (B, K, h, w) logits, rho) -> (B, h, w) int64: 0, 1 or 2, each cell's exit stage."""
     generator = torch.Generator().manual_seed(0)
     maps = [2 * torch.randn(2, 4, 6, 7, generator=generator) for _ in range(3)]
     maps[0][0, 0, 0, 0] = maps[1][0, 0, 0, 1] = 100.0  # as sure as a float can be
@@ -85,7 +85,7 @@ def who_left_where(answer: Any) -> str | None:
             got = given.dtype if isinstance(given, Tensor) else type(given).__name__
             return f"a stage is a whole number, so give a tensor of integers; got {got}"
         if given.shape != (2, 6, 7):
-            return f"one stage a cell: shape (2, 6, 7) for maps of (2, 4, 6, 7); got {tuple(given.shape)}"
+            return f"one stage for each cell: shape (2, 6, 7) for maps of (2, 4, 6, 7); got {tuple(given.shape)}"
         if not given.long().equal(right := _stages(maps, rho)):
             return _why_not_there(given.long(), right, maps, rho)
     return None
@@ -103,21 +103,22 @@ def _why_not_there(given: Tensor, right: Tensor, maps: Sequence[Tensor], rho: fl
     if given.equal(right + 1):
         return "count from 0, as `out.stage` does: 0 is stage 1"
     if given.equal(torch.where(second, 1, torch.where(first, 0, 2))):
-        return "who has left is gone: stage 2 must not take back a cell that left at stage 1"
+        return "an exited cell is gone: stage 2 must not take back a cell that exited at stage 1"
     if given.equal(torch.where(first, 0, 1)):
-        return "cells that stage 2 is not sure of go on to stage 3, so there are three answers: 0, 1 and 2"
+        return "cells that stage 2 is not sure of continue to stage 3, so there are three answers: 0, 1 and 2"
     if given.max() > 2 or given.min() < 0:
-        return "every cell leaves somewhere: stage 3 takes all that are left, sure or not; the stages are 0, 1 and 2"
+        return "every cell exits: stage 3 takes all that are still open, sure or not; the stages are 0, 1 and 2"
     if given.equal(_stages(maps, rho, lambda logits: logits.amax(1))):
         return "logits are no probabilities: take the softmax over the classes first"
     if rho == 1:
         return "at rho = 1 no cell exits early, not even one whose score rounds to 1: the score must be *above* rho"
-    wrong = int((given != right).sum())
-    return f"at rho = {rho:g}, {wrong} of {right.numel()} cells leave at another stage than you say"
+    return (
+        f"at rho = {rho:g}, {int((given != right).sum())} of {right.numel()} cells exit at another stage than you say"
+    )
 
 
 def threshold_for_budget(answer: Any) -> str | None:
-    """A function (work: rho -> share of the dense work, budget) -> the highest rho whose work is within the budget."""
+    """A function (work: rho -> fraction of the dense work, budget) -> the highest rho within the budget."""
     for bend, budget in ((3.0, 0.5), (9.0, 0.6), (3.0, 1.0), (1.0, 0.35)):
         work, asked = _counted(bend)
         rho = float(answer(work, budget))
@@ -139,7 +140,7 @@ def threshold_for_budget(answer: Any) -> str | None:
 
 
 def _counted(bend: float) -> tuple[Callable[[float], float], list[float]]:
-    """Work that grows with rho from 0.3 to 1, in small steps as cells leave, and the thresholds it was asked for."""
+    """Work that grows with rho from 0.3 to 1, in small steps as cells exit, and the thresholds it was asked for."""
     asked: list[float] = []
 
     def work(rho: float) -> float:

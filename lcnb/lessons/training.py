@@ -20,23 +20,23 @@ IGNORED = 255
 
 
 def rho_at_its_ends(answer: Any) -> str | None:
-    """{rho: shares of the pixels that stages 1, 2, 3 learn from in step two}, for rho 1 and 0."""
+    """{rho: fractions of the pixels that stages 1, 2, 3 learn from in step two}, for rho 1 and 0."""
     if not isinstance(answer, dict) or {float(k) for k in answer} != {0.0, 1.0}:
-        return "give a dictionary with the keys 1.0 and 0.0, and three shares for each"
+        return "give a dictionary with the keys 1.0 and 0.0, and three fractions for each"
     maps = torch.randn(3, 1, 5, 6, 8, generator=torch.Generator().manual_seed(0))
-    for rho, shares in sorted(answer.items(), reverse=True):
+    for rho, fractions in sorted(answer.items(), reverse=True):
         ledger = ExitLedger((float(rho),) * 2, max_softmax)
         for stage in maps:
             ledger.accept(stage)
         right = [float(cells.float().mean()) for cells in ledger.reached]
-        given = [float(v) for v in shares]
+        given = [float(v) for v in fractions]
         if len(given) != len(right):
-            return f"for rho = {rho:g} give three shares, one a stage; there are {len(given)}"
+            return f"for rho = {rho:g} give three fractions, one for each stage; there are {len(given)}"
         for s, (mine, theirs) in enumerate(zip(given, right, strict=True), start=1):
             if abs(mine - theirs) > 1e-6:
                 return (
-                    f"for rho = {rho:g}, stage {s} does not learn from {mine:.0%} of the pixels. A cell leaves where "
-                    f"its top score is above rho: can a score be above {rho:g}? Who is left for stage {s} then?"
+                    f"for rho = {rho:g}, stage {s} does not learn from {mine:.0%} of the pixels. A cell exits where "
+                    f"its top score is above rho: can a score be above {rho:g}? Which cells reach stage {s} then?"
                 )
     return None
 

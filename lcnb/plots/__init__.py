@@ -2,7 +2,7 @@
 
 from lcnb.palettes import DIFFICULTY
 from lcnb.plots.beyond import budget_plane, halo_work, reliability, work_curves
-from lcnb.plots.building import cost_plane, where_it_sits
+from lcnb.plots.building import cascade_drawing, cost_plane, where_it_sits
 from lcnb.plots.cascade import (
     STAGE_LEGEND,
     class_exits,
@@ -24,9 +24,9 @@ from lcnb.plots.difficulty import (
 )
 from lcnb.plots.regions import break_even, grids
 from lcnb.plots.reproduction import gaps, score_and_speed, stage_times, thresholds, verdicts, work_and_speed
-from lcnb.plots.speed import blocks_on_regions, speed_ups
-from lcnb.plots.style import panels, show
-from lcnb.plots.training import ablation, training_curves
+from lcnb.plots.speed import blocks_on_regions, race, speed_ups
+from lcnb.plots.style import panels, show, show_table
+from lcnb.plots.training import ablation, price_of_exits, training_curves
 from lcnb.plots.video import exits_over_frames, frame_times, printed_and_measured, shares_over_frames, show_film
 
 __all__ = [
@@ -37,6 +37,7 @@ __all__ = [
     "boundary_shares",
     "break_even",
     "budget_plane",
+    "cascade_drawing",
     "class_exits",
     "class_shares",
     "confidence_histogram",
@@ -52,13 +53,16 @@ __all__ = [
     "halo_work",
     "label_map",
     "panels",
+    "price_of_exits",
     "printed_and_measured",
+    "race",
     "reliability",
     "score_and_speed",
     "shares_by_class",
     "shares_over_frames",
     "show",
     "show_film",
+    "show_table",
     "speed_ups",
     "stage_overlay",
     "stage_times",

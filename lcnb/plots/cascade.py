@@ -28,11 +28,10 @@ from lcnb.plots.style import figure, panels
 
 def stage_legend(stages: int) -> dict[str, Colour]:
     """Name and colour of each of S stages."""
-    return {f"left at stage {s + 1}": colour for s, colour in enumerate(stage_colours(stages))}
+    return {f"exits at stage {s + 1}": colour for s, colour in enumerate(stage_colours(stages))}
 
 
 STAGE_LEGEND = stage_legend(3)
-STAGE_NAMES = tuple(STAGE_LEGEND)
 
 
 def to_array(image: Tensor) -> np.ndarray:
@@ -59,12 +58,13 @@ def used_classes(classes: Sequence[str], *maps: Tensor) -> dict[str, Colour]:
 
 
 def three_regions(image: Tensor, out: CascadeOutput, classes: Sequence[str]) -> Figure:
-    """The image, its regions by stage, and the labels that result."""
+    """The image, its regions by stage, and the labels that result, with their names."""
     photo = to_array(image)
     row = [photo, stage_overlay(photo, out), label_map(out.labels[0], classes)]
-    shares = out.exits[0].tolist()
-    colours = stage_colours(len(shares))
-    legend = {f"stage {s + 1}: {share:.0%} of the cells": colours[s] for s, share in enumerate(shares)}
+    fractions = out.exits[0].tolist()
+    stages = enumerate(zip(fractions, stage_colours(len(fractions)), strict=True), start=1)
+    legend = {f"stage {s}: {fraction:.0%} of the cells": colour for s, (fraction, colour) in stages}
+    legend |= used_classes(classes, out.labels)
     return panels([row], ["input", "where each cell exits", "labels"], legend=legend)
 
 
@@ -95,7 +95,7 @@ def cumulative_stages(
 
 
 def exits_over_rho(rhos: Sequence[float], exits: np.ndarray, rho: float | None = None) -> Figure:
-    """Fraction of cells that exit at each stage as the threshold rises: (R,) rhos, (R, S) shares."""
+    """Fraction of cells that exit at each stage as the threshold rises: (R,) rhos, (R, S) fractions."""
     fig, axes = figure(6.4, 3.0)
     axis = axes[0, 0]
     positions = np.arange(len(rhos))

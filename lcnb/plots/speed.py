@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -74,4 +75,30 @@ def speed_ups(rows: Sequence[tuple[str, Mapping[str, float]]]) -> Figure:
     axis.margins(x=0.08)
     top = "light: over the plain network; dark: over the fastest dense form; black line: by multiply-adds"
     axis.set_title(top, fontsize=9.5)
+    return fig
+
+
+def race(rounds: Mapping[str, Sequence[float]], allowed: float) -> Figure:
+    """Times of opponents that took turns: the median of each as a bar, its rounds as dots.
+
+    Args:
+        rounds: by name, seconds of each round: the plain network, its faster dense forms, and the cascade last.
+        allowed: the speed-up over the plain network that the multiply-adds allow.
+    """
+    medians = {name: statistics.median(times) for name, times in rounds.items()}
+    plain, *forms, cascade = medians
+    fastest = min((plain, *forms), key=medians.__getitem__)
+    colours = {fastest: hexadecimal(STAGES[0]), cascade: hexadecimal(STAGES[1])}
+    fig, axes = figure(8.6, 1.3 + 0.5 * len(rounds))
+    axis, places = axes[0, 0], range(len(rounds))[::-1]
+    axis.barh(places, [1e3 * m for m in medians.values()], height=0.62, edgecolor="#4b5563", linewidth=0.5,
+              color=[colours.get(name, "#d1d5db") for name in medians])  # fmt: skip
+    for place, (name, times) in zip(places, rounds.items(), strict=True):
+        axis.plot([1e3 * t for t in times], [place - 0.2] * len(times), ".", color="#111827", markersize=4)
+        axis.text(0, place + 0.08, f"  {1e3 * medians[name]:.0f} ms", va="center", fontsize=9.5)
+    axis.set_title(f"the cascade is {medians[plain] / medians[cascade]:.2f} times as fast as the plain network and "
+                   f"{medians[fastest] / medians[cascade]:.2f} times as fast as the\nfastest dense form ({fastest}); "
+                   f"multiply-adds allow {allowed:.2f}", fontsize=9.5)  # fmt: skip
+    axis.set(yticks=places, yticklabels=list(rounds), xlabel="ms per image: the bar is the median, each dot a round")
+    axis.grid(axis="y", visible=False)
     return fig

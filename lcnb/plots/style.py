@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import io
 from collections.abc import Mapping, Sequence
+from html import escape
 from typing import Any
 
 import matplotlib as mpl
 import numpy as np
-from IPython.display import Image, display
+from IPython.display import Image, Markdown, display
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from PIL import Image as Pillow
@@ -54,28 +56,57 @@ def encode(fig: Figure, photo: bool) -> bytes:
     return encoded(image.quantize(256, dither=Pillow.Dither.NONE), "PNG", optimize=True)
 
 
-def show(fig: Figure, alt: str, photo: bool = False) -> None:
+def show(fig: Figure | str, alt: str = "", photo: bool = False) -> None:
     """Put a figure into the notebook.
 
     Args:
-        fig: to show.
+        fig: to show; a drawing is its SVG, which has its alt text as its title.
         alt: what it shows, for those who do not see it; one or two sentences.
         photo: True where it holds photographs.
 
     Raises:
         ValueError: the alt text is missing.
     """
+    alt = fig.partition("<title>")[2].partition("</title>")[0] if isinstance(fig, str) else alt
     if len(alt.strip()) < 20:
         raise ValueError(f"a figure needs an alt text that says what it shows, got {alt!r}")
+    if isinstance(fig, str):  # as HTML too: JupyterLab shows no SVG of a notebook that it does not trust yet
+        source = f'src="data:image/svg+xml;base64,{base64.b64encode(fig.encode()).decode()}"'
+        html = f'<img {source} alt="{escape(alt)}" class="dark-light" style="max-width: 100%">'
+        display({"image/svg+xml": fig, "text/html": html}, metadata={"image/svg+xml": {"alt": alt}}, raw=True)
+        return
     data, kind = encode(fig, photo), "jpeg" if photo else "png"
     display(Image(data, format=kind, alt=alt), metadata={f"image/{kind}": {"alt": alt}})
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> str:
+    """A Markdown table.
+
+    Args:
+        head: of its columns.
+        rows: as long as the head each.
+        left: so many columns are set to the left, the others to the right.
+    """
+    rule = ["---"] * left + ["---:"] * (len(head) - left)
+    return "\n".join(f"| {' | '.join(line)} |" for line in (head, rule, *rows))
+
+
+def show_table(head: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> None:
+    """Put a `table` into the notebook."""
+    display(Markdown(table(head, rows, left)))
 
 
 def legend_strip(fig: Figure, entries: Mapping[str, Colour], columns: int | None = None) -> None:
     """A row of named colours above the images, as in the paper's figure 4."""
     handles = [Patch(facecolor=hexadecimal(c), edgecolor="#9ca3af", label=name) for name, c in entries.items()]
-    count = columns or min(len(handles), 6)
-    fig.legend(handles=handles, loc="outside upper center", ncols=count, fontsize=9, handlelength=1.2, frameon=False)
+    fig.legend(
+        handles=handles,
+        loc="outside upper center",
+        ncols=columns or min(len(handles), 6),
+        fontsize=9,
+        handlelength=1.2,
+        frameon=False,
+    )
 
 
 def panels(

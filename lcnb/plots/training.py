@@ -9,7 +9,8 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from lcnb.palettes import STAGES, hexadecimal, stage_colours
+from lcnb.palettes import MUTED, STAGES, hexadecimal, stage_colours
+from lcnb.plots.speed import LINES, MARKS
 from lcnb.plots.style import figure
 
 TRUE = "#111827"
@@ -60,17 +61,44 @@ def ablation(found: Mapping[str, Any]) -> Figure:
     left, right = axes[0]
     places = list(range(len(rows)))[::-1]
     for place, row in zip(places, rows, strict=True):
-        own = row["row"] == "lc"
-        _with_interval(left, place, row["miou"], row["interval"], hexadecimal(STAGES[2]) if own else TRUE, True)
+        _with_interval(
+            left, place, row["miou"], row["interval"], hexadecimal(STAGES[2]) if row["row"] == "lc" else TRUE, True
+        )
         if (difference := differences.get(f"lc - {row['row']}")) is not None:
             _with_interval(right, place, difference["value"], difference, TRUE, difference["excludes_zero"], "+.3f")
     right.axvline(0, color="#6b7280", linewidth=1)
-    left.set(yticks=places, yticklabels=[_wrapped(row["title"]) for row in rows], ylim=(-0.6, len(rows) - 0.4))
+    left.set(
+        yticks=places,
+        yticklabels=["\n".join(textwrap.wrap(r["title"], 40)) for r in rows],
+        ylim=(-0.6, len(rows) - 0.4),
+    )
     left.set(xlabel="mIoU, with its 95 % interval", title="each way to train")
     right.set(xlabel="mIoU of the layer cascade minus this row's", title="and how far the layer cascade is ahead")
     right.locator_params(axis="x", nbins=5)  # numbers with a sign and three digits are wide
     if not all(d["excludes_zero"] for d in differences.values()):
         right.text(0.99, 0.02, "hollow: the interval holds 0", ha="right", fontsize=8.5, transform=right.transAxes)
+    return fig
+
+
+def price_of_exits(sweeps: Mapping[str, Sequence[Mapping[str, Any]]], rho: float) -> Figure:
+    """What exits save, and how much mIoU they cost in true runs: a line for each network, a mark for each threshold.
+
+    Args:
+        sweeps: by name, rows of `lcnb reproduce T1` (rho, saved, miou_true).
+        rho: thresholds with this value at the first exit have a ring.
+    """
+    fig, axes = figure(8.8, 4.1)
+    axis = axes[0, 0]
+    axis.axhline(0, color=MUTED, linewidth=1)
+    for (name, rows), colour, mark in zip(sweeps.items(), LINES, MARKS, strict=False):
+        (dense,) = [row["miou_true"] for row in rows if row["rho"] == 1]
+        points = sorted((100 * row["saved"], 100 * (row["miou_true"] - dense), row["rho"]) for row in rows)
+        saved, change, rhos = zip(*points, strict=True)
+        axis.plot(saved, change, color=colour, marker=mark, label=name)
+        axis.plot(saved, change, "o", color=colour, markersize=13, mfc="none", markevery=[r == rho for r in rhos])
+    axis.set(xlabel="multiply-adds saved, %", ylabel="points of mIoU against ρ = 1")
+    axis.set_title(f"true runs; every mark is a threshold, those in a ring are ρ = {rho:g}", fontsize=9.5)
+    axis.legend(loc="lower left", fontsize=9)
     return fig
 
 
@@ -87,7 +115,3 @@ def _with_interval(
         axis.plot([interval["low"], interval["high"]], [place, place], color=colour, linewidth=2, alpha=0.5)
     axis.plot([value], [place], marker="o", color=colour, markerfacecolor=colour if solid else "white")
     axis.annotate(f"{value:{form}}", (value, place), (0, 6), textcoords="offset points", ha="center", fontsize=8.5)
-
-
-def _wrapped(title: str) -> str:
-    return "\n".join(textwrap.wrap(title, 40))

@@ -237,7 +237,11 @@ class _Exporter(HTMLExporter):
 
 
 class MathRenderer(markdown_mistune.IPythonRenderer):
-    """Markdown to HTML, formulas as MathML."""
+    """Markdown to HTML: formulas as MathML, links to other notebooks as links to their pages."""
+
+    def link(self, text: str, url: str, title: str | None = None) -> Any:
+        # A folder of pages has nothing else of the repository.
+        return text if url.startswith("../") else super().link(text, re.sub(r"\.ipynb$", ".html", url), title)
 
     def inline_math(self, body: str) -> str:
         return mathml(body, "inline")

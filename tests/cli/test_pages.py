@@ -55,6 +55,13 @@ def test_relative_images_of_the_text_are_embedded(tmp_path):
     assert '<img alt="alt" src="data:image/png;base64,' in html
 
 
+def test_links_go_to_the_pages_of_other_notebooks_and_not_out_of_the_folder(tmp_path):
+    text = "[02](02_b.ipynb) [paper](https://arxiv.org/abs/1704.01344) [how](../docs/how.md)"
+    write_html(content(text=text), tmp_path / "x.html", "t", tmp_path)
+    html = (tmp_path / "x.html").read_text(encoding="utf-8")
+    assert '<a href="02_b.html">02</a> <a href="https://arxiv.org/abs/1704.01344">paper</a> how' in html
+
+
 def test_the_cell_that_installs_the_package_is_left_out(tmp_path):
     found = content()
     set_up = {**found["cells"][1], "id": "c", "source": "fetch_it()", "metadata": {"tags": ["bootstrap"]}}

@@ -11,7 +11,7 @@ EACH = [(s + h) / 1e9 for s, h in zip(COST.stages, COST.heads, strict=True)]
 SPENT = EACH[0] + 0.5 * EACH[1] + 0.2 * EACH[2]
 
 
-def leaving(logits, rho):
+def exiting(logits, rho):
     return logits.softmax(1).amax(1) > rho
 
 
@@ -22,7 +22,7 @@ def long_arm(*kernels):
 RIGHT = [
     ("03-cost", SPENT),
     ("03-cost", round(SPENT, 1)),
-    ("03-leaves", leaving),
+    ("03-leaves", exiting),
     ("03-factors", long_arm((1, 7), (7, 1))),
 ]
 
@@ -34,12 +34,12 @@ SLIPS = [
     ("03-cost", 2 * SPENT, "two operations"),
     ("03-cost", SPENT * 1e9, "divide by 10^9"),
     ("03-cost", 1.0, "is not what these exits cost"),
-    ("03-leaves", lambda x, rho: ~leaving(x, rho), "who stays"),
+    ("03-leaves", lambda x, rho: ~exiting(x, rho), "where a cell continues"),
     ("03-leaves", lambda x, rho: x.amax(1) > rho, "softmax"),
     ("03-leaves", lambda x, rho: x.softmax(1).amax(1) >= rho, "at rho = 1 no cell exits"),
-    ("03-leaves", lambda x, rho: leaving(x, rho).float(), "a bool tensor"),
-    ("03-leaves", lambda x, rho: leaving(x, rho)[:, None], "shape (2, 5, 6)"),
-    ("03-leaves", lambda x, rho: x.softmax(1)[:, 0] > rho, "at rho = 0.3 you send out"),
+    ("03-leaves", lambda x, rho: exiting(x, rho).float(), "a bool tensor"),
+    ("03-leaves", lambda x, rho: exiting(x, rho)[:, None], "shape (2, 5, 6)"),
+    ("03-leaves", lambda x, rho: x.softmax(1)[:, 0] > rho, "cells exit by your answer"),
     ("03-factors", nn.Conv2d(128, 128, 7, padding=3), "less than a third"),
     ("03-factors", long_arm((3, 3), (3, 3), (3, 3)), "55% of the multiply-adds"),
     ("03-factors", long_arm((1, 7)), "yours sees 1 x 7"),

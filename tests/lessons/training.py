@@ -4,7 +4,7 @@ import torch.nn.functional as F
 
 from lcnb.models import to_pixels
 
-RIGHT_SHARES = {1.0: (1, 1, 1), 0.0: (1, 0, 0)}
+RIGHT_FRACTIONS = {1.0: (1, 1, 1), 0.0: (1, 0, 0)}
 
 
 def loss(maps, target, reached, *, regions=True, mean=False, reduction="mean", detach=False):
@@ -25,12 +25,12 @@ def over_all(maps, target, reached):
     return slip(reduction="sum")(maps, target, reached) / (target != 255).sum()
 
 
-RIGHT = [("04-rho", RIGHT_SHARES), ("04-loss", loss), ("04-plain", [0, 0, 1]), ("04-plain", (0, 0, 2.5))]
+RIGHT = [("04-rho", RIGHT_FRACTIONS), ("04-loss", loss), ("04-plain", [0, 0, 1]), ("04-plain", (0, 0, 2.5))]
 
 
 SLIPS = [
     ("04-rho", {1.0: (1, 1, 1)}, "the keys 1.0 and 0.0"),
-    ("04-rho", {1.0: (1, 1), 0.0: (1, 0, 0)}, "three shares, one a stage; there are 2"),
+    ("04-rho", {1.0: (1, 1), 0.0: (1, 0, 0)}, "three fractions, one for each stage; there are 2"),
     ("04-rho", {1.0: (1, 0, 0), 0.0: (1, 1, 1)}, "for rho = 1, stage 2 does not learn from 0%"),
     ("04-rho", {1.0: (1, 1, 1), 0.0: (1, 1, 0)}, "for rho = 0, stage 2 does not learn from 100%"),
     ("04-loss", slip(regions=False), "that is deep supervision"),

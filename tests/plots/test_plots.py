@@ -26,6 +26,12 @@ def decoded(data):
     return Image.open(io.BytesIO(data))
 
 
+def test_three_regions_name_the_classes_of_the_labels(picture, out):
+    (legend,) = plots.three_regions(picture, out, CLASSES).legends
+    names = [t.get_text() for t in legend.get_texts()]
+    assert names[3:] == list(plots.used_classes(CLASSES, out.labels))
+
+
 def test_to_array_takes_bytes_and_floats(picture):
     assert plots.to_array(picture).shape == (48, 64, 3)
     assert (plots.to_array(picture.float() / 255) == plots.to_array(picture)).all()
@@ -93,7 +99,7 @@ def test_figures_of_another_number_of_stages(stages, picture, truth):
     assert all(len(encode(f, False)) > 1000 for f in figures)
     assert len(figures[1].axes) == stages + 2
     names = [t.get_text() for t in figures[2].axes[0].get_legend().get_texts()]
-    assert names == [f"left at stage {s + 1}" for s in reversed(range(stages))]
+    assert names == [f"exits at stage {s + 1}" for s in reversed(range(stages))]
     assert len(set(stage_colours(stages))) == stages
     half, many = np.full((stages, 2), 0.5), np.ones((stages, 2))
     lines = [axis.lines[-1].get_color() for axis in plots.reliability(half, half, many, [0.1] * stages).axes]
@@ -137,6 +143,13 @@ def test_show_gives_the_notebook_a_picture_with_alt_text(photo, monkeypatch):
     (picture, metadata), kind = shown[0], "jpeg" if photo else "png"
     assert decoded(picture.data).format == kind.upper()
     assert metadata == {f"image/{kind}": {"alt": "An empty pair of axes, for a test."}}
+
+
+def test_a_table_is_markdown_with_numbers_to_the_right(monkeypatch):
+    shown = []
+    monkeypatch.setattr("lcnb.plots.style.display", lambda markdown: shown.append(markdown.data))
+    plots.show_table(("stage", "GMAC"), [("1", "2.0"), ("2", "3.5")])
+    assert shown == ["| stage | GMAC |\n| --- | ---: |\n| 1 | 2.0 |\n| 2 | 3.5 |"]
 
 
 def test_show_refuses_to_go_without_alt_text():

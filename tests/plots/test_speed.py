@@ -40,3 +40,13 @@ def test_both_ratios_and_what_the_count_allows():
     written = {t.get_text() for t in axis.texts}
     assert {"1.50", "1.25", "1.31", "0.50", "0.40", "1.10"} <= written
     assert [t.get_text() for t in axis.get_yticklabels()] == ["a", "b"]
+
+
+def test_a_race_is_decided_by_medians_against_the_plain_and_the_fastest_dense_form():
+    rounds = {"plain": [0.4, 0.3, 9], "folded": [0.2, 0.2, 0.2], "fused": [0.25] * 3, "cascade": [0.1, 0.05, 0.2]}
+    (axis,) = plots.race(rounds, 3.5).axes
+    assert [p.get_width() for p in axis.patches] == [400, 200, 250, 100]
+    title = " ".join(axis.get_title().split())
+    assert "4.00 times as fast as the plain network and 2.00 times as fast as the fastest dense form (folded)" in title
+    assert "allow 3.50" in title
+    assert len(axis.lines[0].get_xdata()) == 3

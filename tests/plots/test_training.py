@@ -49,3 +49,12 @@ def test_ablation_shows_rows_in_order_and_a_hollow_point_where_zero_is_inside():
     points = [line for line in right.lines if line.get_marker() == "o"]
     assert [(list(p.get_xdata()), list(p.get_ydata())) for p in points] == [([0.02], [2]), ([0.03], [1])]
     assert [p.get_markerfacecolor() == "white" for p in points] == [False, True]
+
+
+def test_the_price_of_exits_in_points_by_what_is_saved():
+    rows = [{"rho": r, "saved": s, "miou_true": m} for r, s, m in ((1, 0, 0.7), (0.9, 0.5, 0.65), (0.985, 0.3, 0.71))]
+    (axis,) = plots.price_of_exits({"one": rows}, 0.985).axes
+    _, line, ring = axis.lines
+    assert list(line.get_xdata()) == [0, 30, 50]
+    assert list(line.get_ydata()) == pytest.approx([0, 1, -5])
+    assert (ring.get_markevery(), line.get_label()) == ([False, True, False], "one")
