@@ -23,9 +23,9 @@ from lcnb.plots.difficulty import (
     shares_by_class,
 )
 from lcnb.plots.regions import break_even, grids
-from lcnb.plots.reproduction import gaps, score_and_speed, stage_times, thresholds, verdicts, work_and_speed
+from lcnb.plots.reproduction import gaps, score_and_speed, stage_bars, thresholds, verdicts, work_and_speed
 from lcnb.plots.speed import blocks_on_regions, speed_ups
-from lcnb.plots.style import panels, show
+from lcnb.plots.style import marked, note, panels, show, table
 from lcnb.plots.training import ablation, training_curves
 from lcnb.plots.video import exits_over_frames, frame_times, printed_and_measured, shares_over_frames, show_film
 
@@ -51,6 +51,8 @@ __all__ = [
     "grids",
     "halo_work",
     "label_map",
+    "marked",
+    "note",
     "panels",
     "printed_and_measured",
     "reliability",
@@ -60,8 +62,9 @@ __all__ = [
     "show",
     "show_film",
     "speed_ups",
+    "stage_bars",
     "stage_overlay",
-    "stage_times",
+    "table",
     "three_regions",
     "thresholds",
     "to_array",

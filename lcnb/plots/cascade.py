@@ -28,7 +28,7 @@ from lcnb.plots.style import figure, panels
 
 def stage_legend(stages: int) -> dict[str, Colour]:
     """Name and colour of each of S stages."""
-    return {f"left at stage {s + 1}": colour for s, colour in enumerate(stage_colours(stages))}
+    return {f"exit at stage {s + 1}": colour for s, colour in enumerate(stage_colours(stages))}
 
 
 STAGE_LEGEND = stage_legend(3)
@@ -62,9 +62,9 @@ def three_regions(image: Tensor, out: CascadeOutput, classes: Sequence[str]) -> 
     """The image, its regions by stage, and the labels that result."""
     photo = to_array(image)
     row = [photo, stage_overlay(photo, out), label_map(out.labels[0], classes)]
-    shares = out.exits[0].tolist()
-    colours = stage_colours(len(shares))
-    legend = {f"stage {s + 1}: {share:.0%} of the cells": colours[s] for s, share in enumerate(shares)}
+    exits = out.exits[0].tolist()
+    colours = stage_colours(len(exits))
+    legend = {f"stage {s + 1}: {v:.0%} of the cells": colours[s] for s, v in enumerate(exits)}
     return panels([row], ["input", "where each cell exits", "labels"], legend=legend)
 
 
@@ -95,7 +95,7 @@ def cumulative_stages(
 
 
 def exits_over_rho(rhos: Sequence[float], exits: np.ndarray, rho: float | None = None) -> Figure:
-    """Fraction of cells that exit at each stage as the threshold rises: (R,) rhos, (R, S) shares."""
+    """Fraction of cells that exit at each stage as the threshold rises: (R,) rhos, (R, S) fractions."""
     fig, axes = figure(6.4, 3.0)
     axis = axes[0, 0]
     positions = np.arange(len(rhos))
@@ -114,7 +114,7 @@ def exits_over_rho(rhos: Sequence[float], exits: np.ndarray, rho: float | None =
 
 
 def class_exits(by_class: np.ndarray, entering: np.ndarray, classes: Sequence[str]) -> Figure:
-    """Figure 5: where each class leaves (K, S), and its share among the pixels entering a stage over that in the image.
+    """Figure 5: where each class exits (K, S), and its fraction of the pixels entering a stage over that of the image.
 
     Classes that do not occur (NaN) are left out.
     """
@@ -137,7 +137,7 @@ def class_exits(by_class: np.ndarray, entering: np.ndarray, classes: Sequence[st
         marker = "os^Dv"[s % 5]
         right.plot(entering[order, s], range(len(order)), marker, color=colours[s], label=f"entering stage {s + 1}")
     right.axvline(1, color="#6b7280", linewidth=1)
-    right.set_title("its share there over its share in the image", loc="left")
-    right.legend(loc="best", fontsize=9)
+    right.set_title("its fraction there over its fraction of the image", loc="left")
     fig.legend(*left.get_legend_handles_labels(), loc="outside upper left", ncols=3, fontsize=9)
+    fig.legend(*right.get_legend_handles_labels(), loc="outside upper right", ncols=3, fontsize=9)
     return fig

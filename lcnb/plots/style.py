@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
+from html import escape
 from typing import Any
 
 import matplotlib as mpl
 import numpy as np
-from IPython.display import Image, display
+from IPython.display import HTML, Image, Markdown, display
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from PIL import Image as Pillow
 
 from lcnb.datasets.images import encoded
-from lcnb.palettes import Colour, hexadecimal
+from lcnb.palettes import MODES, Colour, hexadecimal
 
 DPI = 100
 RC: Any = {
@@ -54,21 +55,60 @@ def encode(fig: Figure, photo: bool) -> bytes:
     return encoded(image.quantize(256, dither=Pillow.Dither.NONE), "PNG", optimize=True)
 
 
-def show(fig: Figure, alt: str, photo: bool = False) -> None:
+def show(fig: Figure, alt: str, photo: bool = False, mode: str = "") -> None:
     """Put a figure into the notebook.
 
     Args:
         fig: to show.
         alt: what it shows, for those who do not see it; one or two sentences.
         photo: True where it holds photographs.
+        mode: words of `lcnb.palettes.MODES`, drawn as badges above the figure, such as "cached true".
 
     Raises:
         ValueError: the alt text is missing.
     """
     if len(alt.strip()) < 20:
         raise ValueError(f"a figure needs an alt text that says what it shows, got {alt!r}")
+    width, height = fig.get_size_inches()
+    for place, word in enumerate(mode.split()):
+        back, ink = MODES[word]
+        fig.text((0.1 + 0.75 * place) / width, 1 + 0.1 / height, word, color=ink, fontsize=9, weight="bold",
+                 bbox={"boxstyle": "round,pad=0.3", "facecolor": back, "edgecolor": "none"})  # fmt: skip
     data, kind = encode(fig, photo), "jpeg" if photo else "png"
     display(Image(data, format=kind, alt=alt), metadata={f"image/{kind}": {"alt": alt}})
+
+
+def marked(text: str) -> str:
+    """The text with a coloured badge, as HTML, for each word of `lcnb.palettes.MODES` in brackets: `[true] mIoU`."""
+    for word, (back, ink) in MODES.items():
+        style = f"background:{back};color:{ink};border-radius:4px;padding:1px 6px;font-size:.85em;font-weight:600"
+        text = text.replace(f"[{word}]", f'<span class="lcnb-mode" style="{style}">{word}</span>')
+    return text
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]], caption: str = "", left: int = 1) -> None:
+    """Put a table into the notebook.
+
+    Args:
+        head: of its columns.
+        rows: as long as the head each.
+        caption: above it. It, the head and the cells may hold `[cached]` and its like for a badge.
+        left: so many columns are set to the left, the others to the right.
+    """
+
+    def line(cells: Sequence[str], tag: str) -> str:
+        sides = ["left" if place < left else "right" for place in range(len(cells))]
+        pairs = zip(sides, map(marked, map(escape, cells)), strict=True)
+        return "<tr>" + "".join(f'<{tag} style="text-align:{side}">{cell}</{tag}>' for side, cell in pairs) + "</tr>"
+
+    title = f'<caption style="text-align:left">{marked(escape(caption))}</caption>' if caption else ""
+    body = "".join(line(row, "td") for row in rows)
+    display(HTML(f'<table class="lcnb-table">{title}<thead>{line(head, "th")}</thead><tbody>{body}</tbody></table>'))
+
+
+def note(text: str) -> None:
+    """Put a sentence with numbers of this run into the notebook: Markdown, and `[true]` and its like for badges."""
+    display(Markdown(marked(text)))
 
 
 def legend_strip(fig: Figure, entries: Mapping[str, Colour], columns: int | None = None) -> None:

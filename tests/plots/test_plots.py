@@ -11,7 +11,7 @@ from lcnb import plots
 from lcnb.difficulty import DifficultyCounts, difficulty
 from lcnb.evaluation import ExitCounts
 from lcnb.models import rethreshold
-from lcnb.palettes import STAGES, UNKNOWN, class_colours, stage_colours
+from lcnb.palettes import DIFFICULTY, MODES, STAGES, UNKNOWN, class_colours, stage_colours
 from lcnb.plots.style import encode, figure
 from tests.conftest import CLASSES
 
@@ -93,7 +93,7 @@ def test_figures_of_another_number_of_stages(stages, picture, truth):
     assert all(len(encode(f, False)) > 1000 for f in figures)
     assert len(figures[1].axes) == stages + 2
     names = [t.get_text() for t in figures[2].axes[0].get_legend().get_texts()]
-    assert names == [f"left at stage {s + 1}" for s in reversed(range(stages))]
+    assert names == [f"exit at stage {s + 1}" for s in reversed(range(stages))]
     assert len(set(stage_colours(stages))) == stages
     half, many = np.full((stages, 2), 0.5), np.ones((stages, 2))
     lines = [axis.lines[-1].get_color() for axis in plots.reliability(half, half, many, [0.1] * stages).axes]
@@ -106,8 +106,8 @@ def test_figures_of_another_number_of_stages(stages, picture, truth):
 def test_difficulty_overlay_leaves_unlabelled_bare(picture, truth):
     grade = difficulty(truth.long(), torch.ones(48, 64), truth, 11)
     painted = plots.difficulty_overlay(plots.to_array(picture), grade, alpha=1.0)
-    assert (painted[10, 10] == np.array(STAGES[0])).all()
-    assert not (painted[0] == np.array(STAGES[0])).all()
+    assert (painted[10, 10] == np.array(DIFFICULTY["easy"])).all()
+    assert not (painted[0] == np.array(DIFFICULTY["easy"])).all()
     counts = DifficultyCounts(4, 11)
     counts.update(grade, truth)
     assert counts.shares.tolist() == [1, 0, 0]
@@ -143,3 +143,33 @@ def test_show_refuses_to_go_without_alt_text():
     drawn, _ = figure(3, 2)
     with pytest.raises(ValueError, match="alt text"):
         plots.show(drawn, " ")
+
+
+def test_show_draws_a_badge_for_each_mode_above_the_figure(monkeypatch):
+    monkeypatch.setattr("lcnb.plots.style.display", lambda *_, **__: None)
+    drawn = figure(3, 2)[0]
+    plots.show(drawn, "An empty pair of axes, for a test.", mode="cached true")
+    assert [(t.get_text(), t.get_color()) for t in drawn.texts] == [(w, MODES[w][1]) for w in ("cached", "true")]
+    assert all(t.get_position()[1] > 1 for t in drawn.texts)
+    assert drawn.texts[0].get_position()[0] < drawn.texts[1].get_position()[0]
+
+
+def test_a_table_sets_numbers_to_the_right_and_escapes_what_it_is_given(monkeypatch):
+    shown = []
+    monkeypatch.setattr("lcnb.plots.style.display", shown.append)
+    plots.table(["rho", "[true] mIoU"], [["a < b", "0.5"]], "of [cached] runs")
+    page = shown[0].data
+    assert '<td style="text-align:left">a &lt; b</td><td style="text-align:right">0.5</td>' in page
+    assert plots.marked("of [cached] runs") in page
+    for mode in ("cached", "true"):
+        assert MODES[mode][0] in page
+    plots.note("**0.5** in a [true] run")
+    assert shown[1].data.startswith("**0.5** in a <span")
+
+
+def test_stage_bars_write_their_parts_and_notes():
+    rows = [("cached", (0.5, 0.25, 0.25)), ("true", (0.5, 0.03, 0.47))]
+    axis = plots.stage_bars(rows, "fraction of cells", ["first", "second"]).axes[0]
+    assert [t.get_text() for t in axis.texts] == ["50%", "25%", "25%", "first", "50%", "47%", "second"]
+    assert [bar.get_width() for bar in axis.patches] == pytest.approx([0.5, 0.25, 0.25, 0.5, 0.03, 0.47])
+    assert [t.get_text() for t in axis.get_yticklabels()] == ["cached", "true"]
