@@ -106,7 +106,7 @@ def budget_plane(
     axis.set(xlabel="ρ of exit 1", ylabel="ρ of exit 2")
     axis.set_title(f"mIoU by colour, lines of equal work in {unit}", loc="left")
     fig.colorbar(shown, ax=axis, shrink=0.9)
-    fig.legend(loc="outside lower left", ncols=3, fontsize=9)
+    fig.legend(loc="outside upper left", ncols=3, fontsize=9)
     return fig
 
 

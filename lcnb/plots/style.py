@@ -62,7 +62,7 @@ def show(fig: Figure, alt: str, photo: bool = False, mode: str = "") -> None:
         fig: to show.
         alt: what it shows, for those who do not see it; one or two sentences.
         photo: True where it holds photographs.
-        mode: words of `lcnb.palettes.MODES`, drawn as badges above the figure, such as "cached true".
+        mode: words of `lcnb.palettes.MODES`, drawn as badges below the figure, such as "cached true".
 
     Raises:
         ValueError: the alt text is missing.
@@ -72,7 +72,7 @@ def show(fig: Figure, alt: str, photo: bool = False, mode: str = "") -> None:
     width, height = fig.get_size_inches()
     for place, word in enumerate(mode.split()):
         back, ink = MODES[word]
-        fig.text((0.1 + 0.75 * place) / width, 1 + 0.1 / height, word, color=ink, fontsize=9, weight="bold",
+        fig.text((0.1 + 0.75 * place) / width, -0.15 / height, word, va="top", color=ink, fontsize=9, weight="bold",
                  bbox={"boxstyle": "round,pad=0.3", "facecolor": back, "edgecolor": "none"})  # fmt: skip
     data, kind = encode(fig, photo), "jpeg" if photo else "png"
     display(Image(data, format=kind, alt=alt), metadata={f"image/{kind}": {"alt": alt}})

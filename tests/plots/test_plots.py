@@ -145,12 +145,12 @@ def test_show_refuses_to_go_without_alt_text():
         plots.show(drawn, " ")
 
 
-def test_show_draws_a_badge_for_each_mode_above_the_figure(monkeypatch):
+def test_show_draws_a_badge_for_each_mode_below_the_figure(monkeypatch):
     monkeypatch.setattr("lcnb.plots.style.display", lambda *_, **__: None)
     drawn = figure(3, 2)[0]
     plots.show(drawn, "An empty pair of axes, for a test.", mode="cached true")
     assert [(t.get_text(), t.get_color()) for t in drawn.texts] == [(w, MODES[w][1]) for w in ("cached", "true")]
-    assert all(t.get_position()[1] > 1 for t in drawn.texts)
+    assert all(t.get_position()[1] < 0 for t in drawn.texts)
     assert drawn.texts[0].get_position()[0] < drawn.texts[1].get_position()[0]
 
 
