@@ -48,8 +48,15 @@ _NINETEEN: list[Colour] = [
 # fmt: on
 
 STAGES: list[Colour] = [(178, 216, 242), (240, 160, 40), (122, 20, 52)]
-"""Left at stage 1, 2, 3."""
-DIFFICULTY: dict[str, Colour] = {"easy": STAGES[0], "moderate": STAGES[1], "hard": STAGES[2]}
+"""Exit at stage 1, 2, 3."""
+DIFFICULTY: dict[str, Colour] = {"easy": (200, 215, 40), "moderate": (30, 130, 140), "hard": (35, 0, 90)}
+"""Grades, apart from `STAGES`: a grade compares with the truth, an exit does not."""
+MODES: dict[str, tuple[str, str]] = {
+    "cached": ("#ffe08a", "#111827"),
+    "true": ("#0b6e99", "#ffffff"),
+    "printed": ("#e5e7eb", "#111827"),
+}
+"""Background and text of the badge that says where a number comes from."""
 UNKNOWN: Colour = (238, 234, 226)
 """Undecided so far (figure 4's pale colour)."""
 IGNORED: Colour = (255, 255, 255)

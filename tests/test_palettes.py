@@ -8,6 +8,7 @@ from lcnb.datasets.voc import COVERED7
 from lcnb.palettes import (
     DIFFICULTY,
     IGNORED,
+    MODES,
     STAGES,
     UNKNOWN,
     VOC_SEVEN,
@@ -46,7 +47,26 @@ def test_stages_are_apart_and_run_from_light_to_dark():
     for vision in VISION:
         lightness = oklab(np.array([UNKNOWN, *STAGES]), vision)[:, 0]
         assert (np.diff(lightness) < 0).all()
+
+
+def test_grades_share_no_colour_with_exit_stages():
     assert list(DIFFICULTY) == ["easy", "moderate", "hard"]
+    grades = np.array(list(DIFFICULTY.values()))
+    assert smallest_distance(grades) > 0.25
+    assert smallest_distance(np.array([*grades, *STAGES, UNKNOWN])) > 0.06
+    for vision in VISION:
+        assert (np.diff(oklab(grades, vision)[:, 0]) < -0.15).all()
+
+
+def test_badges_are_legible():
+    for back, ink in MODES.values():
+        light, dark = sorted((_luminance(back), _luminance(ink)), reverse=True)
+        assert (light + 0.05) / (dark + 0.05) > 4.5  # WCAG 2.1, AA
+
+
+def _luminance(colour):
+    rgb = np.array([int(colour[k : k + 2], 16) / 255 for k in (1, 3, 5)])
+    return np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4) @ (0.2126, 0.7152, 0.0722)
 
 
 def test_the_measure_itself():

@@ -20,6 +20,8 @@ from tools.classroom import sections
 NOTEBOOKS = sorted(p.stem for p in (ROOT / "notebooks").glob("*.ipynb"))
 QUIZZES = sorted((ROOT / "docs" / "quiz").glob("*.md"))
 SUM = re.compile(r"`([\d\s.+\-*/()]+) = (-?[\d.]+)`")
+MARK = re.compile(r"<!-- ([\w-]+)((?: [\w.]+:\.\d[f%])+) -->(.*?)<!-- / -->", re.DOTALL)
+"""`<!-- RESULT path.to.a.number:.1% ... -->`, a text whose first numbers are these, `<!-- / -->`."""
 BLOCK = re.compile(r"```(python|text)\n(.*?)```", re.DOTALL)
 OPERATORS = {
     ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv,
@@ -86,6 +88,36 @@ def test_predicted_outputs_are_what_the_code_prints(quiz):
             with contextlib.redirect_stdout(out):
                 exec(compile(code[0], "question", "exec"), {})
             assert out.getvalue() == told[0]
+
+
+def untrue(text, kept=stored):
+    """The marked passages of a page whose numbers are not those of the results."""
+    wrong = []
+    for name, paths, told in MARK.findall(text):
+        wanted = []
+        for path in paths.split():
+            keys, form = path.split(":")
+            found = kept(name)
+            for key in keys.split("."):
+                found = found[int(key) if key.isdigit() else key]
+            wanted.append(f"{found:{form}}".rstrip("%"))
+        if re.findall(r"\d+\.\d+", told)[: len(wanted)] != wanted:
+            wrong.append((told, wanted))
+    return wrong
+
+
+def test_marked_numbers_are_those_of_the_results(quiz):
+    assert quiz.count("<!-- / -->") == len(MARK.findall(quiz))
+    assert untrue(quiz) == []
+
+
+def test_one_altered_digit_of_a_result_is_found():
+    text = "<!-- T1-x rows.0.saved:.1% rows.0.miou:.3f -->`12.3 / 0.457 = 26.9`<!-- / -->"
+    assert untrue(text, lambda _: {"rows": [{"saved": 0.1234, "miou": 0.4567}]}) == []
+    for altered in ({"saved": 0.1334, "miou": 0.4567}, {"saved": 0.1234, "miou": 0.4577}):
+        assert untrue(text, lambda _, row=altered: {"rows": [row]})
+    marked = {path.stem for path in QUIZZES if MARK.search(path.read_text(encoding="utf-8"))}
+    assert {"01", "05"} <= marked
 
 
 @pytest.mark.parametrize(("plan", "minutes"), [(built.NINETY, 90), (built.HALF_DAY, 210)])

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from lcnb.paths import written_whole
-from lcnb.plots.style import table as table
+from lcnb.plots.style import markdown_table as table  # noqa: F401  (its callers are the pages)
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 NAMES = (

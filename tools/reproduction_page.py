@@ -19,8 +19,8 @@ PAGE, README, REPORT = DOCS / "reproduction.md", DOCS.parent / "README.md", DOCS
 SHOWN = (
     "35.5 million parameters", "A region convolution costs what its region costs",
     "42.8 % faster than the dense network", "LC is faster than DeepLab-v2", "Half of the cells need no third stage",
-    "Leaving early costs no accuracy; it helps", "Half of the cells need no third stage (seven classes of VOC)",
-    "Leaving early costs no accuracy; it helps (seven classes of VOC)",
+    "Exiting early costs no accuracy; it helps", "Half of the cells need no third stage (seven classes of VOC)",
+    "Exiting early costs no accuracy; it helps (seven classes of VOC)",
 )  # fmt: skip
 """Claims that the README shows beside those that are not reproduced."""
 VOC = "T1-voc-lite"

@@ -15,7 +15,7 @@ from lcnb.models import max_softmax
 
 BINS = 10
 EXITS = (0.5, 0.3, 0.2)
-"""Shares of all cells that leave at stages 1, 2 and 3 in the exercise on coins."""
+"""Fractions of all cells that exit at stages 1, 2 and 3 in the exercise on coins."""
 TEMPERATURE = 3.0
 
 
@@ -46,7 +46,7 @@ def expected_error(answer: Any) -> str | None:
 
 
 def _gaps(confidence: Tensor, right: Tensor, bins: int) -> tuple[Tensor, Tensor]:
-    """Mean confidence minus share of right pixels, and the share of the pixels, of each bin that holds any."""
+    """Mean confidence minus fraction of right pixels, and the fraction of the pixels, of each bin that holds any."""
     place = (confidence * bins).ceil().long().sub(1).clamp(0, bins - 1)
     held = [place == m for m in range(bins) if bool((place == m).any())]
     gaps = torch.stack([confidence[h].mean() - right[h].double().mean() for h in held])
@@ -54,21 +54,21 @@ def _gaps(confidence: Tensor, right: Tensor, bins: int) -> tuple[Tensor, Tensor]
 
 
 def coins(answer: Any) -> str | None:
-    """The chances with which an open cell leaves at exits 1 and 2, so that 50, 30 and 20 % leave at stages 1, 2, 3."""
+    """The chances with which an open cell exits at stages 1 and 2, if 50, 30 and 20 % exit at stages 1, 2, 3."""
     given = [float(v) for v in answer]
     right = [EXITS[0], EXITS[1] / (1 - EXITS[0])]
     if len(given) == 3 and abs(given[2] - 1) < 1e-6:
-        return "the last stage accepts everyone, so it tosses no coin: two numbers are enough"
+        return "the last stage accepts every cell, so it tosses no coin: two numbers are enough"
     if len(given) != 2:
         return f"there are two exits where a coin is tossed, so two numbers; got {len(given)}"
     if max(abs(g - r) for g, r in zip(given, right, strict=True)) < 1e-3:
         return None
     if abs(given[1] - EXITS[1]) < 1e-3:
-        return "at exit 2 only the cells that are still open toss; the share is of *all* cells"
+        return "at exit 2 only the cells that are still open toss; the fraction is of *all* cells"
     if max(abs(g + r - 1) for g, r in zip(given, right, strict=True)) < 1e-3:
-        return "those are the chances to stay"
+        return "those are the chances to continue"
     left = (given[0], (1 - given[0]) * given[1], (1 - given[0]) * (1 - given[1]))
-    return "with these, the shares are " + " / ".join(f"{v:.2f}" for v in left)
+    return "with these, the fractions are " + " / ".join(f"{v:.2f}" for v in left)
 
 
 def swapped(answer: Any) -> str | None:
@@ -79,14 +79,16 @@ def swapped(answer: Any) -> str | None:
     if cells.shape[1] < 3:
         return (
             "with two classes confidence rises with the difference of the two logits at any temperature, so the order "
-            "stays for ever; take three classes"
+            "never changes; take three classes"
         )
     before, after = (max_softmax(cells.T[None, :, None] / t)[0, 0].tolist() for t in (1.0, TEMPERATURE))
     said = f"at T = 1 they are {before[0]:.4f} and {before[1]:.4f} sure, at T = 3 {after[0]:.4f} and {after[1]:.4f}"
     if before[0] <= before[1]:
         return f"the first cell should be the surer one before; {said}"
     if after[0] >= after[1]:
-        return f"the order stays; {said}. What do many weak rivals do to a cell as T rises, and one strong one?"
+        return (
+            f"the order does not change; {said}. What do many weak rivals do to a cell as T rises, and one strong one?"
+        )
     return None
 
 
@@ -115,7 +117,7 @@ def _why_not(place: Sequence[int], score: Tensor, work: Tensor, budget: float) -
     if not bool(allowed[i, j]):
         return f"that pair takes {work[i, j]:.3f}, more than the budget of {budget:.3f}"
     if (i, j) == _at(torch.where(allowed, work, -1.0)):
-        return "that is the dearest pair within the budget; more work is not always a better mIoU"
+        return "that is the most expensive pair within the budget; more work is not always a better mIoU"
     if (i, j) == _at(torch.where(work < budget, score, -1.0)):
         return "a pair that meets the budget exactly is allowed too"
     return f"that pair has {score[i, j]:.3f}; within the budget of {budget:.3f} there is one with {best.max():.3f}"

@@ -96,7 +96,7 @@ def grades(answer: Any) -> str | None:
 
 
 def boundary_share(answer: Any) -> str | None:
-    """A function ((H, W) grades, (H, W) bool near a boundary, grade) -> share of that grade's pixels near one."""
+    """A function ((H, W) grades, (H, W) bool near a boundary, grade) -> fraction of that grade's pixels near one."""
     grade = difficulty(*_scene(), IGNORED)
     near = torch.rand(grade.shape, generator=torch.Generator().manual_seed(1)) > 0.7
     for wanted in (HARD, EASY, MODERATE):
@@ -111,7 +111,7 @@ def boundary_share(answer: Any) -> str | None:
             f"{right:.3f}; you say {given:.3f}"
         )
     none = float(answer(torch.zeros(3, 3, dtype=torch.uint8), torch.ones(3, 3).bool(), HARD))
-    return None if math.isnan(none) else f"a grade without a pixel has no share: give nan; got {none:g}"
+    return None if math.isnan(none) else f"a grade without a pixel has no fraction: give nan; got {none:g}"
 
 
 def _shares(mine: Tensor, near: Tensor, known: Tensor) -> list[tuple[Tensor, str]]:
@@ -124,8 +124,8 @@ def _shares(mine: Tensor, near: Tensor, known: Tensor) -> list[tuple[Tensor, str
         (both / (near & known).sum(), turned),
         (both / mine.numel(), everywhere),
         (both / known.sum(), everywhere),
-        (100 * both / mine.sum(), "a share is a fraction of 1, not per cent"),
-        (1 - both / mine.sum(), "that is the share that is *not* near a boundary"),
+        (100 * both / mine.sum(), "a fraction lies between 0 and 1; that is in per cent"),
+        (1 - both / mine.sum(), "that is the fraction that is *not* near a boundary"),
         (both, "that is a number of pixels; divide by those of the grade"),
     ]
 
@@ -146,9 +146,9 @@ def changes(answer: Any) -> str | None:
     if given.equal(right.T.double()):
         return "that is turned: the row is the grade before, the column the grade after"
     if torch.allclose(given, (right / right.sum()).double(), atol=1e-6):
-        return "these are shares of all pixels; asked are numbers of pixels"
+        return "these are fractions of all pixels; asked are numbers of pixels"
     if torch.allclose(given, (right / right.sum(1, keepdim=True)).double(), atol=1e-6):
-        return "these are shares of each row; asked are numbers of pixels"
+        return "these are fractions of each row; asked are numbers of pixels"
     if given.sum() != right.sum():
         return f"the table should add up to the {int(right.sum())} labelled pixels; yours adds up to {given.sum():g}"
     i, j = (given != right).nonzero()[0].tolist()

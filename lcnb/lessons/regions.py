@@ -18,7 +18,7 @@ from lcnb.regions import Region
 MASK = ((1, 1, 0), (0, 1, 0), (0, 0, 1))
 """Of the exercise on the table; the cell in question is the one in the middle."""
 MEASURED = ((1.0, 0.5, 0.25, 0.1), (1.3, 0.8, 0.5, 0.35))
-"""(shares of active cells, time over dense time) of the exercise on the break-even."""
+"""(fractions of active cells, time over dense time) of the exercise on the break-even."""
 
 
 def row_of_the_table(answer: Any) -> str | None:
@@ -129,7 +129,7 @@ def max_pool(answer: Any) -> str | None:
     if _near(given, _pooled(rows, table, 0.0)):
         return "where all values are negative, zeros win; an absent cell must never win: which number is below all?"
     if given.isinf().any():
-        return "an infinity is left: is it +inf? Every cell is its own neighbour, so -inf never wins"
+        return "an infinity remains: is it +inf? Every cell is its own neighbour, so -inf never wins"
     if _near(given, _pooled(rows, table, -1.0)):
         return "a value may be below -1 too; which number is below all?"
     if _near(given, rows[torch.where(table < len(rows), table, 0)].amax(1)):
@@ -145,7 +145,7 @@ def _pooled(rows: Tensor, table: Tensor, absent: float) -> Tensor:
 
 
 def break_even(answer: Any) -> str | None:
-    """A function (shares of active cells, times over the dense time) -> the share at which both take equally long."""
+    """A function (fractions of active cells, times over the dense time) -> the fraction at which both are equal."""
     crossing = MEASURED
     for shares, ratios in (crossing, (crossing[0][::-1], crossing[1][::-1]), ((1.0, 0.6, 0.2), (2.0, 1.2, 0.4))):
         given, right = float(answer(shares, ratios)), _crossing(shares, ratios)
@@ -153,29 +153,27 @@ def break_even(answer: Any) -> str | None:
             continue
         if shares[0] < shares[-1]:
             return (
-                "with the smallest share first yours gives something else; sort the pairs "
+                "with the smallest fraction first yours gives something else; sort the pairs "
                 "before you look for the crossing"
             )
         if given in shares:
             return (
-                f"{given:g} was measured, but the times cross 1 between two measured shares: "
+                f"{given:g} was measured, but the times cross 1 between two measured fractions: "
                 "draw a straight line between"
             )
         return (
-            f"for shares {shares} and ratios {ratios} the line through the two neighbours of "
+            f"for fractions {shares} and ratios {ratios} the line through the two neighbours of "
             f"1 crosses it at {right:.3f}; got {given:.3f}"
         )
     always = float(answer((1.0, 0.5), (0.9, 0.5)))
     if always != 1:
-        return (
-            f"where the region is faster at every share, down to no cell left out, the break-even is 1; got {always:g}"
-        )
+        return f"where the region is faster at every fraction, all cells included, the break-even is 1; got {always:g}"
     never = float(answer((1.0, 0.5), (1.6, 1.2)))
-    return None if never == 0 else f"where the region is slower at every share measured, say 0; got {never:g}"
+    return None if never == 0 else f"where the region is slower at every fraction measured, say 0; got {never:g}"
 
 
 def _crossing(shares: Sequence[float], ratios: Sequence[float]) -> float:
-    """Where the straight lines between the measured points first reach 1, from the smallest share up."""
+    """Where the straight lines between the measured points first reach 1, from the smallest fraction up."""
     points = sorted(zip(shares, ratios, strict=True))
     for (s0, r0), (s1, r1) in pairwise(points):
         if r0 <= 1 < r1:

@@ -14,7 +14,7 @@ INTERVALS = ((-0.021, -0.029, -0.015), (0.015, 0.010, 0.022), (0.004, -0.006, 0.
 
 
 def speed_of_eighty(answer: Any) -> str | None:
-    """Frames a second of the network that scores 80.3 on VOC test, as the paper's own table 6 prints it."""
+    """Frames per second of the network that scores 80.3 on VOC test, as the paper's own table 6 prints it."""
     fps, right = float(answer), T6["IRNet-LC, multi-scale, CRF"]["fps"]
     if fps == right:
         return None
@@ -27,7 +27,7 @@ def speed_of_eighty(answer: Any) -> str | None:
 
 
 def misprinted_column(answer: Any) -> str | None:
-    """The rho of the column of table 1 that cannot be right, given that a lower rho lets more cells leave."""
+    """The rho of the column of table 1 that cannot be right, given that a lower rho lets more cells exit."""
     rho = float(answer)
     if rho not in T1["rho"]:
         return f"{rho:g} is no column of table 1; its thresholds are {', '.join(f'{r:g}' for r in T1['rho'])}"
@@ -36,15 +36,15 @@ def misprinted_column(answer: Any) -> str | None:
         return None
     left = T1["left_at_stage_1"][place] + T1["left_at_stage_2"][place]
     return (
-        f"at {rho:g} {left} % leave before stage 3; compare that sum with the columns to its left and right: it should "
+        f"at {rho:g} {left} % exit before stage 3; compare that sum with the columns to its left and right: it should "
         "only grow as rho falls"
     )
 
 
 def _odd_one() -> float:
-    """The one column without which what leaves before stage 3 only grows as rho falls."""
+    """The one column without which what exits before stage 3 only grows as rho falls."""
     left = [a + b for a, b in zip(T1["left_at_stage_1"], T1["left_at_stage_2"], strict=True)]
-    # Two columns cure the sums (.93 and .9); the shares of stage 2 alone jump at the first of them and back behind it.
+    # Two columns cure the sums (.93 and .9); stage 2 alone jumps at the first of them and back behind it.
     cures = [k for k in range(len(left)) if _grows([*left[:k], *left[k + 1 :]])]
     second = T1["left_at_stage_2"]
     jumps = {k: abs(second[k] - (second[k - 1] + second[k + 1]) / 2) for k in cures if 0 < k < len(second) - 1}
@@ -56,7 +56,7 @@ def _grows(values: list[int]) -> bool:
 
 
 def dense_speed(answer: Any) -> str | None:
-    """Frames a second of dense IRNet, if LC has 14.7 (table 3) and that is 42.8 % faster."""
+    """Frames per second of dense IRNet, if LC has 14.7 (table 3) and that is 42.8 % faster."""
     fps, lc = float(answer), T3["LC"]["fps"]
     if abs(fps - lc / 1.428) <= 0.06:
         return None

@@ -29,7 +29,7 @@ def silent_second_stage(answer: Any) -> str | None:
         if not 0 <= rho <= 1:
             return f"a threshold lies between 0 and 1; got {rho:g}"
         if rho not in (0.0, 1.0):
-            return f"at rho = {rho:g} some network would let a cell go at stage 2; asked is what holds for all networks"
+            return f"at rho = {rho:g} some network has a cell exit at stage 2; asked is what holds for all networks"
     if given == {1.0}:
         return "1 is one: no cell is surer than that. There is another, at which no cell *reaches* stage 2"
     if given == {0.0}:
@@ -38,7 +38,7 @@ def silent_second_stage(answer: Any) -> str | None:
 
 
 def decided_so_far(answer: Any) -> str | None:
-    """A function ((H, W) labels, (H, W) stages, s) -> (H, W): labels of what left at stage s or before, else 255."""
+    """A function ((H, W) labels, (H, W) stages, s) -> (H, W): labels of what exited at stage s or before, else 255."""
     generator = torch.Generator().manual_seed(0)
     labels = torch.randint(0, 5, (7, 8), generator=generator)
     stage = torch.randint(0, 3, (7, 8), generator=generator)
@@ -56,7 +56,7 @@ def decided_so_far(answer: Any) -> str | None:
             ),
             (
                 torch.where(stage < s, labels, OPEN),
-                "stages count from 0, and those that leave *at* stage s are decided too",
+                "stages count from 0, and those that exit *at* stage s are decided too",
             ),
             (torch.where(stage <= s, labels, 0), "0 is a class; a pixel that is still open gets 255"),
             (torch.where(stage <= s, labels, -1), "a pixel that is still open gets 255 here, not -1"),
@@ -69,7 +69,7 @@ def decided_so_far(answer: Any) -> str | None:
 
 
 def entering_ratio(answer: Any) -> str | None:
-    """A function (truth, stages, class, s) -> the class's share in what enters stage s over its share in all."""
+    """A function (truth, stages, class, s) -> the class's fraction of what enters stage s over its fraction of all."""
     generator = torch.Generator().manual_seed(1)
     truth = torch.randint(0, 4, (20, 24), generator=generator)
     stage = torch.multinomial(torch.tensor([[5.0, 3, 2], [2, 3, 5], [1, 1, 1], [8, 1, 1]])[truth.flatten()], 1,
@@ -95,20 +95,20 @@ def _why_another_ratio(given: float, right: float, truth: Tensor, stage: Tensor,
     known, mine, enters = truth != OPEN, truth == label, stage >= s
     among, overall = _share(mine, enters & known), _share(mine, known)
     slips = [
-        (among, "that is the share among those that enter; divide it by the share in the whole image"),
+        (among, "that is the fraction among those that enter; divide it by the fraction of the whole image"),
         (
             _share(enters, mine),
-            "that is how much of the class enters; asked is how much of what enters is of the class, over its share",
+            "that is how much of the class enters; asked is how much of what enters is of the class, over its fraction",
         ),
-        (overall / among, "that is turned: the share among those that enter comes on top"),
-        (_share(mine, (stage == s) & known) / overall, "what *enters* stage s left at s or later, not only at s"),
+        (overall / among, "that is turned: the fraction among those that enter comes on top"),
+        (_share(mine, (stage == s) & known) / overall, "what *enters* stage s exits at s or later, not only at s"),
         (
             _share(mine, (stage > s) & known) / overall,
-            "a pixel that leaves at stage s has entered it too: `stage >= s`",
+            "a pixel that exits at stage s has entered it too: `stage >= s`",
         ),
         (
             _share(mine, enters) / _share(mine, known | True),
-            "pixels of truth 255 are not labelled: leave them out of both shares",
+            "pixels of truth 255 are not labelled: leave them out of both fractions",
         ),
         (
             _share(mine, enters) / overall,
@@ -117,7 +117,8 @@ def _why_another_ratio(given: float, right: float, truth: Tensor, stage: Tensor,
     ]
     said = next((sentence for value, sentence in slips if abs(given - value) <= 1e-4), None)
     return (
-        said or f"class {label} enters stage {s + 1} at {right:.3f} times its share in the image; you say {given:.3f}"
+        said
+        or f"class {label} enters stage {s + 1} at {right:.3f} times its fraction of the image; you say {given:.3f}"
     )
 
 
@@ -126,7 +127,7 @@ def _share(part: Tensor, of: Tensor) -> float:
 
 
 def better_pair(answer: Any) -> str | None:
-    """Two thresholds that beat .985 twice: less goes to stage 3, as much agrees with rho = 1, on one street."""
+    """Two thresholds that beat .985 twice: less reaches stage 3, as much agrees with rho = 1, on one street."""
     first, second = (float(v) for v in answer)
     if not 0 <= first <= 1 or not 0 <= second <= 1:
         return f"thresholds lie between 0 and 1; got {first:g} and {second:g}"
@@ -157,7 +158,7 @@ def _street() -> tuple[LayerCascade, Tensor, Tensor]:
 
 
 def _on_the_street(first: float, second: float) -> tuple[float, float]:
-    """(share of the cells that reach stage 3, share of the pixels labelled as at rho = 1), a true run."""
+    """(fraction of the cells that reach stage 3, fraction of the pixels labelled as at rho = 1), a true run."""
     cascade, image, full = _street()
     with torch.inference_mode():
         out = cascade(image, (first, second))

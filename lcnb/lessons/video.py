@@ -1,4 +1,4 @@
-"""The exercises of notebook 07: frames a second, what a ratio of them needs, and which frames a camera loses.
+"""The exercises of notebook 07: frames per second, what a ratio of them needs, and which frames a camera loses.
 
 Shape letters: T frames.
 """
@@ -23,7 +23,7 @@ TOOK = (90.0, 20.0, 130.0, 35.0, 35.0, 95.0, 20.0)
 
 
 def frames_a_second(answer: Any) -> str | None:
-    """A function (milliseconds of T frames) -> frames a second of the median frame."""
+    """A function (milliseconds of T frames) -> frames per second of the median frame."""
     right, given = fps(TIMES), float(answer(list(TIMES)))
     if _near(given, right):
         return None
@@ -35,8 +35,8 @@ def frames_a_second(answer: Any) -> str | None:
             statistics.fmean(1000 / t for t in TIMES),
             "that is the mean of each frame's FPS: it weighs quick frames most. Take the median time first",
         ),
-        (statistics.median(TIMES), "that is the median time in milliseconds; frames a second are its inverse"),
-        (statistics.median(TIMES) / 1000, "that is the median time in seconds; frames a second are its inverse"),
+        (statistics.median(TIMES), "that is the median time in milliseconds; frames per second are its inverse"),
+        (statistics.median(TIMES) / 1000, "that is the median time in seconds; frames per second are its inverse"),
     ]
     return _slip(given, slips) or f"got {given:.2f} for {', '.join(f'{t:g}' for t in TIMES)} ms; {right:.2f} is right"
 
@@ -50,18 +50,18 @@ def share_for_the_talk(answer: Any) -> str | None:
     if abs(given - right) <= 0.005:
         return None
     if abs(given / 100 - right) <= 0.005:
-        return "a share lies between 0 and 1; that is in per cent"
+        return "a fraction lies between 0 and 1; that is in per cent"
     slips = [
-        (1 - right, "that is the share that stays; the question is who leaves"),
-        (1 - 1 / RATIO, "stage 1 is paid for every cell, also for those that leave there: it is part of the budget"),
+        (1 - right, "that is the fraction that continues; asked is the fraction that exits"),
+        (1 - 1 / RATIO, "stage 1 is paid for every cell, also for those that exit there: it is part of the budget"),
         (1 - (cost.dense / RATIO - first) / rest, "the opponent is the plain network, with one classifier, not three"),
         (
             1 - (budget - cost.stages[0]) / (cost.stages[1] + cost.stages[2]),
-            "that leaves out the classifiers; each is run on the cells that reach it",
+            "that omits the classifiers; each is run on the cells that reach it",
         ),
     ]
     return _slip(given, slips, 0.002) or (
-        f"with {given:.0%} leaving at stage 1 the speed-up by multiply-adds would be "
+        f"with {given:.0%} exiting at stage 1 the speed-up by multiply-adds would be "
         f"{cost.single_head / (first + (1 - given) * rest):.2f}, and {RATIO:g} is asked for"
     )
 

@@ -23,9 +23,9 @@ from lcnb.plots.difficulty import (
     shares_by_class,
 )
 from lcnb.plots.regions import break_even, grids
-from lcnb.plots.reproduction import gaps, score_and_speed, stage_times, thresholds, verdicts, work_and_speed
+from lcnb.plots.reproduction import gaps, score_and_speed, stage_bars, thresholds, verdicts, work_and_speed
 from lcnb.plots.speed import blocks_on_regions, race, speed_ups
-from lcnb.plots.style import panels, show, show_table
+from lcnb.plots.style import marked, note, panels, show, table
 from lcnb.plots.training import ablation, price_of_exits, training_curves
 from lcnb.plots.video import exits_over_frames, frame_times, printed_and_measured, shares_over_frames, show_film
 
@@ -52,6 +52,8 @@ __all__ = [
     "grids",
     "halo_work",
     "label_map",
+    "marked",
+    "note",
     "panels",
     "price_of_exits",
     "printed_and_measured",
@@ -62,10 +64,10 @@ __all__ = [
     "shares_over_frames",
     "show",
     "show_film",
-    "show_table",
     "speed_ups",
+    "stage_bars",
     "stage_overlay",
-    "stage_times",
+    "table",
     "three_regions",
     "thresholds",
     "to_array",

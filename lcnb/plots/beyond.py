@@ -34,13 +34,13 @@ def reliability(accuracy: np.ndarray, confidence: np.ndarray, counts: np.ndarray
     fig, axes = figure(3.5 * stages, 3.9, 1, stages, sharex=True, sharey=True)
     edges = (np.arange(bins) + 0.5) / bins
     for s, (axis, colour) in enumerate(zip(axes[0], stage_lines(stages), strict=True)):
-        share = counts[s] / max(1, counts[s].sum())
-        axis.bar(edges, share, width=0.9 / bins, color="#d1d5db", label="fraction of the pixels")
+        held = counts[s] / max(1, counts[s].sum())
+        axis.bar(edges, held, width=0.9 / bins, color="#d1d5db", label="fraction of the pixels")
         axis.plot([0, 1], [0, 1], color=MUTED, linewidth=1.2, linestyle=":", label="as right as it says")
         axis.plot(confidence[s], accuracy[s], color=colour, marker="o", markersize=4.5, label="measured")
         axis.set(xlim=(0, 1.02), ylim=(0, 1.02), xlabel="confidence")
         axis.set_title(f"stage {s + 1}: ECE {ece[s]:.3f}", loc="left")
-    axes[0, 0].set_ylabel("share that is right")
+    axes[0, 0].set_ylabel("fraction that is right")
     fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper left", ncols=3, fontsize=9)
     return fig
 
@@ -106,7 +106,7 @@ def budget_plane(
     axis.set(xlabel="ρ of exit 1", ylabel="ρ of exit 2")
     axis.set_title(f"mIoU by colour, lines of equal work in {unit}", loc="left")
     fig.colorbar(shown, ax=axis, shrink=0.9)
-    fig.legend(loc="outside lower left", ncols=3, fontsize=9)
+    fig.legend(loc="outside upper left", ncols=3, fontsize=9)
     return fig
 
 
@@ -126,7 +126,7 @@ def halo_work(rows: Sequence[tuple[int, float, float]], cached: float) -> Figure
     low, high = min(*scores, cached), max(*scores, cached)
     left.set(ylim=(low - 0.01, high + 0.01), ylabel="mIoU (axis does not start at 0)")
     left.set_title("is it better?", loc="left")
-    left.legend(loc="best", fontsize=9)
+    fig.legend(*left.get_legend_handles_labels(), loc="outside upper left", ncols=2, fontsize=9)
     right.bar(places, [g for _, _, g in rows], width=0.6, color=ACCENT)
     for place, (_, _, gmacs) in enumerate(rows):
         right.annotate(f"{gmacs:.2f}", (place, gmacs), (0, 3), textcoords="offset points", ha="center", fontsize=9)

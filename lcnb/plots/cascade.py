@@ -114,7 +114,7 @@ def exits_over_rho(rhos: Sequence[float], exits: np.ndarray, rho: float | None =
 
 
 def class_exits(by_class: np.ndarray, entering: np.ndarray, classes: Sequence[str]) -> Figure:
-    """Figure 5: where each class leaves (K, S), and its share among the pixels entering a stage over that in the image.
+    """Figure 5: where each class exits (K, S), and its fraction of the pixels entering a stage over that of the image.
 
     Classes that do not occur (NaN) are left out.
     """
@@ -137,7 +137,7 @@ def class_exits(by_class: np.ndarray, entering: np.ndarray, classes: Sequence[st
         marker = "os^Dv"[s % 5]
         right.plot(entering[order, s], range(len(order)), marker, color=colours[s], label=f"entering stage {s + 1}")
     right.axvline(1, color="#6b7280", linewidth=1)
-    right.set_title("its share there over its share in the image", loc="left")
-    right.legend(loc="best", fontsize=9)
+    right.set_title("its fraction there over its fraction of the image", loc="left")
     fig.legend(*left.get_legend_handles_labels(), loc="outside upper left", ncols=3, fontsize=9)
+    fig.legend(*right.get_legend_handles_labels(), loc="outside upper right", ncols=3, fontsize=9)
     return fig

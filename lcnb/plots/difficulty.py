@@ -1,4 +1,4 @@
-"""Figures of difficulty (paper, figure 1), and of class and boundary shares.
+"""Figures of difficulty (paper, figure 1), and of classes and boundaries.
 
 Shape letters: H, W pixels, K classes.
 """
@@ -43,12 +43,10 @@ def confidence_histogram(confidence: Tensor, right: Tensor, threshold: float = T
     axis = axes[0, 0]
     bins = np.linspace(0, 1, 41)
     for name, colour, values in (
-        ("right", DIFFICULTY["easy"], confidence[right]),
-        ("wrong", DIFFICULTY["hard"], confidence[~right]),
+        ("right", "#9ca3af", confidence[right]),
+        ("wrong", "#d55e00", confidence[~right]),
     ):
-        sns.histplot(
-            values.cpu().numpy(), bins=bins, ax=axis, color=hexadecimal(colour), label=name, element="step", alpha=0.6
-        )
+        sns.histplot(values.cpu().numpy(), bins=bins, ax=axis, color=colour, label=name, element="step", alpha=0.6)
     axis.set_yscale("log")
     axis.axvline(threshold, color=ACCENT)
     axis.text(
@@ -61,7 +59,7 @@ def confidence_histogram(confidence: Tensor, right: Tensor, threshold: float = T
         transform=axis.get_xaxis_transform(),
     )
     axis.set(xlim=(0, 1), xlabel="confidence of the pixel's label", ylabel="pixels (log scale)")
-    axis.legend(loc="upper left")
+    fig.legend(loc="outside upper left", ncols=2)
     return fig
 
 
@@ -109,7 +107,7 @@ def boundary_shares(measured: Sequence[float], paper: Sequence[float] = PAPER_BO
     axis.set(ylim=(0, 1), ylabel="of these pixels, near a boundary")
     axis.yaxis.set_major_formatter(lambda v, _: f"{v:.0%}")
     axis.grid(axis="x", visible=False)
-    axis.legend(loc="upper left")
+    fig.legend(loc="outside upper left", ncols=2)
     return fig
 
 

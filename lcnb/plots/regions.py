@@ -52,9 +52,12 @@ def _rgb(colour: str) -> np.ndarray:
 def break_even(shares: Sequence[float], ratios: Mapping[str, Sequence[float]]) -> Figure:
     """Time over the dense time against the fraction of active cells; below 1 the region run wins.
 
+    The dotted line of an implementation is proportional to the fraction and meets its own time with the most cells
+    active: how far its curve lies above that line is what a small region costs beyond its cells.
+
     Args:
-        shares: in [0, 1].
-        ratios: by name of the way, one value a share.
+        shares: fractions in [0, 1].
+        ratios: by name of the implementation, one value for each fraction.
     """
     fig, axes = figure(6.6, 3.4)
     axis = axes[0, 0]
@@ -62,9 +65,12 @@ def break_even(shares: Sequence[float], ratios: Mapping[str, Sequence[float]]) -
     axis.axhspan(1, top, color="#fef2f2", zorder=0)
     axis.axhline(1, color=LINES[0], linewidth=1)
     axis.text(0.01, 1.015, "dense wins above this line", fontsize=8.5, color="#4b5563")
-    axis.plot([0, 1], [0, 1], color=LINES[0], linewidth=1, linestyle=":", label="work falls, time falls alike")
+    most = max(range(len(shares)), key=shares.__getitem__)
     for (name, values), colour, mark in zip(ratios.items(), LINES[1:], MARKS[1:], strict=False):
         axis.plot(shares, values, color=colour, marker=mark, markersize=5, label=name)
+        axis.plot(
+            [0, shares[most]], [0, values[most]], color=colour, linewidth=1, linestyle=":", label=f"{name}, ideal"
+        )
     axis.set(xlim=(0, 1.02), ylim=(0, top), xlabel="fraction of cells that are active", ylabel="time / dense time")
-    axis.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=1 + len(ratios), frameon=False, fontsize=9)
+    axis.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2 * len(ratios), frameon=False, fontsize=9)
     return fig

@@ -34,24 +34,26 @@ def thresholds(found: Mapping[str, Any], printed: Mapping[str, Any]) -> Figure:
               label="printed: before stage 3")  # fmt: skip
     here = [places[r] for r in rows]
     exits = [row["exits_true"] for row in rows.values()]
-    left.plot(here, [100 * e[0] for e in exits], color=BLUE, marker="o", label="measured: at stage 1")
-    left.plot(here, [100 * (1 - e[2]) for e in exits], color=ORANGE, marker="s", label="measured: before stage 3")
-    left.set(ylabel="% of the cells", title="have left", ylim=(0, 103))
-    left.legend(fontsize=8.5, loc="upper left")
+    left.plot(here, [100 * e[0] for e in exits], color=BLACK, marker="o", label="measured: at stage 1")
+    for key, colour, mark in (("cached", BLUE, "^"), ("true", ORANGE, "s")):
+        before = [100 * (1 - row[f"exits_{key}"][2]) for row in rows.values()]
+        left.plot(here, before, color=colour, marker=mark, label=f"{key}: before stage 3")
+    left.set(ylabel="% of the cells", title="have exited", ylim=(0, 103))
+    left.legend(fontsize=8.5, loc="lower left", bbox_to_anchor=(0, 1.08), ncols=2)
     right.axhline(0, color=MUTED, linewidth=1)
     start = printed["miou"][printed["rho"].index(1.0)]
     right.plot(at, [v - start for v in printed["miou"]], **PRINTED, label="printed")
     dense = rows[1.0]["miou_true"]
     for key, colour, mark in (("cached", BLUE, "^"), ("true", ORANGE, "s")):
         values = [100 * (row[f"miou_{key}"] - dense) for row in rows.values()]
-        right.plot(here, values, color=colour, marker=mark, label=f"measured, {key}")
+        right.plot(here, values, color=colour, marker=mark, label=key)
     spans = [(places[r], row["true_minus_dense"]) for r, row in rows.items() if row["true_minus_dense"]]
     right.fill_between(
         [x for x, _ in spans], [100 * i["low"] for _, i in spans], [100 * i["high"] for _, i in spans],
         color=ORANGE, alpha=0.18, linewidth=0,
     )  # fmt: skip
     right.set(ylabel="points", title="mIoU minus that at rho = 1 (band: 95 % of the true runs)")
-    right.legend(fontsize=8.5, loc="lower left")
+    right.legend(fontsize=8.5, loc="lower left", bbox_to_anchor=(0, 1.08), ncols=3)
     for axis in (left, right):
         axis.set(xlabel="rho", xticks=range(len(rhos)), xticklabels=[f"{r:g}".lstrip("0") for r in rhos])
     return fig
@@ -86,32 +88,37 @@ def gaps(found: Mapping[str, Any], printed: Mapping[str, float]) -> Figure:
     return fig
 
 
-def stage_times(rows: Sequence[tuple[str, Sequence[float]]]) -> Figure:
-    """Figure 7b: where the time of an image goes, as parts of the first row of each kind.
+def stage_bars(rows: Sequence[tuple[str, Sequence[float]]], xlabel: str, notes: Sequence[str] = ()) -> Figure:
+    """A bar for each row, in parts for the stages: figure 7b's times, or where cells exit.
 
     Args:
-        rows: (name, times of stages 1, 2, 3 over the whole of what they are compared with), from top to bottom.
+        rows: (name, parts of stages 1, 2, 3), from top to bottom.
+        xlabel: what the parts are.
+        notes: words behind the bars, one for each row.
     """
     fig, axes = figure(8.8, 0.9 + 0.42 * len(rows))
     axis = axes[0, 0]
     for place, (_, times) in zip(range(len(rows))[::-1], rows, strict=True):
         begin = 0.0
         for s, time in enumerate(times):
+            share = f"{time:.0%}" if xlabel.startswith("fraction") else f"{time:.2f}"
             axis.barh(place, time, left=begin, height=0.6, color=hexadecimal(STAGES[s]), edgecolor="#4b5563",
                       linewidth=0.5, label=f"stage {s + 1}" if place == 0 else None)  # fmt: skip
             if time > 0.04:
-                axis.text(begin + time / 2, place, f"{time:.2f}", ha="center", va="center", fontsize=8.5,
+                axis.text(begin + time / 2, place, share, ha="center", va="center", fontsize=8.5,
                           color="white" if s == 2 else "black")  # fmt: skip
             begin += time
+        if notes:
+            axis.text(begin + 0.01, place, notes[len(rows) - 1 - place], va="center", fontsize=9)
     axis.set(yticks=range(len(rows))[::-1], yticklabels=[name for name, _ in rows])
-    axis.set(xlabel="time, as a part of the same machine's time at rho = .985")
+    axis.set(xlabel=xlabel)
     axis.grid(axis="y", visible=False)
     axis.legend(fontsize=9, ncols=3, loc="lower right", bbox_to_anchor=(1, 1))
     return fig
 
 
 def score_and_speed(points: Sequence[tuple[str, float, float, bool]], impossible: tuple[str, float, float]) -> Figure:
-    """Table 6 and the talk: mIoU against frames a second, all printed.
+    """Table 6 and the talk: mIoU against frames per second, all printed.
 
     Args:
         points: (name, FPS, mIoU in percent, whether to join it to the point before).
@@ -127,7 +134,7 @@ def score_and_speed(points: Sequence[tuple[str, float, float, bool]], impossible
     name, fps, miou = impossible
     axis.plot([fps], [miou], marker="X", color=ORANGE, markersize=11, markeredgecolor="white")
     axis.annotate(name, (fps, miou), (-10, 10), textcoords="offset points", ha="right", fontsize=9, color=ORANGE)
-    axis.set(xlabel="frames a second, as printed", ylabel="mIoU on VOC test, %", xlim=(0, fps + 4.5))
+    axis.set(xlabel="frames per second, as printed", ylabel="mIoU on VOC test, %", xlim=(0, fps + 4.5))
     axis.margins(y=0.2)
     return fig
 
@@ -141,7 +148,7 @@ def work_and_speed(rows: Sequence[tuple[str, float, float | None, float | None]]
     fig, axes = figure(7.8, 4.8)
     axis = axes[0, 0]
     top = 1.1 * max(v for row in rows for v in row[1:] if v is not None)
-    axis.plot([0, top], [0, top], color=MUTED, linestyle=":", label="as fast as the work is less")
+    axis.plot([0, top], [0, top], color=MUTED, linestyle=":", label="speed-up equals reduction in work")
     for k, (name, count, measured, printed) in enumerate(rows):
         if printed is not None:
             axis.plot([count, count], [measured or printed, printed], color=MUTED, linewidth=0.8)

@@ -17,7 +17,7 @@ MARKS = ("o", "s", "^", "D", "v", "P", "X")
 
 
 def blocks_on_regions(found: Sequence[Mapping[str, Any]], titles: Sequence[str], path: str = "rows") -> Figure:
-    """Time over the dense time, against the fraction of active cells, a line a block.
+    """Time over the dense time, against the fraction of active cells, a line for each block.
 
     Args:
         found: results of `lcnb bench ops`, a panel each.

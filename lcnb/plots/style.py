@@ -16,7 +16,7 @@ from matplotlib.patches import Patch
 from PIL import Image as Pillow
 
 from lcnb.datasets.images import encoded
-from lcnb.palettes import Colour, hexadecimal
+from lcnb.palettes import MODES, Colour, hexadecimal
 
 DPI = 100
 RC: Any = {
@@ -56,13 +56,14 @@ def encode(fig: Figure, photo: bool) -> bytes:
     return encoded(image.quantize(256, dither=Pillow.Dither.NONE), "PNG", optimize=True)
 
 
-def show(fig: Figure | str, alt: str = "", photo: bool = False) -> None:
+def show(fig: Figure | str, alt: str = "", photo: bool = False, mode: str = "") -> None:
     """Put a figure into the notebook.
 
     Args:
         fig: to show; a drawing is its SVG, which has its alt text as its title.
         alt: what it shows, for those who do not see it; one or two sentences.
         photo: True where it holds photographs.
+        mode: words of `lcnb.palettes.MODES`, drawn as badges below the figure, such as "cached true".
 
     Raises:
         ValueError: the alt text is missing.
@@ -75,11 +76,24 @@ def show(fig: Figure | str, alt: str = "", photo: bool = False) -> None:
         html = f'<img {source} alt="{escape(alt)}" class="dark-light" style="max-width: 100%">'
         display({"image/svg+xml": fig, "text/html": html}, metadata={"image/svg+xml": {"alt": alt}}, raw=True)
         return
+    width, height = fig.get_size_inches()
+    for place, word in enumerate(mode.split()):
+        back, ink = MODES[word]
+        fig.text((0.1 + 0.75 * place) / width, -0.15 / height, word, va="top", color=ink, fontsize=9, weight="bold",
+                 bbox={"boxstyle": "round,pad=0.3", "facecolor": back, "edgecolor": "none"})  # fmt: skip
     data, kind = encode(fig, photo), "jpeg" if photo else "png"
     display(Image(data, format=kind, alt=alt), metadata={f"image/{kind}": {"alt": alt}})
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> str:
+def marked(text: str) -> str:
+    """The text with a coloured badge, as HTML, for each word of `lcnb.palettes.MODES` in brackets: `[true] mIoU`."""
+    for word, (back, ink) in MODES.items():
+        style = f"background:{back};color:{ink};border-radius:4px;padding:1px 6px;font-size:.85em;font-weight:600"
+        text = text.replace(f"[{word}]", f'<span class="lcnb-mode" style="{style}">{word}</span>')
+    return text
+
+
+def markdown_table(head: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> str:
     """A Markdown table.
 
     Args:
@@ -91,9 +105,21 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> 
     return "\n".join(f"| {' | '.join(line)} |" for line in (head, rule, *rows))
 
 
-def show_table(head: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> None:
-    """Put a `table` into the notebook."""
-    display(Markdown(table(head, rows, left)))
+def table(head: Sequence[str], rows: Sequence[Sequence[str]], caption: str = "", left: int = 1) -> None:
+    """Put a `markdown_table` into the notebook.
+
+    Args:
+        head: of its columns.
+        rows: as long as the head each.
+        caption: above it. It, the head and the cells may hold `[cached]` and its like for a badge.
+        left: so many columns are set to the left, the others to the right.
+    """
+    note(f"{caption}\n\n{markdown_table(head, rows, left)}")
+
+
+def note(text: str) -> None:
+    """Put a sentence with numbers of this run into the notebook: Markdown, and `[true]` and its like for badges."""
+    display(Markdown(marked(text)))
 
 
 def legend_strip(fig: Figure, entries: Mapping[str, Colour], columns: int | None = None) -> None:

@@ -1,4 +1,4 @@
-"""Figures of a film: what frames cost and where their cells leave, over time, and the film itself.
+"""Figures of a film: what frames cost and where their cells exit, over time, and the film itself.
 
 Shape letters: T frames, S stages.
 """
@@ -56,7 +56,7 @@ def exits_over_frames(exits: Sequence[Sequence[float]]) -> Figure:
     axis = axes[0, 0]
     colours = [hexadecimal(c) for c in stage_colours(stages)]
     columns = [[100 * row[s] for row in exits] for s in range(stages)]
-    labels = [f"left at stage {s + 1}" for s in range(stages)]
+    labels = [f"exit at stage {s + 1}" for s in range(stages)]
     axis.stackplot(range(len(exits)), columns, colors=colours, labels=labels, edgecolor="white", linewidth=0.4)
     axis.set(xlabel="frame", ylabel="% of the cells", ylim=(0, 100), xlim=(0, max(1, len(exits) - 1)))
     fig.legend(loc="outside upper left", ncols=stages, fontsize=9.5, frameon=False, handlelength=1.2)
@@ -64,7 +64,7 @@ def exits_over_frames(exits: Sequence[Sequence[float]]) -> Figure:
 
 
 def shares_over_frames(shares: Mapping[str, Sequence[float]], ylabel: str) -> Figure:
-    """Shares over time, a line each, as percentages.
+    """Fractions over time, a line each, as percentages.
 
     Args:
         shares: T values in [0, 1] each, by name.

@@ -52,7 +52,7 @@ def _speedup(result: Mapping[str, Any]) -> Mapping[str, float]:
 
 
 def boundaries_are_hard(found: Mapping[str, Any]) -> Finding:
-    """Figure 1: the order of the three shares, then their size."""
+    """Figure 1: the order of the three fractions, then their size."""
     rows = {r["grade"]: r for r in found["rows"]}
     easy, moderate, hard = (rows[g] for g in ("easy", "moderate", "hard"))
     order = easy["interval"]["high"] < moderate["interval"]["low"] and (
@@ -88,7 +88,7 @@ def half_leaves_early(sweep: Mapping[str, Any]) -> Finding:
     close = abs(first - 0.23) <= 0.1 and abs(second - 0.29) <= 0.1
     return Finding(
         _word(grows and close, grows and first + second >= 0.4),
-        f"{first:.0%} leave at stage 1 and {second:.0%} at stage 2; the share that leaves early "
+        f"{first:.0%} exit at stage 1 and {second:.0%} at stage 2; the fraction that exits early "
         + ("grows" if grows else "does not always grow")
         + " as rho falls",
     )
@@ -243,14 +243,14 @@ SYSTEMS = "bench-systems-width-1"
 _BOUNDARIES = Claim(
     "The harder a pixel, the nearer to a boundary", "figure 1",
     " / ".join(f"{F1[g]} %" for g in F1) + " of easy, moderate and hard pixels lie on boundaries",
-    "the order, with intervals apart; each share within 10 points", ("F1-camvid-small",), boundaries_are_hard,
+    "the order, with intervals apart; each fraction within 10 points", ("F1-camvid-small",), boundaries_are_hard,
 )  # fmt: skip
 _HALF = Claim(
-    "Half of the cells need no third stage", "table 1", "at rho = .985 23 % leave at stage 1 and 29 % at stage 2",
-    "each within 10 points, and more leave as rho falls", ("T1-camvid-small",), half_leaves_early,
+    "Half of the cells need no third stage", "table 1", "at rho = .985 23 % exit at stage 1 and 29 % at stage 2",
+    "each within 10 points, and more exit as rho falls", ("T1-camvid-small",), half_leaves_early,
 )  # fmt: skip
 _FREE = Claim(
-    "Leaving early costs no accuracy; it helps", "table 1",
+    "Exiting early costs no accuracy; it helps", "table 1",
     f"rho = .985: {T1['miou'][2]} mIoU, rho = 1: {T1['miou'][0]:.2f}",
     "true runs at rho = .985 ahead of rho = 1, interval above 0", ("T1-camvid-small",), exits_cost_nothing,
 )  # fmt: skip
@@ -307,7 +307,7 @@ CLAIMS: tuple[Claim, ...] = (
         faster_than_deeplab("lc-fast", T3["DeepLab-v2"]["ms"] / T3["LC (fast)"]["ms"]),
     ),
     Claim(
-        "80.3 mIoU at 14.7 frames a second", "the talk's table", f"{DECK['LC']['miou']} at {DECK['LC']['fps']} FPS",
+        "80.3 mIoU at 14.7 frames per second", "the talk's table", f"{DECK['LC']['miou']} at {DECK['LC']['fps']} FPS",
         "one network with both, in the paper itself", (), talk_against_paper,
     ),
     Claim(
@@ -323,7 +323,7 @@ CLAIMS: tuple[Claim, ...] = (
         untestable("needs Cityscapes, a GPU and the server; `lcnb train --preset cityscapes-paper` trains it"),
     ),
     Claim(
-        "Real time: 17 frames a second, where others have 4", "the talk's video", "17 against 4 FPS",
+        "Real time: 17 frames per second, where others have 4", "the talk's video", "17 against 4 FPS",
         "the same two networks on the same GPU", (),
         untestable("neither the GPU nor the opponent is named; notebook 07 times our own two on this machine"),
     ),

@@ -98,7 +98,7 @@ class Painter:
 
     def _exits(self, canvas: Image.Image, draw: ImageDraw.ImageDraw, compared: Compared, image: np.ndarray) -> None:
         left = self._left(2)
-        draw.text((left, 8), "where each cell left", INK, font(17))
+        draw.text((left, 8), "where each cell exits", INK, font(17))
         if compared.stage is None:
             canvas.paste(Image.fromarray(blend(image, np.full_like(image, 255), 0.7)), (left, TOP))
             return

@@ -97,6 +97,6 @@ SLIPS = [
     ("02-break-even", lambda s, r: 0.5, "draw a straight line between"),
     ("02-break-even", lambda s, r: 0.61, "crosses it at 0.700; got 0.610"),
     ("02-break-even", unsorted, "sort the pairs"),
-    ("02-break-even", lambda s, r: crossing(s, r) or 0.5, "slower at every share"),
+    ("02-break-even", lambda s, r: crossing(s, r) or 0.5, "slower at every fraction"),
     ("02-break-even", lambda s, r: crossing(s, r) % 1, "the break-even is 1"),
 ]

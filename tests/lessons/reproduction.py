@@ -16,7 +16,7 @@ SLIPS = [
     ("06-dense", 8.4, "42.8 % faster than x is 1.428 x"),
     ("06-dense", 21.0, "the slower of the two"),
     ("06-dense", 12, "times 1.428 is 17.1"),
-    ("06-misprint", 0.9, "75 % leave before stage 3"),
+    ("06-misprint", 0.9, "75 % exit before stage 3"),
     ("06-misprint", 0.7, "no column of table 1"),
     ("06-misprint", "x", "could not be tried"),
     ("06-referee", lambda gap, low, high: "ahead" if gap > 0 else "behind", "zero is inside it"),

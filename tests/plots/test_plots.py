@@ -11,7 +11,7 @@ from lcnb import plots
 from lcnb.difficulty import DifficultyCounts, difficulty
 from lcnb.evaluation import ExitCounts
 from lcnb.models import rethreshold
-from lcnb.palettes import STAGES, UNKNOWN, class_colours, stage_colours
+from lcnb.palettes import DIFFICULTY, MODES, STAGES, UNKNOWN, class_colours, stage_colours
 from lcnb.plots.style import encode, figure
 from tests.conftest import CLASSES
 
@@ -112,8 +112,8 @@ def test_figures_of_another_number_of_stages(stages, picture, truth):
 def test_difficulty_overlay_leaves_unlabelled_bare(picture, truth):
     grade = difficulty(truth.long(), torch.ones(48, 64), truth, 11)
     painted = plots.difficulty_overlay(plots.to_array(picture), grade, alpha=1.0)
-    assert (painted[10, 10] == np.array(STAGES[0])).all()
-    assert not (painted[0] == np.array(STAGES[0])).all()
+    assert (painted[10, 10] == np.array(DIFFICULTY["easy"])).all()
+    assert not (painted[0] == np.array(DIFFICULTY["easy"])).all()
     counts = DifficultyCounts(4, 11)
     counts.update(grade, truth)
     assert counts.shares.tolist() == [1, 0, 0]
@@ -145,14 +145,34 @@ def test_show_gives_the_notebook_a_picture_with_alt_text(photo, monkeypatch):
     assert metadata == {f"image/{kind}": {"alt": "An empty pair of axes, for a test."}}
 
 
-def test_a_table_is_markdown_with_numbers_to_the_right(monkeypatch):
-    shown = []
-    monkeypatch.setattr("lcnb.plots.style.display", lambda markdown: shown.append(markdown.data))
-    plots.show_table(("stage", "GMAC"), [("1", "2.0"), ("2", "3.5")])
-    assert shown == ["| stage | GMAC |\n| --- | ---: |\n| 1 | 2.0 |\n| 2 | 3.5 |"]
-
-
 def test_show_refuses_to_go_without_alt_text():
     drawn, _ = figure(3, 2)
     with pytest.raises(ValueError, match="alt text"):
         plots.show(drawn, " ")
+
+
+def test_show_draws_a_badge_for_each_mode_below_the_figure(monkeypatch):
+    monkeypatch.setattr("lcnb.plots.style.display", lambda *_, **__: None)
+    drawn = figure(3, 2)[0]
+    plots.show(drawn, "An empty pair of axes, for a test.", mode="cached true")
+    assert [(t.get_text(), t.get_color()) for t in drawn.texts] == [(w, MODES[w][1]) for w in ("cached", "true")]
+    assert all(t.get_position()[1] < 0 for t in drawn.texts)
+    assert drawn.texts[0].get_position()[0] < drawn.texts[1].get_position()[0]
+
+
+def test_a_table_is_markdown_with_numbers_to_the_right_and_badges(monkeypatch):
+    shown = []
+    monkeypatch.setattr("lcnb.plots.style.display", shown.append)
+    plots.table(["rho", "[true] mIoU"], [["a < b", "0.5"]], "of [cached] runs")
+    above, gap, head, rule, row = shown[0].data.strip().splitlines()
+    assert (above, gap) == (f"of {plots.marked('[cached]')} runs", "")
+    assert head == f"| rho | {plots.marked('[true]')} mIoU |"
+    assert (rule, row) == ("| --- | ---: |", "| a < b | 0.5 |")
+
+
+def test_stage_bars_write_their_parts_and_notes():
+    rows = [("cached", (0.5, 0.25, 0.25)), ("true", (0.5, 0.03, 0.47))]
+    axis = plots.stage_bars(rows, "fraction of cells", ["first", "second"]).axes[0]
+    assert [t.get_text() for t in axis.texts] == ["50%", "25%", "25%", "first", "50%", "47%", "second"]
+    assert [bar.get_width() for bar in axis.patches] == pytest.approx([0.5, 0.25, 0.25, 0.5, 0.03, 0.47])
+    assert [t.get_text() for t in axis.get_yticklabels()] == ["cached", "true"]

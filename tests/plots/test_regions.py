@@ -20,10 +20,11 @@ def test_grids_write_every_number_into_its_cell_and_leave_nan_empty():
     assert not (colours[0, 0] == colours[0, 1]).all()
 
 
-def test_break_even_draws_each_way_below_and_above_the_dense_line():
+def test_break_even_draws_each_implementation_below_and_above_the_dense_line():
     axis = plots.break_even([1.0, 0.5], {"modules": [1.6, 0.9], "fused": [1.1, 0.4]}).axes[0]
     lines = {line.get_label(): line for line in axis.lines}
     assert lines["modules"].get_ydata().tolist() == [1.6, 0.9]
     assert lines["fused"].get_xdata().tolist() == [1.0, 0.5]
     assert lines["modules"].get_color() != lines["fused"].get_color()
+    assert lines["fused, ideal"].get_ydata().tolist() == [0, 1.1]  # proportional to its own time on all cells
     assert axis.get_ylim()[1] > 1.6

@@ -25,7 +25,7 @@ def test_times_of_frames_with_their_medians():
 def test_exits_over_frames_fill_the_picture():
     fig = plots.exits_over_frames([(0.5, 0.3, 0.2), (0.25, 0.25, 0.5)])
     axis = fig.axes[0]
-    assert labels(fig) == ["left at stage 1", "left at stage 2", "left at stage 3"]
+    assert labels(fig) == ["exit at stage 1", "exit at stage 2", "exit at stage 3"]
     tops = [max(v[1] for v in area.get_paths()[0].vertices) for area in axis.collections]
     assert tops == pytest.approx([50, 80, 100])
     assert [area.get_facecolor()[0].tolist()[:3] for area in axis.collections] == [
