@@ -141,6 +141,15 @@ def test_the_sections_on_the_page_are_those_of_the_notebooks():
         assert told == ["beginning", *titles], "run: python -m tools.classroom --alone; python -m tools.pages"
 
 
+@pytest.mark.parametrize("number", ["01", "02", "05", "06", "07", "08"])
+def test_a_lesson_has_a_question_of_three_answers_with_feedback(number):
+    content = json.loads(built._notebook(number).read_text(encoding="utf-8"))
+    (question,) = [text for c in content["cells"] if (text := "".join(c["source"])).startswith("## Question")]
+    answers = re.findall(r"<details><summary>([abc])\) .+?</summary>\n\n(.+?)\n\n</details>", question, re.DOTALL)
+    assert "".join(letter for letter, _ in answers) == "abc"
+    assert [said.startswith("Right") for _, said in answers].count(True) == 1
+
+
 def test_seconds_words_and_figures_are_counted_by_section():
     picture = {"output_type": "display_data", "data": {"image/png": "", "text/plain": ""}, "metadata": {}}
     first = {"cell_type": "code", "source": "1", "metadata": {"papermill": {"duration": 1.25}}, "outputs": []}
