@@ -137,7 +137,8 @@ function build(root, view, { counts, labels, dense, tops, truth }, photo, live) 
       return why.replaceChildren(make("p", {}, "Point at a cell, tap it, or choose one with the arrow keys: " +
         "each stage's likeliest classes and ρ."));
     const says = Array.from({ length: S }, (_, s) => said(s));
-    why.replaceChildren(...explain(view.stages, says, frame.stage[cell], frame.rho));
+    const aside = make("p", {}, "Bars are the cached outputs; where the cell exits, the true run decided.");
+    why.replaceChildren(...explain(view.stages, says, frame.stage[cell], frame.rho), ...(frame.mode === "true" ? [aside] : []));
     why.dataset.cell = cell;
   }
   const choose = (next) => next !== cell && ((cell = next), frame && tellWhy());
@@ -319,13 +320,14 @@ function build(root, view, { counts, labels, dense, tops, truth }, photo, live) 
   runs?.addEventListener("change", () => { live.runs = runs.checked; show(runs.checked); });
 
   const names = view.classes.map((name, k) => make("li", {}, swatch(view.colours[k]), ` ${name}`));
+  const undecided = view.panels.some(([, kind]) => kind === "0") ? [make("li", {}, swatch(view.unknown), " undecided")] : [];
   root.querySelector(".lcnb-static")?.remove();
   const controls = make("div", { className: "lcnb-controls" },
     ...(live?.names.length > 1 ? [make("label", {}, "image ", menu)] : []), ...sliders.map(({ line }) => line),
     ...(view.controls.length === 1 ? [play] : []), make("label", { className: "lcnb-wiper" }, "wipe ", wipe), other,
     ...(runs ? [make("label", {}, runs, " true run on release")] : []));
   root.append(controls, status, make("div", { className: "lcnb-panels" }, ...panels.map((p) => p.figure)),
-    make("ul", { className: "lcnb-names" }, ...names.filter((_, k) => view.present.includes(k))),
+    make("ul", { className: "lcnb-names" }, ...names.filter((_, k) => view.present.includes(k)), ...undecided),
     make("div", { className: "lcnb-below" }, why, curve));
   uncover();
   const accept = (found) => {
