@@ -26,7 +26,7 @@ function explain(stages, says, exit, rho) {
       scale.firstChild.style.width = percent(p, 1);
       if (!last) scale.append(make("span", { className: "lcnb-rho", title: `rho ${rho[s]}` }));
       if (!last) scale.lastChild.style.left = percent(rho[s], 1);
-      const number = p > 0.9995 ? "> .999" : p.toFixed(3).slice(1);
+      const number = p > 0.9995 ? ">.999" : p.toFixed(3).slice(1);
       return make("div", { className: "lcnb-row" }, make("span", { className: "lcnb-name", title: name }, name), scale,
         make("span", { className: "lcnb-number" }, number));
     });
