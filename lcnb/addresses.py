@@ -24,7 +24,7 @@ if getattr(importlib.util.find_spec("lcnb"), "origin", None) is None:  # lcnb is
     if not os.path.isdir(folder):
         how = f"put its folder (the one with pyproject.toml) here as {folder}/ or set LCNB_REPOSITORY to its address"
         raise ImportError(f"lcnb is not installed: {how}, and run this cell again; or run %pip install -e FOLDER")
-    needs = ["-e", f"./{folder}", "ipywidgets>=8.1", "matplotlib", "seaborn", "psutil", "av>=14.1"]
+    needs = ["-e", f"./{folder}", "ipywidgets>=8.1", "anywidget>=0.9", "matplotlib", "seaborn", "psutil", "av>=14.1"]
     check_call([sys.executable, "-m", "pip", "install", "--quiet", *needs])
     sys.path.insert(0, os.path.abspath(folder))  # a running Python does not see the new installation
 _ = importlib.import_module("lcnb")  # before torch: lets its idle threads sleep

@@ -11,9 +11,9 @@ from lcnb.paths import extra
 from tests.test_setup import ROOT, bounds
 
 EXTRAS = (
-    "IPython", "ipykernel", "ipywidgets", "jupyter_client", "jupyter_core", "jupyterlab", "latex2mathml", "matplotlib",
-    "av", "nbclient", "nbconvert", "nbformat", "onnx", "onnxruntime", "onnxscript", "openvino", "pandas", "papermill",
-    "psutil", "pytest", "scipy", "seaborn", "timm", "torchmetrics", "traitlets", "triton", "yaml",
+    "IPython", "anywidget", "ipykernel", "ipywidgets", "jupyter_client", "jupyter_core", "jupyterlab", "latex2mathml",
+    "matplotlib", "av", "nbclient", "nbconvert", "nbformat", "onnx", "onnxruntime", "onnxscript", "openvino", "pandas",
+    "papermill", "psutil", "pytest", "scipy", "seaborn", "timm", "torchmetrics", "traitlets", "triton", "yaml",
 )  # fmt: skip
 """Import names of what comes with the extras, and of Triton."""
 BLOCK = f"""

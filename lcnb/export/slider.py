@@ -1,9 +1,10 @@
-"""The cached view as HTML: a fragment for a notebook's output, or a page of its own.
+"""The threshold slider for a browser: what its script is given, as a fragment of HTML or a page of its own.
 
-Shape letters: K classes, H, W pixels, h, w cells, S stages.
+Shape letters: K classes, H, W pixels, h, w cells, S stages, R stops.
 
-The fragment holds a photograph (JPEG), the packed view, a style and a script, and asks no host for anything. Where
-scripts do not run (a notebook that is not trusted, GitHub), the photograph and the read-out of one threshold remain.
+There is one script, `slider.js`. A page carries it with a photograph (JPEG), the packed view and a style, and asks no
+host for anything; `lcnb.widgets` gives the same to anywidget. Where scripts do not run (a notebook that is not
+trusted, GitHub), the photograph and the read-out of one threshold remain.
 """
 
 from __future__ import annotations
@@ -27,31 +28,33 @@ from lcnb.palettes import UNKNOWN, class_colours, hexadecimal, stage_colours
 
 QUALITY = 70
 """Of the JPEG: a street of 480x360 pixels takes some 20 kB."""
-NOTE = (
-    "<b>Cached view:</b> the outputs of all stages on every cell, computed beforehand and re-thresholded in this page; "
-    "no network runs here. In JupyterLab the same slider also runs the cascade truly."
-)
+NOTE = "<b>Cached view:</b> all stages on every cell, computed before and re-thresholded here; no network runs here."
 PAGE_STYLE = """:root { color-scheme: light dark; }
 body { margin: 0 auto; max-width: 1000px; padding: 20px 16px 40px; font: 16px/1.5 system-ui, sans-serif; }
 h1 { font-size: 1.5rem; margin: 0 0 8px; }
 """
-SCRIPT = files("lcnb.export").joinpath("slider.js").read_text(encoding="utf-8")
+_SOURCE = files("lcnb.export").joinpath("slider.js").read_text(encoding="utf-8")
+SCRIPT = f"(() => {{\n{_SOURCE}startPage(document.currentScript.closest('.lcnb-cached'));\n}})();\n"
+"""For pages: a script of its own, since a page opened from a folder loads no modules."""
+MODULE = f"{_SOURCE}export default {{ render }};\n"
+"""The same as a module, for anywidget."""
 STYLE = files("lcnb.export").joinpath("slider.css").read_text(encoding="utf-8")
 
 
-def canvas_slider(
+def slider_data(
     image: Tensor,
     logits: Sequence[Tensor],
     classes: Sequence[str],
     cost: CascadeCost,
     *,
     rho: float = RHO,
-    stops: Sequence[float] = RHOS,
+    stops: Sequence[float] | Sequence[tuple[float, ...]] = RHOS,
+    start: int = 0,
     cumulative: bool = False,
     mask: Tensor | None = None,
     ignore_index: int = 255,
-) -> str:
-    """The threshold slider for one image, without a kernel.
+) -> dict[str, Any]:
+    """What `slider.js` shows of one image, ready for JSON.
 
     Args:
         image: (3, H, W) uint8.
@@ -59,42 +62,87 @@ def canvas_slider(
         classes: K names.
         cost: dense multiply-adds by stage, `cascade_cost(cascade, H, W)`.
         rho: where the slider starts; it becomes one of the stops.
-        stops: thresholds that the slider can take.
+        stops: thresholds that the slider can take; or tuples of one for each exit, in the slider's order.
+        start: where it starts, if the stops are tuples.
         cumulative: show the labels decided after each stage (figure 4) instead of the stages and the final labels.
-        mask: (H, W) true classes, for the mIoU of the read-out; or None.
+        mask: (H, W) true classes, for the mIoU of the read-out and to compare with; or None.
         ignore_index: mask value that counts for nothing.
-
-    Returns:
-        HTML of one `<div class="lcnb-cached">`.
 
     Raises:
         ValueError: a threshold is outside [0, 1], or image and logits do not fit.
     """
-    view = cached_view(logits, (*stops, round(rho, 3)))
+    each = any(isinstance(stop, tuple) for stop in stops)
+    view = cached_view(logits, stops if each else (*stops, round(rho, 3)))  # type: ignore[arg-type]
+    start = start if each else view.stops.index(round(rho, 3))  # type: ignore[arg-type]
     if tuple(image.shape) != (3, *view.labels.shape[1:]):
         raise ValueError(f"the image has shape {tuple(image.shape)}, its labels {view.labels.shape[1:]}")
     if logits[0].shape[1] != len(classes):
         raise ValueError(f"the logits have {logits[0].shape[1]} classes, but {len(classes)} names were given")
-    start, stages = view.stops.index(round(rho, 3)), len(logits)
+    stages = len(logits)
     after = [[f"decided after stage {s + 1}", str(s)] for s in range(stages)]
-    data: dict[str, Any] = {
+    panels = after if cumulative else [["the stage at which each cell exits", "stages"], ["labels", "labels"]]
+    truth = None if mask is None else np.where(mask.cpu() == ignore_index, 255, mask.cpu()).astype(np.uint8)
+    seen = set(np.unique(view.labels).tolist()) | (set() if truth is None else set(np.unique(truth).tolist()) - {255})
+    jpeg = encoded(image.cpu().permute(1, 2, 0).numpy(), "JPEG", quality=QUALITY, optimize=True, progressive=True)
+    return {
+        "controls": ["threshold ρ"],
+        "unit": "rho",
         "stops": view.stops,
         "start": start,
+        "levels": view.levels,
+        "places": view.places.tolist(),
+        "notes": None,
         "size": view.labels.shape[1:],
         "grid": view.counts.shape[1:],
+        "top": view.tops.shape[2],
         "stages": stage_colours(stages),
         "classes": list(classes),
         "colours": class_colours(list(classes)),
-        "present": np.unique(view.labels).tolist(),
+        "present": sorted(seen),
         "unknown": UNKNOWN,
         "cost": shares(cost),
-        "panels": after if cumulative else [["the stage at which each cell exits", "stages"], ["labels", "labels"]],
+        "panels": [["image", "image"], *panels],
         "scores": None if mask is None else _scores(view, mask, ignore_index, len(classes)),
-        "packed": base64.b64encode(view.packed()).decode(),
+        "truth": mask is not None,
+        "packed": base64.b64encode(view.packed(truth)).decode(),
+        "photo": f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}",
+        "still": _readout(view, shares(cost), start),
     }
-    pixels = image.cpu().permute(1, 2, 0).numpy()
-    jpeg = encoded(pixels, "JPEG", quality=QUALITY, optimize=True, progressive=True)
-    return _fragment(data, jpeg, _readout(view, start, data))
+
+
+def canvas_slider(
+    image: Tensor, logits: Sequence[Tensor], classes: Sequence[str], cost: CascadeCost, **options: Any
+) -> str:
+    """The slider for one image, without a kernel: HTML of one `<div class="lcnb-cached">`.
+
+    Args:
+        image, logits, classes, cost, options: as for `slider_data`, which raises for what does not fit.
+    """
+    return fragment(slider_data(image, logits, classes, cost, **options))
+
+
+def fragment(data: dict[str, Any]) -> str:
+    """HTML of one `<div class="lcnb-cached">` that shows what `slider_data` made."""
+    given = {k: v for k, v in data.items() if k not in ("photo", "still")}
+    packed = json.dumps(given, separators=(",", ":"), ensure_ascii=False).replace("<", "\\u003c")
+    return (
+        f'<div class="lcnb-cached" data-mode="cached"><style>{STYLE}</style>\n<p class="lcnb-note">{NOTE}</p>\n'
+        f"{still(data)}"
+        '<p class="lcnb-static">'
+        "Scripts do not run here, so there is nothing to drag; in JupyterLab, run the cell."
+        "</p>\n"
+        f'<script type="application/json">{packed}</script>\n<script>{SCRIPT}</script></div>'
+    )
+
+
+def still(data: dict[str, Any]) -> str:
+    """The photograph and the read-out of the first threshold, as HTML without a script."""
+    height, width = data["size"]
+    return (
+        f'<div role="status" aria-live="polite">{data["still"]}</div>\n'
+        f'<img class="lcnb-photo" width="{width}" height="{height}" alt="The image that the slider is about." '
+        f'src="{data["photo"]}">\n'
+    )
 
 
 def standalone(fragment: str, title: str, below: str = "", about: str = "") -> str:
@@ -123,33 +171,18 @@ def shares(cost: CascadeCost) -> list[float]:
     return [(stage + head) / cost.dense for stage, head in zip(cost.stages, cost.heads, strict=True)]
 
 
-def _fragment(data: dict[str, Any], jpeg: bytes, readout: str) -> str:
-    height, width = data["size"]
-    packed = json.dumps(data, separators=(",", ":"), ensure_ascii=False).replace("<", "\\u003c")
-    photo = base64.b64encode(jpeg).decode()
-    return (
-        f'<div class="lcnb-cached" data-mode="cached"><style>{STYLE}</style>\n<p>{NOTE}</p>\n'
-        f'<div role="status" aria-live="polite">{readout}</div>\n'
-        f'<img class="lcnb-photo" width="{width}" height="{height}" alt="The image that the slider is about." '
-        f'src="data:image/jpeg;base64,{photo}">\n'
-        '<p class="lcnb-static">'
-        "Scripts do not run here, so there is nothing to drag; in JupyterLab, run the cell."
-        "</p>\n"
-        f'<script type="application/json">{packed}</script>\n<script>{SCRIPT}</script></div>'
-    )
-
-
-def _readout(view: CachedView, stop: int, data: dict[str, Any]) -> str:
+def _readout(view: CachedView, cost: Sequence[float], stop: int) -> str:
     """What is read where no script replaces it."""
     exits = view.exits(stop)
-    work = sum(sum(exits[s:]) * share for s, share in enumerate(data["cost"]))
-    colours = [hexadecimal(c) for c in data["stages"]]
+    work = sum(sum(exits[s:]) * share for s, share in enumerate(cost))
     words = "".join(
-        f'<span class="lcnb-stage"><span class="lcnb-swatch" style="background:{colours[s]}"></span> '
+        f'<span class="lcnb-stage"><span class="lcnb-swatch" style="background:{hexadecimal(colour)}"></span> '
         f"stage {s + 1}: <b>{share:.1%}</b> </span>"
-        for s, share in enumerate(exits)
+        for s, (share, colour) in enumerate(zip(exits, stage_colours(len(exits)), strict=True))
     )
-    return f"{words}<br>at ρ = {view.stops[stop]:g} · multiply-adds saved: <b>{1 - work:.0%}</b>"
+    rho = ", ".join(f"{level[place]:g}" for level, place in zip(view.levels, view.places[stop], strict=True))
+    rho = f"{view.stops[stop]:g}" if isinstance(view.stops[stop], float) else f"({rho})"
+    return f"{words}<br>at ρ = {rho} · multiply-adds saved: <b>{1 - work:.0%}</b>"
 
 
 def _scores(view: CachedView, mask: Tensor, ignore_index: int, classes: int) -> list[float]:

@@ -16,8 +16,7 @@ import numpy as np
 from torch import Tensor
 
 from lcnb.evaluation.budget import Choice, ThresholdTable
-from lcnb.models import CascadeOutput, LayerCascade
-from lcnb.widgets.controls import NumberSlider
+from lcnb.models import LayerCascade
 from lcnb.widgets.explorer import ThresholdExplorer
 
 SHARES = tuple(np.round(np.arange(0.15, 1.001, 0.05), 2).tolist())
@@ -51,30 +50,35 @@ class BudgetExplorer(ThresholdExplorer):
         self._frontier = _frontier(table, scores, spent)
         super().__init__(cascade, images, classes, share, **others)
 
-    def _sliders(self, rho: float, sliders: int) -> list[NumberSlider]:
-        return [NumberSlider("work", SHARES, rho, self._update, "fraction of the dense multiply-adds, from 0 to 1")]
+    def _scale(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        shares = sorted({*SHARES, round(self.share, 3)})
+        rhos, notes = [self._choice(s).rho for s in shares], [self._note(s) for s in shares]
+        told = {"controls": ["work"], "unit": "fraction", "stops": shares, "notes": notes}
+        return {"stops": rhos, "start": shares.index(round(self.share, 3))}, told
+
+    @property
+    def share(self) -> float:
+        """The budget as it stands: a fraction of the dense multiply-adds."""
+        return float(self.canvas.asked["values"][0])
 
     @property
     def choice(self) -> Choice:
         """The best thresholds of the budget as it stands; the cheapest where none meet it."""
-        share = self.controls[0].value
+        return self._choice(self.share)
+
+    def _choice(self, share: float) -> Choice:
         within = [c for c in self._frontier if c.macs <= share * self.dense]
         return within[-1] if within else self._frontier[0]
 
-    @property
-    def rho(self) -> tuple[float, ...]:
-        """The thresholds, one per exit."""
-        return self.choice.rho
+    def _thresholds(self, values: Sequence[float]) -> tuple[float, ...]:
+        return self._choice(values[0]).rho
 
-    def _read(self, out: CascadeOutput, seconds: float | None) -> str:
-        choice, share = self.choice, self.controls[0].value
+    def _note(self, value: float) -> str:
+        choice = self._choice(value)
         pair = ", ".join(f"{r:g}" for r in choice.rho)
-        text = (
-            f"budget <b>{share:.0%}</b> of the work on average: ρ = ({pair}), expected {choice.macs / self.dense:.0%}"
-        )
-        if choice.macs > share * self.dense:
-            text = f"no thresholds take as little as {share:.0%}; the least is {self.least:.0%}, with ρ = ({pair})"
-        return f'<div data-budget="{share:g}">{text}</div>' + super()._read(out, seconds)
+        if choice.macs > value * self.dense:
+            return f"no thresholds take as little as {value:.0%}; the least is {self.least:.0%}, with ρ = ({pair})"
+        return f"budget {value:.0%} of the work on average: ρ = ({pair}), expected {choice.macs / self.dense:.0%}"
 
 
 def _frontier(table: ThresholdTable, scores: Tensor, spent: Tensor) -> list[Choice]:

@@ -2,48 +2,73 @@
 
 Shape letters: H, W pixels, S stages.
 
-Every move re-thresholds cached stage outputs at once; when the slider has rested for 300 ms the cascade
-really runs on regions, and the read-out says which of the two is shown. CSS classes for tests and style:
-`lcnb-slider`, `lcnb-readout`, `lcnb-image`. Where there is no kernel (a stored notebook, a page), the same place
-shows the first image with the slider of `lcnb.export`.
+The browser draws it (`lcnb/export/slider.js`, by anywidget): while the slider moves, it recolours the cached stage
+outputs that it has; when the slider is released, the cascade really runs on regions here, and a badge says which of the
+two is shown. Where there is no kernel (a stored notebook, a page), the same script shows the first image; where
+JupyterLab has no anywidget, a sentence and the still image take its place.
 """
 
 from __future__ import annotations
 
-import html
 import time
 import weakref
 from collections.abc import Sequence
 from typing import Any
 
+import anywidget
 import ipywidgets as ipw
-import numpy as np
 import torch
+import traitlets
 from torch import Tensor
 
 from lcnb.evaluation import ConfusionMatrix
-from lcnb.export import RHOS, canvas_slider
+from lcnb.export import MODULE, RHOS, STYLE, fragment, slider_data, still
 from lcnb.models import CascadeOutput, CascadeRuns, FusionError, LayerCascade, cascade_cost
-from lcnb.palettes import UNKNOWN, class_colours, colourise, hexadecimal, stage_colours
-from lcnb.plots.cascade import label_map, stage_overlay, to_array
-from lcnb.widgets.controls import NumberSlider, image_view, readout, swatch
 from lcnb.widgets.debounce import Debounced
-from lcnb.widgets.images import beside, jpeg
+
+MISSING = (
+    '<style>@keyframes lcnb-late { from { visibility: hidden; height: 0; } }</style><div class="lcnb-still" '
+    'style="animation: lcnb-late 4s step-end"><p>The slider has not appeared: JupyterLab finds no anywidget. '
+    "<code>pip install anywidget</code> where JupyterLab is installed, start it anew and run the cell.</p>"
+)
+"""Above the still image; shown where the widget's style, which hides both, does not come."""
+
+
+class Canvas(anywidget.AnyWidget):
+    """What `slider.js` draws.
+
+    Attributes:
+        view: `slider_data` of the image on show.
+        names: of the images, for the menu.
+        asked: by the browser: image (its number), values of the sliders, run (whether to run truly), and turn (counts).
+        frame: the answer, a run's maps and numbers.
+    """
+
+    _esm = MODULE
+    _css = STYLE + ".lcnb-still { display: none; }\n"
+    view = traitlets.Dict().tag(sync=True)
+    names: traitlets.List = traitlets.List().tag(sync=True)
+    asked = traitlets.Dict().tag(sync=True)
+    frame = traitlets.Dict().tag(sync=True)
 
 
 class ThresholdExplorer(ipw.VBox):
-    """A slider, a typed number, a read-out and an image.
+    """A slider, a typed number, a read-out and the image: original, stages, labels.
 
     Args:
         cascade: in eval mode.
         images: (3, H, W) uint8 tensors; more than one gives a menu.
         classes: names, by index.
         rho: where the sliders start.
-        masks: (H, W) true classes, for the mIoU of the read-out; or None.
+        masks: (H, W) true classes, for the mIoU of the read-out and to compare with; or None.
         ignore_index: mask value that counts for nothing.
         names: of the images, for the menu.
         per_exit: one slider for each exit instead of one for all.
         cumulative: show the labels decided after each stage instead of the regions.
+
+    Attributes:
+        canvas: what the browser draws.
+        output: of the last run, cached or true.
     """
 
     def __init__(
@@ -63,113 +88,87 @@ class ThresholdExplorer(ipw.VBox):
         self.masks, self.ignore_index, self.cumulative = masks, ignore_index, cumulative
         self.device = next(cascade.parameters()).device
         self.fast = _fastest(cascade, self.device)
-        self._run_later = Debounced(self._true_run, self._show_true, self._show_error)
-        self._build(rho, len(cascade.stages) - 1 if per_exit else 1, names)
-        self._choose(0)
-
-    # What is on the screen.
-
-    def _build(self, rho: float, sliders: int, names: Sequence[str]) -> None:
-        self.controls = self._sliders(rho, sliders)
-        self.image_view, self.readout = image_view(), readout()
+        self._run_later = Debounced(self._true_run, self._show_true, self._show_error, rest=0.05)
+        exits = len(cascade.stages) - 1
+        self._controls = [f"ρ of exit {s + 1}" for s in range(exits)] if per_exit and exits > 1 else ["threshold ρ"]
         titles = list(names) or [f"image {i + 1}" for i in range(len(self.images))]
-        self.menu = ipw.Dropdown(options=[(t, i) for i, t in enumerate(titles)], description="image")
-        self.menu.style.description_width = "86px"
-        self.menu.observe(lambda change: self._choose(change["new"]), "value")
-        first = [self.menu] if len(self.images) > 1 else []
-        super().__init__([*first, *self.controls, self.readout, self.image_view])
-
-    def _sliders(self, rho: float, sliders: int) -> list[NumberSlider]:
-        titles = ["threshold ρ"] if sliders == 1 else [f"ρ of exit {s + 1}" for s in range(sliders)]
-        return [NumberSlider(title, RHOS, rho, self._update) for title in titles]
+        self.number, values = -1, [float(rho)] * len(self._controls)
+        self.canvas = Canvas(names=titles, asked={"image": 0, "values": values, "run": True, "turn": 0})
+        self.canvas.observe(lambda _: self._answer(), "asked")
+        self._answer()
+        super().__init__([self.canvas, ipw.HTML(f"{MISSING}{still(self.canvas.view)}</div>")])
 
     @property
     def rho(self) -> tuple[float, ...]:
         """The thresholds as they stand, one per exit."""
-        values = [c.value for c in self.controls]
-        return tuple(values) if len(values) > 1 else tuple(values * (len(self.cascade.stages) - 1))
+        return self._thresholds(self.canvas.asked["values"])
+
+    def _thresholds(self, values: Sequence[float]) -> tuple[float, ...]:
+        return tuple(values) if len(values) > 1 else tuple(values) * (len(self.cascade.stages) - 1)
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
         """What goes into the notebook: this widget, and the slider without a kernel for who reads it without one."""
         bundle = super()._repr_mimebundle_(**kwargs)
-        return bundle if len(self.controls) > 1 else {**bundle, "text/html": self.page()}
+        return bundle if len(self._controls) > 1 else {**bundle, "text/html": self.page()}
 
     def page(self) -> str:
-        """The first image in a slider that needs no kernel: HTML of `lcnb.export.canvas_slider`."""
-        image = self.images[0]
-        x = image[None].to(self.device).float() / 255
-        with torch.inference_mode():
-            logits = self.cascade.all_stages(x)
-        return canvas_slider(
-            image, logits, self.classes, cascade_cost(self.cascade, *image.shape[1:]), rho=self.controls[0].value,
-            cumulative=self.cumulative, mask=None if self.masks is None else self.masks[0],
-            ignore_index=self.ignore_index,
-        )  # fmt: skip
+        """The image on show in a slider that needs no kernel: HTML of `lcnb.export.fragment`."""
+        return fragment(self.canvas.view)
 
-    # What happens when something changes.
+    def _scale(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Where the slider stops: options of `slider_data`, and what else the browser is told."""
+        return {"stops": RHOS, "rho": self.canvas.asked["values"][0]}, {"controls": self._controls}
 
     def _choose(self, number: int) -> None:
-        self.number = number
-        self.array = to_array(self.images[number])
-        self.x = self.images[number][None].to(self.device).float() / 255
+        self.number, image = number, self.images[number]
+        self.x = image[None].to(self.device).float() / 255
         with torch.inference_mode():
             self.logits = self.cascade.all_stages(self.x)
         self.cost = cascade_cost(self.cascade, *self.x.shape[2:])
-        self._update()
+        options, told = self._scale()
+        mask = None if self.masks is None else self.masks[number]
+        shown: dict[str, Any] = {"cumulative": self.cumulative, "mask": mask, "ignore_index": self.ignore_index}
+        self.canvas.view = slider_data(image, self.logits, self.classes, self.cost, **shown, **options) | told
 
-    def _update(self) -> None:
+    def _answer(self) -> None:
+        """To what the browser asked: another image, a cached frame where it has none of its own, a true run."""
+        asked = self.canvas.asked
+        if asked["image"] != self.number:
+            self._choose(asked["image"])
+        values, rho = asked["values"], self.rho
         with torch.inference_mode():
-            self._show(self.cascade.rethreshold(self.logits, self.rho), None)
-        self._run_later(self.x, self.rho)
+            self.output = self.cascade.rethreshold(self.logits, rho)
+        if len(set(values)) > 1 or values[0] not in self.canvas.view["stops"]:
+            self._send(self.output, values, rho, None)
+        if asked["run"]:
+            self._run_later(self.number, self.x, values, rho)
 
-    def _true_run(self, x: Tensor, rho: tuple[float, ...]) -> tuple[CascadeOutput, float]:
+    def _true_run(self, number: int, x: Tensor, values: list[float], rho: tuple[float, ...]) -> tuple[Any, ...]:
         with torch.inference_mode():
             start = time.perf_counter()
             out = self.fast(x, rho)
             out.exits.cpu()  # waits for a GPU
-            return out, time.perf_counter() - start
+            return number, out, values, rho, (time.perf_counter() - start) * 1e3
 
-    def _show_true(self, result: tuple[CascadeOutput, float] | None) -> None:
-        if result is not None:
-            self._show(*result)
+    def _show_true(self, result: tuple[Any, ...] | None) -> None:
+        if result is not None and result[0] == self.number:
+            self._send(*result[1:])
 
     def _show_error(self, error: BaseException) -> None:
-        self.readout.value = (
-            f'<div role="status" data-mode="error">The true run failed: {html.escape(str(error))}</div>'
-        )
+        self._frame(mode="error", values=self.canvas.asked["values"], message=str(error))
 
-    def _show(self, out: CascadeOutput, seconds: float | None) -> None:
+    def _send(self, out: CascadeOutput, values: list[float], rho: tuple[float, ...], ms: float | None) -> None:
         self.output = out
-        self.image_view.value = jpeg(self._paint(out))
-        self.readout.value = self._read(out, seconds)
+        self._frame(
+            mode=out.mode, values=values, rho=rho, work=out.work[0].tolist(), ms=ms, miou=self._miou(out),
+            note=self._note(values[0]), stage=_bytes(out.stage), labels=_bytes(out.labels),
+        )  # fmt: skip
 
-    def _paint(self, out: CascadeOutput) -> np.ndarray:
-        if not self.cumulative:
-            return beside(stage_overlay(self.array, out), label_map(out.labels[0], self.classes))
-        labels, stage = out.labels[0].cpu().numpy(), out.pixel_stage()[0].cpu().numpy()
-        colours = class_colours(self.classes)
-        return beside(
-            *(colourise(np.where(stage <= s, labels, 255), colours, UNKNOWN) for s in range(out.exits.shape[1]))
-        )
+    def _frame(self, **parts: Any) -> None:
+        self.canvas.frame = {"image": self.number, **parts}
 
-    def _read(self, out: CascadeOutput, seconds: float | None) -> str:
-        """The read-out: text, so that it can be selected, searched and read aloud."""
-        exits = out.exits[0].tolist()
-        saved = 1 - float(self.cost.of(out.work)[0]) / self.cost.dense
-        colours = stage_colours(len(exits))
-        stages = " &nbsp; ".join(
-            f"{swatch(hexadecimal(colours[s]))} stage {s + 1}: <b>{v:.1%}</b>" for s, v in enumerate(exits)
-        )
-        later = "stages 2 and 3" if len(exits) == 3 else "the later stages"
-        shown = "dense outputs re-thresholded" if out.mode == "cached" else f"{later} really ran on regions"
-        parts = [f"<b>{out.mode}</b> ({shown})", f"multiply-adds saved: <b>{saved:.0%}</b>"]
-        if seconds is not None:
-            parts.append(f"{seconds * 1e3:.0f} ms")
-        if (score := self._miou(out)) is not None:
-            parts.append(f"mIoU of this image: {score:.3f}")
-        data: dict[str, Any] = {"mode": out.mode, "rho": self.rho[0], "exits": " ".join(f"{v:.4f}" for v in exits)}
-        attributes = " ".join(f'data-{k}="{v}"' for k, v in data.items())
-        return f'<div role="status" {attributes}>{stages}<br>{" · ".join(parts)}</div>'
+    def _note(self, value: float) -> str | None:
+        """A sentence above the read-out."""
 
     def _miou(self, out: CascadeOutput) -> float | None:
         if self.masks is None:
@@ -177,6 +176,10 @@ class ThresholdExplorer(ipw.VBox):
         confusion = ConfusionMatrix(len(self.classes), self.ignore_index)
         confusion.update(out.labels[0].cpu(), self.masks[self.number])
         return confusion.miou
+
+
+def _bytes(maps: Tensor) -> bytes:
+    return maps[0].to(torch.uint8).cpu().numpy().tobytes()
 
 
 _PREPARED: weakref.WeakKeyDictionary[LayerCascade, tuple[list[tuple[int, int]] | None, CascadeRuns]] = (

@@ -151,6 +151,90 @@ class Slider:
         assert self.readout.locator("img, canvas, svg").count() == 0
 
 
+STOPWATCH = """root => {
+    const seen = window.lcnbSteps = {pressed: 0, painted: null, modes: []};
+    document.addEventListener("keydown", event => {
+        Object.assign(seen, {pressed: event.timeStamp, painted: null, modes: []});
+    }, true);
+    new MutationObserver(() => {
+        seen.modes.push(root.dataset.mode);
+        const drawn = () => { seen.painted ??= performance.now() - seen.pressed; };
+        requestAnimationFrame(() => requestAnimationFrame(drawn));
+    }).observe(root, {attributes: true, attributeFilter: ["data-mode", "data-rho"]});
+}"""
+
+
+class Canvas:
+    """A threshold slider that the browser draws, in a page or in JupyterLab.
+
+    Args:
+        page: where it is.
+        number: which of them.
+        live: whether a kernel answers with true runs.
+    """
+
+    def __init__(self, page, number: int = 0, live: bool = True) -> None:
+        self.page, self.live = page, live
+        self.root = page.locator(".lcnb-cached").nth(number)
+        self.root.scroll_into_view_if_needed()
+        wait_until(lambda: self.data("ready") == "yes", 60, "the slider")
+        self.handle = self.root.locator(".lcnb-range").first
+        self.field = self.root.locator("input[type=number]").first
+        self.readout = self.root.get_by_role("status")
+        self.rest(60)
+
+    def data(self, name: str) -> str | None:
+        """A data attribute of the slider."""
+        return self.root.get_attribute(f"data-{name}")
+
+    @property
+    def exits(self) -> list[float]:
+        """Fraction of the cells that exit at each stage."""
+        left = [int(n) for n in self.data("left").split()]
+        return [n / sum(left) for n in left]
+
+    def rest(self, seconds: float = 30) -> None:
+        """Wait for the true run."""
+        if self.live:
+            wait_until(lambda: self.data("mode") == "true", seconds, "a true run")
+
+    def press(self, key: str) -> None:
+        """Press a key on the handle."""
+        self.handle.focus()
+        self.page.keyboard.press(key)
+
+    def latency(self) -> list[float]:
+        """Milliseconds from each key of `STEPS` to its new canvases, each from rest."""
+        self.root.evaluate(STOPWATCH)
+        found = []
+        for key in STEPS:
+            self.rest()
+            self.press(key)
+            self.page.wait_for_function("window.lcnbSteps.painted !== null", timeout=15_000)
+            found.append(self.page.evaluate("window.lcnbSteps.painted"))
+        self.rest()
+        return found
+
+    def modes(self, key: str) -> list[str]:
+        """What the badge says from a key until it rests; `latency` has to have watched before."""
+        self.press(key)
+        wait_until(lambda: len(self.page.evaluate("window.lcnbSteps.modes")) > 0, what="an answer to a key")
+        self.rest()
+        return list(dict.fromkeys(self.page.evaluate("window.lcnbSteps.modes")))
+
+    def check_manners(self, name: str, *words: str) -> None:
+        """Keys move it, names are spoken, the read-out is text, and it takes 60 % of the window at most."""
+        for key, stop in (("Home", "0"), ("ArrowRight", "1"), ("ArrowUp", "2"), ("ArrowLeft", "1")):
+            self.press(key)
+            assert self.handle.input_value() == stop, key
+        assert self.page.get_by_role("slider", name=name).count() >= 1
+        assert self.handle.get_attribute("aria-valuetext") == f"rho {float(self.data('rho').split()[0]):g}"
+        self.rest()
+        text = self.readout.inner_text()
+        assert [word for word in words if word not in text] == []
+        assert self.root.bounding_box()["height"] <= 0.6 * self.page.evaluate("window.innerHeight") + 1
+
+
 def has_focus(locator) -> bool:
     """Whether keys go to this element."""
     return locator.evaluate("element => element === document.activeElement")

@@ -44,6 +44,7 @@ class Page:
         self.page.on("console", lambda m: self.trouble.append(m.text))
         self.page.on("pageerror", lambda e: self.trouble.append(str(e)))
         self.page.on("request", self._asked)
+        self.data = Decoded(path.read_text(encoding="utf-8")).data
         self.page.goto(path.as_uri())
         self.page.locator('.lcnb-cached[data-ready="yes"]').first.wait_for()
 
@@ -129,7 +130,79 @@ def test_keyboard_mouse_labels_and_read_out(opened):
     page.page.mouse.move(box["x"] + 1, box["y"] + box["height"] / 2, steps=8)
     page.page.mouse.up()
     assert page.told()[1][1:] == [0, 0]
-    assert page.root().locator("[aria-live=polite]").count() == 1
+    assert page.root().locator("[aria-live=polite]").count() == 2  # the read-out, and what is told of a cell
+    assert page.trouble == []
+
+
+def test_a_cell_is_explained_by_pointer_keys_and_touch(opened):
+    page = opened(slider_page.TARGET)
+    decoded, root, stop = Decoded(slider_page.TARGET.read_text(encoding="utf-8")), page.root(), 22
+    page.go(stop)
+    stages, why = root.locator('canvas[data-kind="stages"]'), root.locator(".lcnb-why")
+
+    def check(cell):
+        assert int(why.get_attribute("data-cell")) == cell
+        at = (cell // decoded.data["grid"][1], cell % decoded.data["grid"][1])
+        told = why.locator(".lcnb-says").all_inner_texts()
+        exit_ = decoded.stage(stop)[at]
+        for s, text in enumerate(told):
+            assert decoded.data["classes"][decoded.tops[0, s, 0][at]] in text
+            assert ("not asked" in text) == (s > exit_)
+            assert ("it exits here" in text or "the last stage decides" in text) == (s == exit_)
+        assert why.locator(".lcnb-row").count() == 9
+        line = why.locator(".lcnb-rho").first.get_attribute("style")
+        assert line == f"left: {100 * decoded.data['stops'][stop]:.1f}%;"
+
+    box = stages.bounding_box()
+    height, width = decoded.data["grid"]
+    stages.hover(position={"x": 5.5 * box["width"] / width, "y": 9.5 * box["height"] / height})
+    check(9 * width + 5)
+    stages.click(position={"x": 30.5 * box["width"] / width, "y": 9.5 * box["height"] / height})
+    stages.hover(position={"x": 3, "y": 3})
+    check(9 * width + 30)  # a click keeps it
+    stages.focus()
+    page.page.keyboard.press("ArrowDown")
+    check(10 * width + 30)
+    page.page.keyboard.press("Escape")
+    assert why.locator(".lcnb-row").count() == 0
+    session = page.page.context.new_cdp_session(page.page)
+    session.send("Emulation.setTouchEmulationEnabled", {"enabled": True})
+    place = {"x": box["x"] + 40.5 * box["width"] / width, "y": box["y"] + 20.5 * box["height"] / height}
+    for kind, points in (("touchStart", [place]), ("touchEnd", [])):
+        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+    check(20 * width + 40)
+    assert page.trouble == []
+
+
+def test_the_wipe_shows_dense_truth_and_the_image(opened):
+    page = opened(slider_page.TARGET)
+    decoded, cover = Decoded(slider_page.TARGET.read_text(encoding="utf-8")), page.root().locator(".lcnb-cover")
+    colours, wipe = class_colours(decoded.data["classes"]), page.root().get_by_role("slider", name="wipe")
+    assert cover.evaluate("e => e.style.clipPath") == "inset(0px 100% 0px 0px)"
+    for name, labels in (("truth", decoded.truth), ("dense", decoded.dense)):
+        page.root().get_by_label("what to wipe in").select_option(name)
+        assert np.array_equal(picture_of(cover.evaluate(PIXELS)), colourise(labels, colours))
+        assert page.root().get_by_text(f"{name} | labels").is_visible()
+    wipe.focus()
+    page.page.keyboard.press("ArrowRight")
+    assert cover.evaluate("e => e.style.clipPath") == "inset(0px 49% 0px 0px)"
+    assert wipe.get_attribute("aria-valuetext") == "51% dense"
+    assert page.trouble == []
+
+
+def test_play_sweeps_the_threshold_and_draws_the_curve(opened):
+    page = opened(slider_page.TARGET)
+    stops, past = len(page.data["stops"]), page.root().locator(".lcnb-past")
+    page.go(stops - 4)
+    page.root().get_by_role("button", name="play").click()
+    page.root().get_by_role("button", name="play").wait_for()  # it said pause while it played
+    assert page.told()[0] == 1
+    assert len(past.get_attribute("points").split()) == stops
+    label = page.root().locator(".lcnb-curve svg").get_attribute("aria-label")
+    assert label == f"mIoU of this image {page.data['scores'][-1]:.3f} at 100% of the multiply-adds"
+    page.root().get_by_role("button", name="play").click()  # from the start again, until it is stopped
+    page.root().get_by_role("button", name="pause").click()
+    assert page.told()[0] < 1
     assert page.trouble == []
 
 
@@ -152,10 +225,14 @@ def test_a_step_is_painted_within_a_tenth_of_a_second_or_so(opened, record_prope
     assert median < 400
 
 
-def test_a_phone_shows_all_of_it(opened):
+def test_phone_and_desk_show_all_of_it_on_60_percent_of_their_height(opened):
     page = opened(slider_page.TARGET)
-    page.page.set_viewport_size({"width": 360, "height": 800})
-    assert page.page.evaluate("document.documentElement.scrollWidth") <= 360
+    for width, height in ((360, 800), (390, 844), (1280, 720), (1280, 1000)):
+        page.page.set_viewport_size({"width": width, "height": height})
+        assert page.page.evaluate("document.documentElement.scrollWidth") <= width
+        assert page.root().bounding_box()["height"] <= 0.6 * height + 1
+        assert page.root().locator("canvas[data-kind]").count() == 3
+        assert page.root().evaluate("root => root.scrollHeight - root.clientHeight") < (250 if width < 500 else 2)
 
 
 def test_without_scripts_the_picture_and_a_read_out_remain(browser):

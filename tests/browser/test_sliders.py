@@ -4,7 +4,7 @@ import pytest
 from PIL import Image
 
 from tests.browser.lab import look, wait_until
-from tests.browser.sliders import Slider, report
+from tests.browser.sliders import Canvas, Slider, report
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -53,19 +53,18 @@ def test_region_convolution(open_notebook, record_property):
 
 def test_stages(open_notebook, record_property, tmp_path):
     page = run(open_notebook, "05_stage_visualization")
-    slider = Slider(page, rests_as="true")
+    slider = Canvas(page)
     found = slider.latency()
-    slider.check_keyboard()
-    slider.check_names("threshold ρ")
-    slider.check_readout("stage 1", "stage 2", "stage 3", "true", "mIoU")
+    slider.check_manners("threshold ρ", "stage 1", "stage 2", "stage 3", "true", "mIoU")
 
-    # One slider for each exit: the second one alone changes what stage 2 lets go, not what stage 1 does.
-    second = Slider(page, rests_as="true", number=2, explorer=1)
-    second.check_names("ρ of exit 2")
-    seen = [float(v) for v in second.data("exits").split()]
-    second.press("Home")
-    wait_until(lambda: second.data("exits").endswith(" 0.0000"), what="every cell exiting at stage 2")
-    assert float(second.data("exits").split()[0]) == seen[0]
+    # One slider for each exit: the second one alone changes what stage 2 lets exit, not what stage 1 does.
+    second = Canvas(page, 1)
+    seen = second.exits
+    page.get_by_role("slider", name="ρ of exit 2").focus()
+    page.keyboard.press("Home")
+    wait_until(lambda: second.exits[2] == 0, what="every cell exiting at stage 2")
+    assert second.exits[0] == seen[0]
+    second.rest()
 
     # A photograph of the reader's own: a bad file gets a sentence, a good one an explorer.
     bad, good = tmp_path / "street.jpg", tmp_path / "street.png"
@@ -76,5 +75,5 @@ def test_stages(open_notebook, record_property, tmp_path):
             page.get_by_role("button", name="choose a photograph").click()
         chooser.value.set_files(file)
         page.get_by_text(answer).first.wait_for(timeout=15_000)
-    Slider(page, rests_as="true", number=3, explorer=2)
+    Canvas(page, 2)
     report("05_stage_visualization", found, record_property)

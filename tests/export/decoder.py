@@ -21,14 +21,18 @@ class Decoded:
         (self.height, self.width), (h, w) = self.data["size"], self.data["grid"]
         raw = np.frombuffer(zlib.decompress(base64.b64decode(self.data["packed"])), dtype=np.uint8)
         exits, stops = len(self.data["stages"]) - 1, len(self.data["stops"])
-        self.counts = raw[: exits * h * w].reshape(exits, h, w)
-        self.labels = raw[exits * h * w :].reshape(stops, self.height, self.width).copy()
-        for stop in range(1, stops):
-            self.labels[stop] ^= self.labels[stop - 1]
+        cells, pixels, classes = h * w, self.height * self.width, self.data["top"]
+        ends = np.cumsum([exits * cells, (stops + 1) * pixels, 2 * (exits + 1) * classes * cells])
+        counts, labels, tops, truth = np.split(raw, ends)
+        self.counts, self.tops = counts.reshape(exits, h, w), tops.reshape(2, exits + 1, classes, h, w)
+        self.labels = np.bitwise_xor.accumulate(labels.reshape(stops + 1, self.height, self.width))
+        self.dense = self.labels[stops]
+        self.truth = truth.reshape(self.height, self.width) if self.data["truth"] else None
 
     def stage(self, stop):
         """(h, w): the first exit at which the cell leaves, else the last stage."""
-        left = np.concatenate([stop < self.counts, np.ones_like(self.counts[:1], dtype=bool)])
+        places = np.array(self.data["places"][stop])[:, None, None]
+        left = np.concatenate([places < self.counts, np.ones_like(self.counts[:1], dtype=bool)])
         return left.argmax(0)
 
     def saved(self, stop):

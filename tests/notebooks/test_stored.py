@@ -103,7 +103,7 @@ def test_named_photos_and_all_that_the_ledger_judges_decide(tree):
 def test_figure_code_is_what_the_cells_use_and_what_that_uses():
     assert set(figure_code("plots.break_even(x)")) == {"lcnb.plots.regions", "lcnb.plots.style", "lcnb.palettes"}
     explorer = set(figure_code("widgets.ThresholdExplorer(x)"))
-    assert {"lcnb.export.slider", "lcnb.export.slider.js", "lcnb.export.slider.css", "lcnb.plots.cascade"} <= explorer
+    assert {f"lcnb.{n}" for n in ("export.slider", "export.slider.js", "export.slider.css", "export.view")} <= explorer
     assert not explorer & {"lcnb.plots.video", "lcnb.widgets.player", "lcnb.models", "lcnb.evaluation"}
     assert set(figure_code("from lcnb.palettes import STAGES")) == {"lcnb.palettes"}
     assert "lcnb.video.drawing" in figure_code("video.Painter(x)")
