@@ -52,7 +52,7 @@ def test_slider_moves_picture_and_readout(open_notebook, record_property):
 
     # Another image: its own cells, the same threshold.
     left = slider.data("left")
-    slider.root.get_by_label("image").select_option(index=2)
+    slider.root.get_by_role("combobox", name="image").select_option(index=2)
     wait_until(lambda: slider.data("left") not in (left, None), what="another image")
     slider.rest()
     assert slider.data("rho") == "0.612"
