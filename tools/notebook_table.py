@@ -96,7 +96,7 @@ def takes(row: str, runs: dict[str, Any]) -> str:
         runs: by data set.
     """
     read, run = row.split(";")[0].rstrip(" |"), runs[DATASETS[0]]
-    where = f"on two CPU cores ({run['date']}, `docs/notebooks.md`); not measured on a GPU"
+    where = f"on two CPU cores ({run['date']}, [measured](../docs/notebooks.md)); not measured on a GPU"
     return f"{read}; {run['seconds']:.0f} s to run {where} |"
 
 

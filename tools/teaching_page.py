@@ -16,13 +16,13 @@ ROOT = Path(__file__).resolve().parents[1]
 PAGE = DOCS / "teaching.md"
 NINETY = (
     (5, "", "The question: where would you stop thinking early? Everybody draws it on the printed street."),
-    (15, "00", "One picture, three exits, what that saves, is it faster. Read the speed-ups out loud."),
+    (15, "00", "One image, three exits, what that saves, is it faster. Read the speed-ups out loud."),
     (10, "00", "Everybody drags the slider: find the ρ at which stage 1 decides all. Cached is not true."),
     (12, "01", "Masks before networks; three grades; what does sure mean (slider)."),
     (8, "01", "The claim, the classes, the bet. First exercise."),
-    (15, "02", "First half, to *As a tensor*: the 5 x 5 picture on paper, then rank, table, gather and product."),
+    (15, "02", "First half, to *As a tensor*: the 5 x 5 image on paper, then rank, table, gather and product."),
     (5, "02", "*What a hole does*: the ring that grows by a cell a layer. Show the break-even figure, do not measure."),
-    (12, "05", "The map fills up; easy and hard streets; which classes leave when."),
+    (12, "05", "The map fills up; easy and hard streets; which classes exit when."),
     (5, "05", "The slider with a threshold for each exit, or a photograph of one's own."),
     (3, "", "Three questions of the quizzes, by show of hands. What would you build with it?"),
 )
@@ -34,7 +34,7 @@ HALF_DAY = (
     (30, "01", "As above, with the exercises"),
     (15, "", "Break"),
     (45, "02", "All of it: by hand, as a tensor, the tile program, and measure"),
-    (30, "03", "Where the work sits, what a door is worth, cut somebody else's network"),
+    (30, "03", "Where the work sits, what an exit is worth, cut another network"),
     (10, "", "Break"),
     (20, "04", "Start the training, write the two losses while it runs, read the ablation together"),
     (20, "05", "Figures 4 and 5, thresholds for each exit, one's own photograph"),
