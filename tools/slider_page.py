@@ -24,9 +24,9 @@ MADE_OF = (
     "data/weights/streets-small/model.safetensors", "lcnb/export/slider.css", "lcnb/export/slider.js",
     "lcnb/export/slider.py", "lcnb/export/view.py", "lcnb/models/exits.py", "lcnb/palettes.py", "tools/slider_page.py",
 )  # fmt: skip
-BELOW = """<p>A network for street scenes (<em>streets-small</em>, a picture it was not trained on) is cut into three
-stages. Every cell of 8 x 8 pixels leaves at the first stage whose confidence is above ρ, and later stages need not
-compute it. Drag ρ to the left: more cells leave early and less is computed. Which labels change, and when?</p>
+BELOW = """<p>A network for street scenes (<em>streets-small</em>, an image it was not trained on) is cut into three
+stages. Every cell of 8 x 8 pixels exits at the first stage whose confidence is above ρ, and later stages need not
+compute it. Drag ρ to the left: more cells exit early and less is computed. Which labels change, and when?</p>
 <p>The idea is <em>Deep Layer Cascade</em> (Li, Liu, Luo, Loy and Tang, CVPR 2017). The notebooks that build, train and
 measure it are in the repository that this page is part of; start with notebooks/00_quickstart.ipynb.</p>"""
 
