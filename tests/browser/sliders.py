@@ -153,7 +153,7 @@ class Slider:
 
 STOPWATCH = """root => {
     const seen = window.lcnbSteps = {pressed: 0, painted: null, modes: []};
-    document.addEventListener("keydown", event => {
+    window.addEventListener("keydown", event => {
         Object.assign(seen, {pressed: event.timeStamp, painted: null, modes: []});
     }, true);
     new MutationObserver(() => {
