@@ -47,7 +47,8 @@ def filled(page: Path, **parts: str | int | float) -> str:
 def where(machine: Mapping[str, Any]) -> str:
     """The machine of a kept result, in words."""
     torch = machine["torch"].split("+")[0]
-    return f"{machine['cores']} cores of an {machine['cpu']}, torch {torch}, {machine['date']}"
+    cores = f"{machine['cores']} core{'s' * (machine['cores'] != 1)}"
+    return f"{cores} of an {machine['cpu']}, torch {torch}, {machine['date']}"
 
 
 def main() -> None:
