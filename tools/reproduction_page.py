@@ -128,7 +128,7 @@ def _halo(rho: float = 0.985) -> str:
         )
     return (
         "Open cells lose the features of exited neighbours; a halo (ours: every region grown by a cell) keeps the "
-        f"nearest.\nWith it, true runs at rho = {rho:g} change mIoU against rho = 1 {', and\n'.join(found)}."
+        f"nearest.\nWith it, true runs at rho = {rho:g} change mIoU against rho = 1 " + ", and\n".join(found) + "."
     )
 
 
