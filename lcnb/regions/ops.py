@@ -32,7 +32,7 @@ multiply div divide true_divide rdiv remainder lerp addcmul addcdiv maximum mini
 dropout alpha_dropout eq ne gt lt ge le greater less greater_equal less_equal not_equal logical_and logical_or
 logical_xor logical_not bitwise_and bitwise_or bitwise_not and or clone detach contiguous float double half bfloat16
 bool int long type_as expand_as nan_to_num isfinite isnan isinf zeros_like ones_like full_like
-empty_like rand_like randn_like
+empty_like rand_like randn_like bernoulli
 """
 POINTWISE = frozenset(_POINTWISE.split())
 """Functions of one cell: they run on the rows as they are."""

@@ -258,7 +258,7 @@ def export(module, x):
     return torch.export.export(module, (x,), strict=False).module()
 
 
-@pytest.mark.filterwarnings("ignore:.*torch.jit.trace.* is deprecated")
+@pytest.mark.filterwarnings("ignore:.*torch.jit.trace.* is deprecated", "ignore:Unable to find the path of the module")
 @pytest.mark.parametrize("record", [trace, export])
 def test_all_stages_can_be_traced_and_exported_and_a_true_run_cannot(cascade, x, record):
     recorded, other = record(Calls(cascade, "all_stages"), x), x.flip(3)
