@@ -20,7 +20,8 @@ BIN := .venv/bin
 # JupyterLab refuses to run as root unless told; in a container there is often nobody else.
 AS_ROOT := $(shell test "$$(id -u)" = 0 && echo --allow-root)
 STAMP := .venv/.lcnb-ready
-# No pop-up about news in JupyterLab.
+# JupyterLab opens the first lesson, without a pop-up about news.
+FIRST := /lab/tree/00_quickstart.ipynb
 LAB_SETTINGS := {"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": false}}
 
 # Idle OpenMP threads spin for some microseconds only, then sleep: notebooks, browser and tests share the cores.
@@ -66,8 +67,7 @@ run: setup ## run every notebook on the embedded data and write pages to look at
 lab: setup ## open the lessons in JupyterLab, on this machine only and with a token
 	@mkdir -p .venv/share/jupyter/lab/settings
 	@echo '$(LAB_SETTINGS)' > .venv/share/jupyter/lab/settings/overrides.json
-	$(BIN)/jupyter lab --ip=127.0.0.1 --port=$(PORT) --notebook-dir=notebooks $(AS_ROOT) \
-		--LabApp.default_url=/lab/tree/00_quickstart.ipynb
+	$(BIN)/jupyter lab --ip=127.0.0.1 --port=$(PORT) --notebook-dir=notebooks $(AS_ROOT) --LabApp.default_url=$(FIRST)
 
 QUICK := not slow and not browser and not real and not long
 

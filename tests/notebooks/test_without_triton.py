@@ -1,6 +1,7 @@
 """Notebook 02 teaches without Triton too: its cells run where the package cannot be found."""
 
 import json
+import re
 import subprocess
 import sys
 
@@ -12,6 +13,9 @@ finder = importlib.machinery.PathFinder.find_spec
 def hidden(name, *rest):
     return None if name.partition(".")[0] == "triton" else finder(name, *rest)
 importlib.machinery.PathFinder.find_spec = staticmethod(hidden)
+
+import IPython.display  # notes are Markdown: their text, as a page has it
+IPython.display.display = lambda *shown, **_: print(*(s.data for s in shown if isinstance(s, IPython.display.Markdown)))
 """
 
 
@@ -25,5 +29,5 @@ def test_the_kernel_cells_of_02_say_that_it_is_missing_and_go_on():
     script = "\n\n".join([HIDE, *code, "assert 'triton' not in sys.modules"])
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
-    assert "Triton: not installed; what needs it is skipped" in done.stdout
-    assert "step 4: bias, ReLU and place are right" in done.stdout
+    assert "Triton is not installed; what needs it is skipped" in done.stdout
+    assert re.search(r"Largest difference \d\.\de-0[6-9]", done.stdout), done.stdout

@@ -8,7 +8,7 @@ from lcnb.running.pages import index_html, write_html
 from tests.cli.conftest import ROOT
 
 NOTEBOOKS = sorted(p for p in (ROOT / "notebooks").rglob("*.ipynb") if ".ipynb_checkpoints" not in p.parts)
-KINDS = {"text/plain", "text/html", "text/markdown", "image/png", "image/jpeg"}
+KINDS = {"text/plain", "text/html", "text/markdown", "image/png", "image/jpeg", "image/svg+xml"}
 EVIL = "<script>alert('x')</script>\"'&"
 HANDLER = re.compile(r"<[^>]*\son\w+\s*=|javascript:|<iframe|<object|<embed|<base\b|<meta", re.IGNORECASE)
 
@@ -32,7 +32,9 @@ def test_stored_notebooks_bring_no_code_but_their_cells():
         for output in outputs(path):
             data = output.get("data", {})
             assert data.keys() <= KINDS, path.name
-            html = re.sub(r";base64,[\w+/=]+", "", text_of(data.get("text/html", "")))
+            svg = text_of(data.get("image/svg+xml", ""))
+            assert "<script" not in svg, path.name
+            html = re.sub(r";base64,[\w+/=]+", "", text_of(data.get("text/html", ""))) + svg
             assert not HANDLER.search(html), path.name
             assert not re.search(r"(?:src|href)\s*=\s*[\"']?(?:https?:)?//", html), path.name
 
