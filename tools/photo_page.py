@@ -19,7 +19,7 @@ import torch
 
 import lcnb
 from lcnb.errors import LcnbError
-from lcnb.export import RHOS
+from lcnb.export import MODULE, RHOS, STYLE
 from lcnb.export.slider import shares
 from lcnb.models.onnx import AllStages, onnx_model
 from lcnb.palettes import class_colours, stage_colours
@@ -86,8 +86,8 @@ def build(folder: Path) -> None:
     """
     if not all((folder / "ort" / name).exists() for name in FILES):
         runtime(folder / "ort")
-    about = network(folder)
-    (folder / "about.json").write_text(json.dumps(about), encoding="utf-8")
+    for name, text in (("about.json", json.dumps(network(folder))), ("slider.js", MODULE), ("slider.css", STYLE)):
+        (folder / name).write_text(text, encoding="utf-8")
     for path in [*(ROOT / "docs" / "photo").iterdir(), *(ROOT / "data" / "photos" / f"{name}.jpg" for name in SAMPLES)]:
         shutil.copy(path, folder)
 

@@ -1,6 +1,7 @@
 // A photograph through all stages of a cascade, by ONNX Runtime in the browser; then the slider, and why a cell exits.
 // Letters: H, W pixels, h, w cells, S stages, K classes. The rules are those of lcnb.models: exits.py and labels.py.
 import * as ort from "./ort/ort.wasm.bundle.min.mjs";
+import { explain, make, nearest, percent, swatch } from "./slider.js";
 
 const at = (id) => document.getElementById(id);
 const state = at("state"), about = await (await fetch("about.json")).json();
@@ -81,19 +82,6 @@ function labelsAt({ logits, H, W, h, w }, stage) {
   return found;
 }
 
-const make = (tag, settings, ...children) => {
-  const element = Object.assign(document.createElement(tag), settings);
-  element.append(...children);
-  return element;
-};
-const percent = (part, digits = 0) => `${(100 * part).toFixed(digits)} %`;
-const sure = (p) => (p > 0.9995 ? "> .999" : p.toFixed(3).slice(1));
-function swatch([r, g, b]) {
-  const square = make("span", { className: "swatch" });
-  square.style.background = `rgb(${r}, ${g}, ${b})`;
-  return square;
-}
-
 function fill(canvas, colourOf, opacity) {
   const { H, W } = image, layer = make("canvas", { width: W, height: H }), data = new ImageData(W, H);
   for (let y = 0, p = 0; y < H; y++)
@@ -106,8 +94,6 @@ function fill(canvas, colourOf, opacity) {
   context.drawImage(layer, 0, 0);
   context.globalAlpha = 1;
 }
-
-const nearest = (cells, pixels, i) => Math.min(cells - 1, Math.floor(((i + 0.5) * cells) / pixels));
 
 function show() {
   const rho = stops[at("rho").value], { h, w, H, W } = image;
@@ -135,25 +121,11 @@ function show() {
 
 // One cell's story: what each stage thinks it is, and where that is enough.
 function why() {
-  const rho = stops[at("rho").value], { h, w } = image, n = h * w, exit = image.stage[cell];
-  const parts = [make("h2", {}, "Why that stage?")];
-  for (let s = 0; s < S; s++) {
-    const of = (k) => image.probabilities[s][k * n + cell];
-    const best = classes.map((_, k) => k).sort((a, b) => of(b) - of(a)).slice(0, 3), top = best[0];
-    const verdict = s > exit ? "not asked: the cell has exited" : s === S - 1 ? "the last stage decides"
-      : s === exit ? (rho === 0 ? "ρ = 0: every cell exits here" : `more than ρ = ${rho}: it exits here`)
-      : rho === 1 ? "ρ = 1: no cell exits here" : `not more than ρ = ${rho}: on to stage ${s + 2}`;
-    parts.push(make("p", {}, swatch(stages[s]), make("b", {}, ` Stage ${s + 1}`), `: ${classes[top]} ${sure(of(top))}, ${verdict}`));
-    for (const k of best) {
-      const bar = make("div", { className: "bar" }), mark = make("div", { className: "mark", title: `rho ${rho}` });
-      bar.style.width = percent(of(k), 1).replace(" ", "");
-      mark.style.left = percent(rho, 1).replace(" ", "");
-      const scale = make("div", { className: "scale" }, bar, ...(s < S - 1 ? [mark] : []));
-      parts.push(make("div", { className: s > exit ? "row skipped" : "row" }, make("span", {}, classes[k]), scale,
-        make("span", { className: "number" }, sure(of(k)))));
-    }
-  }
-  at("why").replaceChildren(...parts);
+  const rho = stops[at("rho").value], n = image.h * image.w;
+  const says = image.probabilities.map((map) =>
+    classes.map((name, k) => [name, map[k * n + cell]]).sort((a, b) => b[1] - a[1]).slice(0, 3));
+  at("why").replaceChildren(make("h2", {}, "Why that stage?"),
+    ...explain(stages, says, image.stage[cell], stages.map(() => rho)));
   at("why").dataset.cell = cell;
 }
 

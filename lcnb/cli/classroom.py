@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import base64
 import json
 import re
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from lcnb.cli.options import UsageError, command, option
 from lcnb.errors import LcnbError
-from lcnb.paths import check_writable, written_whole
+from lcnb.paths import written_whole
 
 if TYPE_CHECKING:
     from lcnb.running.notebooks import Notebook
@@ -80,8 +81,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise LcnbError("no figure is stored in these notebooks; run them first (`lcnb run`), or take those of a clone")
     (out / "notebooks").mkdir(parents=True)
     files = {out / "notebooks" / f"{lesson.path.stem}.ipynb": _copy(lesson) for lesson in lessons}
-    files |= {out / "slides.html": slides(lessons, shown), out / "handout.html": handout(shown[0])}
-    check_writable(*files)
+    files |= {out / "slides.html": slides(lessons, shown), out / "handout.html": handout(*shown[0][2:])}
     for file, text in files.items():
         with written_whole(file) as path:
             path.write_text(text, encoding="utf-8")
@@ -106,9 +106,10 @@ def figures(lesson: Notebook) -> Iterator[tuple[str, str, str]]:
             title = line.removeprefix("## ") if line.startswith("## ") else title
         for output in cell.get("outputs", []):
             for kind, data in output.get("data", {}).items():
-                if kind in ("image/png", "image/jpeg", "image/webp"):
-                    alt = output["metadata"].get(kind, {}).get("alt", "")
-                    yield title, alt, f"data:{kind};base64,{''.join(data).strip()}"
+                if kind.startswith("image/"):
+                    text = "".join(data).strip()
+                    packed = base64.b64encode(text.encode()).decode() if kind == "image/svg+xml" else text
+                    yield title, output["metadata"].get(kind, {}).get("alt", ""), f"data:{kind};base64,{packed}"
 
 
 def slides(lessons: list[Notebook], shown: list[tuple[Notebook, str, str, str]]) -> str:
@@ -127,9 +128,8 @@ def slides(lessons: list[Notebook], shown: list[tuple[Notebook, str, str, str]])
     return "\n".join([*parts, KEYS, "</html>\n"])
 
 
-def handout(first: tuple[Notebook, str, str, str]) -> str:
-    """One page of A4: the rule, four cells to decide by hand, the first figure, three questions with room."""
-    _, _, alt, data = first
+def handout(alt: str, data: str) -> str:
+    """One page of A4: a figure, the rule, four cells to decide by hand, three questions with room."""
     cells = "\n".join(
         f"<tr><td>{name}</td>{''.join(f'<td>{p:g}</td>' for p in largest)}<td></td><td></td></tr>"
         for name, largest in zip("ABCD", LARGEST, strict=True)
@@ -140,8 +140,8 @@ def handout(first: tuple[Notebook, str, str, str]) -> str:
         "<h2>The rule</h2>\n<p>Each stage gives a cell one score per class. Softmax makes probabilities of them; the "
         "largest is the stage's confidence. If it is <b>above &rho;</b>, the cell exits with that class. If not, the "
         "next stage computes it again; the last stage decides what is left.</p>\n"
-        "<h2>By hand: &rho; = 0.985</h2>\n<p>Largest probability of four cells at each stage. At which stage does each "
-        "exit? How many cells does each stage compute?</p>\n"
+        "<h2>By hand: &rho; = 0.985</h2>\n<p>Largest probability of four made-up cells at each stage. At which stage "
+        "does each exit? How many cells does each stage compute?</p>\n"
         "<table><tr><th>cell</th><th>stage 1</th><th>stage 2</th><th>stage 3</th><th>exits at &rho; = 0.985</th>"
         f"<th>at &rho; = 0.5</th></tr>\n{cells}\n</table>\n"
         "<h2>Questions</h2>\n<ol><li>Draw on the image where you expect cells to reach stage 3. Why there?</li>"

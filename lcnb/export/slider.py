@@ -36,8 +36,8 @@ h1 { font-size: 1.5rem; margin: 0 0 8px; }
 _SOURCE = files("lcnb.export").joinpath("slider.js").read_text(encoding="utf-8")
 SCRIPT = f"(() => {{\n{_SOURCE}startPage(document.currentScript.closest('.lcnb-cached'));\n}})();\n"
 """For pages: a script of its own, since a page opened from a folder loads no modules."""
-MODULE = f"{_SOURCE}export default {{ render }};\n"
-"""The same as a module, for anywidget."""
+MODULE = f"{_SOURCE}export default {{ render }};\nexport {{ explain, make, nearest, percent, swatch }};\n"
+"""The same as a module, for anywidget; the page for one's own photograph takes parts of it."""
 STYLE = files("lcnb.export").joinpath("slider.css").read_text(encoding="utf-8")
 
 

@@ -52,7 +52,30 @@ WATCH = """([picture, readout]) => {
 }"""
 
 
-class Slider:
+class Timed:
+    """What both kinds of slider are asked: how soon a key shows, and what they say meanwhile."""
+
+    def latency(self) -> list[float]:
+        """Milliseconds from each key of `STEPS` to its new image, each from rest."""
+        self.watch()
+        found = []
+        for key in STEPS:
+            self.rest()
+            self.press(key)
+            self.page.wait_for_function("window.lcnbSteps.painted !== null", timeout=15_000)
+            found.append(self.page.evaluate("window.lcnbSteps.painted"))
+        self.rest()
+        return found
+
+    def modes(self, key: str) -> list[str]:
+        """What is said to be shown, from a key until it rests; `latency` has to have watched before."""
+        self.press(key)
+        wait_until(lambda: self.page.evaluate("window.lcnbSteps.modes.length") > 0, what="an answer to a key")
+        self.rest()
+        return list(dict.fromkeys(self.page.evaluate("window.lcnbSteps.modes")))
+
+
+class Slider(Timed):
     """One slider, its number field, and the picture and read-out of its explorer.
 
     Args:
@@ -92,25 +115,9 @@ class Slider:
         wait_until(lambda: self.stop != before, what=f"a move by {key}")
         return self.stop
 
-    def latency(self) -> list[float]:
-        """Milliseconds from each key of `STEPS` to its new picture, each from rest."""
+    def watch(self) -> None:
+        """Time its image and read-out from now on."""
         self.page.evaluate(WATCH, [self.picture.element_handle(), self.readout.element_handle()])
-        self.handle.focus()
-        found = []
-        for key in STEPS:
-            self.rest()
-            self.page.keyboard.press(key)
-            self.page.wait_for_function("window.lcnbSteps.painted !== null", timeout=15_000)
-            found.append(self.page.evaluate("window.lcnbSteps.painted"))
-        self.rest()
-        return found
-
-    def modes(self, key: str) -> list[str]:
-        """What the read-out says it shows, from a key until it rests; `latency` has to have watched before."""
-        self.press(key)
-        wait_until(lambda: self.page.evaluate("window.lcnbSteps.modes.length") > 0, what="an answer to a key")
-        self.rest()
-        return list(dict.fromkeys(self.page.evaluate("window.lcnbSteps.modes")))
 
     def check_keyboard(self) -> None:
         """Arrows go one stop, Page keys five, Home and End to the ends, and Tab leaves."""
@@ -164,7 +171,7 @@ STOPWATCH = """root => {
 }"""
 
 
-class Canvas:
+class Canvas(Timed):
     """A threshold slider that the browser draws, in a page or in JupyterLab.
 
     Args:
@@ -203,24 +210,9 @@ class Canvas:
         self.handle.focus()
         self.page.keyboard.press(key)
 
-    def latency(self) -> list[float]:
-        """Milliseconds from each key of `STEPS` to its new canvases, each from rest."""
+    def watch(self) -> None:
+        """Time its canvases and badge from now on."""
         self.root.evaluate(STOPWATCH)
-        found = []
-        for key in STEPS:
-            self.rest()
-            self.press(key)
-            self.page.wait_for_function("window.lcnbSteps.painted !== null", timeout=15_000)
-            found.append(self.page.evaluate("window.lcnbSteps.painted"))
-        self.rest()
-        return found
-
-    def modes(self, key: str) -> list[str]:
-        """What the badge says from a key until it rests; `latency` has to have watched before."""
-        self.press(key)
-        wait_until(lambda: len(self.page.evaluate("window.lcnbSteps.modes")) > 0, what="an answer to a key")
-        self.rest()
-        return list(dict.fromkeys(self.page.evaluate("window.lcnbSteps.modes")))
 
     def check_manners(self, name: str, *words: str) -> None:
         """Keys move it, names are spoken, the read-out is text, and it takes 60 % of the window at most."""

@@ -71,7 +71,7 @@ def test_a_photograph_is_looked_at_dragged_and_explained(page):
         left[key] = page.locator("#result").get_attribute("data-left")
     assert left == {"Home": "300 0 0", "End": "0 0 300"}
     page.locator("#stages").hover(position={"x": 30, "y": 20})
-    assert page.locator("#why .row").count() == 9
+    assert page.locator("#why .lcnb-row").count() == 9
     assert "ρ = 1: no cell exits here" in page.locator("#why").inner_text()
     first = page.locator("#why").get_attribute("data-cell")
     page.locator("#stages").focus()
