@@ -171,7 +171,7 @@ def _timed(cascade: LayerCascade) -> dict[str, Any]:
         grid = (1, *cascade.all_stages(image)[0].shape[2:])
     masks = tuple(open_after((1 - OPEN, *[0] * (cascade.stage_count - 2)), grid))
     try:
-        cascade.for_inference(measure=False)
+        cascade.for_inference()
     except FusionError as error:
         return _as_written(cascade, image, masks) | {"as_written": first_line(error)}
     result, _ = bench_model(cascade, Inputs([image], "cpu"), ModelSettings(still_open=masks), Protocol(1, 5))

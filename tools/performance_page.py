@@ -22,25 +22,27 @@ OPS = {
 MODELS = {
     "bench-model-streets-small": "streets-small, its own exits",
     "bench-model-camvid-small": "camvid-small, its own exits",
+    "bench-model-voc-lite": "voc-lite, its own exits, halo 1",
     "bench-model-width-1-rho-985": "width 1, 512x512, exits of rho = .985",
     "bench-model-width-1-rho-8": "width 1, 512x512, exits of rho = .8",
 }
 LOSSLESS = {
     "bench-model-streets-small-halo": "T1-streets-small-halo1",
     "bench-model-camvid-small-halo": "T1-camvid-small-halo1",
+    "bench-model-voc-lite": "T1-voc-lite-halo1",
 }
 """A setting that is said to lose nothing, and the sweep that says so."""
-BFLOAT16 = {
-    "bench-model-streets-small-bfloat16": "streets-small, its own exits",
-    "bench-model-width-1-rho-985-bfloat16": "width 1, 512x512, exits of rho = .985",
-}
 COMPILED = {
     "bench-model-streets-small-compiled": "streets-small, its own exits",
     "bench-model-camvid-small-compiled": "camvid-small, its own exits",
     "bench-model-width-1-rho-985-compiled": "width 1, 512x512, exits of rho = .985",
 }
 TRAINING, SYSTEMS = "bench-training-streets-small", "bench-systems-width-1"
-ALL = (*OPS, *MODELS, *LOSSLESS, *COMPILED, *BFLOAT16, SYSTEMS, TRAINING)
+ALL = (*OPS, *MODELS, *(n for n in LOSSLESS if n not in MODELS), *COMPILED, SYSTEMS, TRAINING)
+TIMES = {
+    "cascade": "cascade", "plain": "plain", "onnxruntime": "ONNX Runtime", "openvino": "OpenVINO", "rho = 1": "rho = 1",
+}  # fmt: skip
+"""Of a table's columns: in the result, and on the page."""
 STAGES = ("stage 1", "stage 2", "stage 3", "labels")
 
 
@@ -48,9 +50,9 @@ def pages() -> dict[Path, str | bytes]:
     """The page and its figures."""
     text = filled(
         PAGE,
-        machine=_machine(), models=_models(MODELS), bfloat16=_models(BFLOAT16), compiled=_compiled(),
-        stages=_stages(), parts=_parts(), native=_native(), ops=_ops(), map_from=_map_from(), systems=_systems(),
-        talk=_talk(), training=_training(), bfloat16_machine=_machines(BFLOAT16), lossless=_lossless(),
+        machine=_machines(ALL), models=_models(MODELS), compiled=_compiled(),
+        stages=_stages(), parts=_parts(), native=_native(), ops=_ops(), systems=_systems(),
+        talk=_talk(), training=_training(), lossless=_lossless(),
         commands=shell(_commands()), not_measured=shell(_not_measured()), early=_early(),
     )  # fmt: skip
     return {PAGE: text, **{DOCS / "images" / name: data for name, data in figures().items()}}
@@ -71,11 +73,6 @@ def figures() -> dict[str, bytes]:
 
 def _first(name: str) -> Mapping[str, Any]:
     return stored(name)["results"][0]
-
-
-def _machine() -> str:
-    """Of those that all results but the 16-bit ones name."""
-    return _machines([name for name in ALL if name not in BFLOAT16])
 
 
 def _machines(names: Iterable[str]) -> str:
@@ -99,11 +96,11 @@ def _models(models: Mapping[str, str]) -> str:
         speed, ms = r["speedup"], r["ms"]
         exits = " / ".join(f"{100 * e:.0f}" for e in r["exits"])
         of_count = speed["over_fastest_dense"] / speed["multiply_adds_one_head"]
-        times = [f"{ms[k]['p50']:.0f}" for k in ("cascade", "plain", "rho = 1")]
+        times = [f"{ms[k]['p50']:.0f}" if k in ms else "-" for k in TIMES]
         ratios = [f"{speed[k]:.2f}" for k in ("over_plain", "over_fastest_dense", "multiply_adds_one_head")]
         rows.append([title, exits, *times, *ratios, f"{of_count:.2f}"])
-    head = ["", "left at 1 / 2 / 3, %", "cascade, ms", "plain, ms", "rho = 1, ms"]
-    return table([*head, "x plain", "x fastest dense", "by multiply-adds", "fastest dense / count"], rows)
+    head = ["", "exit at 1 / 2 / 3, %", *(f"{name}, ms" for name in TIMES.values())]
+    return table([*head, "x plain", "x fastest dense", "by multiply-adds", "of the promise"], rows)
 
 
 def _native() -> str:
@@ -141,7 +138,7 @@ def _lossless() -> str:
         settings, sweep = stored(name)["settings"], stored(found)
         (change,) = [row["true_minus_dense"] for row in sweep["rows"] if row["rho"] == settings["rho"]]
         interval = f"{change['value']:+.4f} [{change['low']:+.4f}, {change['high']:+.4f}]"
-        changes.append(f"{interval} on the {sweep['images']} pictures of {sweep['dataset']} {sweep['split']}")
+        changes.append(f"{interval} on the {sweep['images']} images of {sweep['dataset']} {sweep['split']}")
     said = f"In true runs they change mIoU, against rho = 1, by {'; and by '.join(changes)}."
     return f"{_models(_lossless_titles())}\n\n{said}"
 
@@ -170,16 +167,6 @@ def _ops() -> str:
         rows = [[op, *(by_share[s] for s in shares)] for op, by_share in found.items()]
         tables.append(f"{title}:\n\n" + table(["block", *(f"{s:g}" for s in shares)], rows))
     return "\n\n".join(tables)
-
-
-def _map_from() -> str:
-    rows = []
-    for name in ("bench-model-streets-small", "bench-model-width-1-rho-985"):
-        result = _first(name)
-        for key, share in result["map_from"].items():
-            layer, network = key.removesuffix(" dilation 1x1"), MODELS[name].split(",")[0]
-            rows.append([layer, network, result["sparse_by"][key], "never" if share is None else f"{share:.2f}"])
-    return table(["layer", "network", "sparse way by", "map from a share of"], rows)
 
 
 def _systems() -> str:
@@ -241,6 +228,4 @@ def _commands() -> str:
 
 
 def _not_measured() -> str:
-    return "\n".join(
-        entry["command"] for name in (*OPS, *MODELS, *BFLOAT16, SYSTEMS) for entry in stored(name)["not_measured"]
-    )
+    return "\n".join(entry["command"] for name in (*OPS, *MODELS, SYSTEMS) for entry in stored(name)["not_measured"])

@@ -13,7 +13,6 @@ figure 7b) and by kind of work come from rounds of their own.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -27,13 +26,12 @@ from lcnb.benchmark.protocol import Opponent, Protocol, Times, measure
 from lcnb.benchmark.runners import RIVALS, Labeller, OneHead, compiled, labels_of, plain, prepared, rivals
 from lcnb.clock import Stopwatch, stopwatch_for
 from lcnb.errors import LcnbError, first_line
-from lcnb.models import Criterion, FusedCascade, LayerCascade, cascade_cost, max_softmax
+from lcnb.models import Criterion, LayerCascade, cascade_cost, max_softmax
 from lcnb.models.entry import CompileError
 from lcnb.models.exits import PLANNED_RHO, PlannedExits
 from lcnb.models.folding import folded
 from lcnb.paths import extra
 from lcnb.regions.native import kernels
-from lcnb.regions.rows import Tunable
 
 CASCADE, PLAIN, COMPILED, RHO_ONE, ALL = "cascade", "plain", "compiled", "rho = 1", "all stages"
 STAGE_ONE, TORCHS = "compiled stage 1", "without our kernels"
@@ -141,8 +139,6 @@ def bench_model(
         "stages_ms": by_stage,
         "parts_ms": {**parts, "sum": round(sum(parts.values()), 4)},
         "speedup": _speedup(times, gmac),
-        "map_from": _map_from(eager.cascade),
-        "sparse_by": {job.key: job.sparse for job in _jobs(eager.cascade)},
         "failed": failed,
     }
     return result, list(times.values())
@@ -222,16 +218,6 @@ def _by_stage(runs: _Runs, protocol: Protocol) -> dict[str, Any]:
     taken = [runs.stages(turn) for turn in range(protocol.warmup + protocol.repeats)][protocol.warmup :]
     names = [*(f"stage {s + 1}" for s in range(runs.cascade.stage_count)), "labels"]
     return {name: Times(column).as_ms() for name, column in zip(names, zip(*taken, strict=True), strict=True)}
-
-
-def _map_from(cascade: Any) -> dict[str, float | None]:
-    """The fraction of active cells from which each layer of the fused path runs on a dense map; None: never."""
-    return {job.key: None if math.isinf(job.dense_from) else job.dense_from for job in _jobs(cascade)}
-
-
-def _jobs(cascade: Any) -> Iterable[Tunable]:
-    """Of the fused path, those that look at neighbours."""
-    return [job for job in cascade.tunable() if job.maps] if isinstance(cascade, FusedCascade) else ()
 
 
 def _mean(shares: Sequence[Tensor]) -> list[float]:

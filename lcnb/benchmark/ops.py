@@ -24,7 +24,7 @@ from lcnb.models.cost import count_macs
 from lcnb.models.folding import folded
 from lcnb.models.fusing import Fused
 from lcnb.models.irnet import ConvNorm, block_a, block_b, block_c, head, initialise, reduction_a, reduction_b
-from lcnb.regions import Region, RegionTensor, autotune, use_backend
+from lcnb.regions import Region, RegionTensor, use_backend
 from lcnb.regions.rows import pack
 from lcnb.regions.workspace import Memory, Workspace
 
@@ -207,7 +207,8 @@ class _Bench:
         self.module = folded(piece.module, settings.dtype).to(device)
         example = torch.zeros(1, piece.channels, 8, 8, device=device)
         self.program = Fused(piece.module.to(device), example, settings.dtype, "piece").program
-        autotune.settle(self.program.tunable(), settings.dtype, torch.device(device))
+        for layer in self.program.layers():
+            layer.use_kernels(True)
         self.memory = Memory()
         self.macs = macs(piece, *settings.grid[1:]) * settings.batch
         generator = torch.Generator().manual_seed(settings.seed)

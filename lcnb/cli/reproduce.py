@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from lcnb.cli.console import number, percent, percents, say, table
 from lcnb.cli.options import (
+    BUILDER,
     DEVICE,
     LIMIT,
     Options,
@@ -69,6 +70,7 @@ def _options(parser: Parser) -> Options:
             help=f"recipe (default: voc-paper; of {EXPERIMENT} that of its name, {STEPS} + {BRANCH_STEPS} steps)",
         ),
         option("--weights", metavar="NAME", help="T1, T3, F1, F7: weights or a run's folder (default: T2's lc)"),
+        BUILDER,
         option("--arms", nargs="+", metavar="ARM", help="T2: arms to train (default: all)"),
         option(
             "--rhos", type=thresholds, nargs="+", metavar="R",
@@ -142,6 +144,8 @@ def requested(arguments: argparse.Namespace) -> Request:
     from lcnb.reproduction import Request
     from lcnb.reproduction.request import SEEDS, TABLE_2_ARMS
 
+    if arguments.builder is not None and arguments.weights is None:
+        raise UsageError("--builder needs --weights: tables train networks of lcnb only")
     if arguments.table == EXPERIMENT:
         for name in {"seed", "halo"} & changed(arguments).keys():
             raise UsageError(f"--{name} does not go with {EXPERIMENT}, which has seeds (--seeds) and halos of its own")
@@ -150,6 +154,7 @@ def requested(arguments: argparse.Namespace) -> Request:
         preset=preset_of(arguments),
         config=settings(arguments),
         weights=arguments.weights,
+        builder=arguments.builder,
         arms=tuple(arguments.arms or TABLE_2_ARMS),
         rhos=tuple(arguments.rhos or ()),
         seeds=tuple(arguments.seeds or SEEDS),
@@ -167,6 +172,7 @@ def preset_of(arguments: argparse.Namespace) -> str:
 def settings(arguments: argparse.Namespace) -> TrainConfig:
     """The preset's, with what the options change; fewer steps shorten both steps of training alike."""
     config, changes = preset(preset_of(arguments)), changed(arguments)
+    changes.pop("builder", None)  # of --weights, not of what is trained
     if arguments.table == EXPERIMENT:
         branches = {"steps": STEPS, "cascade_steps": BRANCH_STEPS, "cascade_lr": RATE * changes.get("lr", config.lr)}
         config = dataclasses.replace(config, **branches)
@@ -200,8 +206,9 @@ def _thresholds(found: dict[str, Any]) -> str:
          number(row["gmacs_true"], 2), percent(row["saved"]), _printed(row))
         for row in found["rows"]
     ]  # fmt: skip
-    head = ("rho", "stage 1", "stage 2", "stage 3", "mIoU true", "cached", "GMAC", "saved", "paper")
-    return table([head, *rows], right=range(1, 9))
+    stages = [f"stage {s + 1}" for s in range(len(found["rows"][0]["exits_true"]))]
+    head = ("rho", *stages, "mIoU true", "cached", "GMAC", "saved", "paper")
+    return table([head, *rows], right=range(1, len(head)))
 
 
 def _arms(found: dict[str, Any]) -> str:

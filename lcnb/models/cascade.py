@@ -172,8 +172,7 @@ class LayerCascade(CascadeRuns):
         device: torch.device | str | None = None,
         compile: bool | str = "auto",
         *,
-        native: bool | str = "auto",
-        measure: bool = True,
+        native: bool = True,
     ) -> CascadeRuns:
         """The same network prepared for inference: folded, fused, on packed rows (`lcnb.models.inference`).
 
@@ -184,19 +183,16 @@ class LayerCascade(CascadeRuns):
             device: where it is to run; where these weights are if None.
             compile: stage 1, which every image runs whole, through `torch.compile`: True, False or "auto", which does
                 so on a GPU where triton is there. It compiles at the first image, and at the first of another size.
-            native: kernels of ours for a CPU, which the C compiler of this machine compiles at their first use
-                (`lcnb.regions.native`): "auto" where there is one and they are measured to be faster, False never, True
-                everywhere.
-            measure: choose how each layer runs by what is faster on this machine (`lcnb.regions.autotune`): the first
-                time that takes a moment, and is kept on disk (`LCNB_CACHE`). If False, by two fixed shares.
+            native: float32 on a CPU runs by kernels of ours (`lcnb.regions.native`), which this machine's C compiler
+                compiles at their first use; where there is none (`lcnb info` says why), and if False, by torch's
+                operations.
 
         Raises:
             FusionError: a stage holds a module that has no fused form, or the dtype is none of a network.
-            ValueError: `compile` or `native` is something else.
-            NativeError: `native` is True, and there are no such kernels here; the message says why.
+            ValueError: `compile` is something else.
             CompileError: at the first image, where `compile` is True and stage 1 cannot be compiled.
         """
-        return self.preparation(self, dtype, device, compile, native, measure)
+        return self.preparation(self, dtype, device, compile, native)
 
     preparation: ClassVar[Callable[..., CascadeRuns]]
     """Makes the prepared form; `lcnb.models.inference`, which needs this class, sets it."""

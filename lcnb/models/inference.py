@@ -18,13 +18,12 @@ from lcnb.models.checks import check_image, check_not_traced
 from lcnb.models.exits import ExitLedger
 from lcnb.models.fusing import Fused, FusionError
 from lcnb.models.runs import CascadeRuns, StageLogits
-from lcnb.regions import Region, autotune
-from lcnb.regions.rows import Tunable
+from lcnb.regions import Region
+from lcnb.regions.rows import Layer
 from lcnb.regions.workspace import Memory, Workspace, teach_allocator
 
 EXAMPLE = 64
 """Pixels a side of the example with which stages are traced."""
-Tuner = Callable[["list[Tunable]", torch.dtype, torch.device], None]
 
 
 class FusedCascade(CascadeRuns):
@@ -33,7 +32,7 @@ class FusedCascade(CascadeRuns):
     Args:
         cascade: in any mode; it is copied, so later changes of its weights do not arrive here.
         dtype: of weights and features: float32, bfloat16 or float16. Confidence is always float32.
-        tune: chooses implementations (`lcnb.regions.autotune`).
+        native: by kernels of ours, where there are any.
         compile: stage 1 and its classifier through `torch.compile` (`lcnb.models.entry`), in place of rows.
         required: whether it is an error if they cannot be compiled; they then run as they are, with a warning.
 
@@ -48,7 +47,7 @@ class FusedCascade(CascadeRuns):
         self,
         cascade: LayerCascade,
         dtype: torch.dtype = torch.float32,
-        tune: Tuner = autotune.settle,
+        native: bool = True,
         *,
         compile: bool = False,
         required: bool = False,
@@ -58,11 +57,11 @@ class FusedCascade(CascadeRuns):
             raise FusionError(f"dtype is torch.float32 or torch.bfloat16, got {dtype!r}")
         self.cascade = copy.deepcopy(cascade).eval().float().requires_grad_(False)
         self.rho, self.halo, self.meta, self.config = cascade.rho, cascade.halo, cascade.meta, cascade.config
-        self.dtype, self._tune, self._compile, self._required = dtype, tune, compile, required
+        self.dtype, self._native, self._compile, self._required = dtype, native, compile, required
         self._prepare()
 
     def _prepare(self) -> None:
-        """Trace the stages and classifiers, and choose how their jobs run."""
+        """Trace the stages and classifiers."""
         device = self.mean.device
         with torch.inference_mode(False), torch.no_grad(), torch.autocast(device.type, enabled=False):
             dense = entry.Dense(self.cascade, self.dtype).eval() if self._compile else None
@@ -76,7 +75,8 @@ class FusedCascade(CascadeRuns):
                 self.steps[s] = (fused, Fused(head, features, self.dtype, "head", keeps=True))
             if self.entry is not None:  # which has the weights of stage 1 already
                 del self.steps[0]
-            self._tune(list(self.tunable()), self.dtype, device)
+            for layer in self.layers():
+                layer.use_kernels(self._native)
         self._memory, self._last = Memory(), cast(Region | None, None)
         teach_allocator(device)
 
@@ -123,11 +123,11 @@ class FusedCascade(CascadeRuns):
         """S."""
         return self.cascade.stage_count
 
-    def tunable(self) -> Iterator[Tunable]:
-        """Every job that has several implementations."""
+    def layers(self) -> Iterator[Layer]:
+        """Every convolution and pool of its programs."""
         for step in self.steps.values():
             for fused in step:
-                yield from fused.program.tunable()
+                yield from fused.program.layers()
 
     def _walk(self, x: Tensor, ledger: ExitLedger, halo: int) -> Iterator[Tensor]:
         with torch.autocast(self.mean.device.type, enabled=False):
@@ -235,14 +235,12 @@ def _to_map(rows: Tensor, region: Region) -> Tensor:
 
 
 def _prepared(
-    cascade: LayerCascade, dtype: torch.dtype, device: torch.device | str | None, compile: bool | str,
-    native: bool | str, measure: bool,
-) -> CascadeRuns:  # fmt: skip
+    cascade: LayerCascade, dtype: torch.dtype, device: torch.device | str | None, compile: bool | str, native: bool
+) -> CascadeRuns:
     """What `LayerCascade.for_inference` does."""
     where = cascade.mean.device if device is None else torch.device(device)
     source = cascade if where == cascade.mean.device else copy.deepcopy(cascade).to(where)
-    tune = autotune.chooser(native, measure)
-    return FusedCascade(source, dtype, tune, compile=entry.wanted(compile, where), required=compile is True).eval()
+    return FusedCascade(source, dtype, native, compile=entry.wanted(compile, where), required=compile is True).eval()
 
 
 LayerCascade.preparation = staticmethod(_prepared)

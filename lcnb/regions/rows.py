@@ -5,10 +5,8 @@ Shape letters: B images, h, w the grid, N active cells, C input and O output cha
 A buffer is (N + 1, width); its last row is zero, the row that a neighbour table's value N points to, so a gather needs
 no test for the border. A `Slot` is some columns of a buffer, so concatenated results are written where they belong.
 
-Each job has up to three implementations with the same result: a kernel of ours in C, which only writes down what is to
-be done until `Workspace.finish`; torch's operations (Triton's fused kernel on a GPU); and, for layers that look at
-neighbours, a dense map of zeros around the active cells and the library's own layer on it. Which is fastest is a matter
-of the machine and of the fraction of active cells: `lcnb.regions.autotune` measures it.
+A convolution or pool runs by a kernel of ours in C, which only writes down what is to be done until `Workspace.finish`,
+or by torch's operations (Triton's fused kernel on a GPU). Both have the same result.
 """
 
 from __future__ import annotations
@@ -28,8 +26,6 @@ from lcnb.regions.region import Pair
 from lcnb.regions.tensor import RegionTensor
 from lcnb.regions.workspace import Workspace
 
-C, TORCH, MAP = "C", "torch", "map"
-"""The implementations of a job."""
 OPERAND_BYTES = 2 << 20
 """Of gathered rows at a time: an operand that stays in the caches of a few cores."""
 NARROW = 4
@@ -78,55 +74,39 @@ class Frame:
 
 
 class Job:
-    """One step of a program.
-
-    Attributes:
-        sparse: the implementation for regions, "C" or "torch".
-        dense_from: fraction of active cells from which a map is taken: 0 always, infinity never.
-    """
-
-    sparse = TORCH
-    dense_from = float("inf")
+    """One step of a program."""
 
     def run(self, frame: Frame) -> None:
         """Write the result."""
         raise NotImplementedError
 
 
-class Tunable(Job):
-    """A job of one source and several implementations.
+class Layer(Job):
+    """A job of one source, by a kernel of ours or by torch's operations.
 
     Args:
         source: what it reads.
         targets: what it writes, side by side.
+
+    Attributes:
+        native: whether it runs by a kernel of ours, where the rows are float32 on a CPU.
     """
+
+    native = False
 
     def __init__(self, source: Slot, targets: Sequence[Slot]) -> None:
         self.source, self.targets = source, list(targets)
 
-    @property
-    def key(self) -> str:
-        """What its time depends on, besides the region, the dtype and the machine."""
-        raise NotImplementedError
-
-    @property
-    def maps(self) -> bool:
-        """Whether it looks at neighbours, and so can run on a map."""
-        raise NotImplementedError
-
-    def take(self, sparse: str) -> bool:
-        """Choose the implementation for regions; False, and torch's, where there is no kernel of ours."""
-        raise NotImplementedError
+    def use_kernels(self, wanted: bool) -> None:
+        """Run by a kernel of ours, where there is one, or not."""
+        self.native = wanted
 
     def run(self, frame: Frame) -> None:
         work = frame.work
         if len(work.region) == 0:
             return
         rows, outs = frame.rows(self.source), [frame.cells(t) for t in self.targets]
-        if self.maps and len(work.region) >= self.dense_from * work.region.mask.numel():
-            work.finish()
-            self.on_map(rows, work, outs)
-        elif self.sparse == C and work.program is not None:
+        if self.native and work.program is not None:
             self.in_c(rows, work, outs)
         else:
             work.finish()
@@ -140,12 +120,8 @@ class Tunable(Job):
         """By torch's operations."""
         raise NotImplementedError
 
-    def on_map(self, rows: Tensor, work: Workspace, outs: Sequence[Tensor]) -> None:
-        """By a dense layer; outside the region its input is zero (a pool: -inf)."""
-        raise NotImplementedError
 
-
-class Convolution(Tunable):
+class Convolution(Layer):
     """A convolution of stride 1, or several 1x1 convolutions of one input; its bias, a sum, an activation.
 
     Args:
@@ -171,16 +147,6 @@ class Convolution(Tunable):
         self._product = None if self.depthwise else Product(*self._matrix())
 
     @property
-    def key(self) -> str:
-        kind = "depthwise" if self.depthwise else "convolution"
-        size, apart = ("x".join(map(str, pair)) for pair in (self.kernel, self.dilation))
-        return f"{kind} {size} {self.source.channels}>{len(self.weight)} dilation {apart}{' added' * self.add}"
-
-    @property
-    def maps(self) -> bool:
-        return self.positions > 1
-
-    @property
     def _projects(self) -> bool:
         return not self.depthwise and self.positions > 1 and NARROW * len(self.weight) <= self.source.channels
 
@@ -195,9 +161,9 @@ class Convolution(Tunable):
         """(O, P C)."""
         return self.weight.permute(0, 2, 3, 1).reshape(len(self.weight), -1)
 
-    def take(self, sparse: str) -> bool:
+    def use_kernels(self, wanted: bool) -> None:
         fits = self.weight.device.type == "cpu" and self.weight.dtype == torch.float32
-        found = native.kernels() if sparse == C and fits else None
+        found = native.kernels() if wanted and fits else None
         self._native = []
         if found is not None and self.depthwise:
             kernels = self.weight.flatten(1).t()
@@ -209,8 +175,7 @@ class Convolution(Tunable):
                 native.NativeConvolution(matrix, bias, self.positions, self.after, self.add, found)
                 for matrix, bias in parts
             ]
-        self.sparse = C if self._native else TORCH
-        return self.sparse == sparse
+        self.native = bool(self._native)
 
     def _table(self, work: Workspace) -> Tensor | None:
         return work.region.neighbours(self.kernel, self.dilation) if self.positions > 1 or self.depthwise else None
@@ -264,15 +229,8 @@ class Convolution(Tunable):
             total.addcmul_(rows.index_select(0, neighbour).to(dtype), kernel)
         return total.to(rows.dtype)
 
-    def on_map(self, rows: Tensor, work: Workspace, outs: Sequence[Tensor]) -> None:
-        margin = [d * (k // 2) for d, k in zip(self.dilation, self.kernel, strict=True)]
-        dense = work.spread(rows[:-1]).permute(0, 3, 1, 2)
-        groups = self.source.channels if self.depthwise else 1
-        found = F.conv2d(dense, self.weight, self.bias, 1, margin, self.dilation, groups)
-        self._finish(work.collected(found.permute(0, 2, 3, 1)), outs)
 
-
-class MaxPool(Tunable):
+class MaxPool(Layer):
     """A max-pool of stride 1 over the active neighbours.
 
     Args:
@@ -283,17 +241,6 @@ class MaxPool(Tunable):
     def __init__(self, source: Slot, target: Slot, kernel: Pair, dilation: Pair) -> None:
         super().__init__(source, [target])
         self.kernel, self.dilation = kernel, dilation
-
-    maps = True
-
-    @property
-    def key(self) -> str:
-        size, apart = ("x".join(map(str, pair)) for pair in (self.kernel, self.dilation))
-        return f"maximum {size} {self.source.channels} dilation {apart}"
-
-    def take(self, sparse: str) -> bool:
-        self.sparse = C if sparse == C and native.kernels() is not None else TORCH
-        return self.sparse == sparse
 
     def in_c(self, rows: Tensor, work: Workspace, outs: Sequence[Tensor]) -> None:
         table = work.region.neighbours(self.kernel, self.dilation)
@@ -307,18 +254,6 @@ class MaxPool(Tunable):
         for neighbour in table.unbind(1)[1:]:
             torch.maximum(best, low.index_select(0, neighbour), out=best)
         outs[0].copy_(best)
-
-    def on_map(self, rows: Tensor, work: Workspace, outs: Sequence[Tensor]) -> None:
-        margin = (self.dilation[0] * (self.kernel[0] // 2), self.dilation[1] * (self.kernel[1] // 2))
-        best = work.spread(rows[:-1], float("-inf"), margin)
-        for axis in (2, 1):  # along rows, then along columns
-            apart = self.dilation[axis - 1]
-            length = best.shape[axis] - (self.kernel[axis - 1] - 1) * apart
-            shifted = [best.narrow(axis, i * apart, length) for i in range(self.kernel[axis - 1])]
-            best = shifted[0]
-            for other in shifted[1:]:
-                best = torch.maximum(best, other)
-        outs[0].copy_(work.collected(best))
 
 
 class Copy(Job):
@@ -390,9 +325,9 @@ class Program:
         work.finish()
         return frame.rows(self.output)
 
-    def tunable(self) -> Iterator[Tunable]:
-        """Its jobs that have several implementations."""
-        return (job for job in self.jobs if isinstance(job, Tunable))
+    def layers(self) -> Iterator[Layer]:
+        """Its convolutions and pools."""
+        return (job for job in self.jobs if isinstance(job, Layer))
 
 
 def pack(cells: Tensor, index: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from lcnb.regions.native import Program, program
-from lcnb.regions.region import Pair, Region
+from lcnb.regions.region import Region
 
 Kept = TypeVar("Kept")
 LARGE = 31 << 20
@@ -114,31 +114,3 @@ class Workspace:
         rows = self.buffer(name, len(self.region) + 1, channels)
         rows[-1] = 0
         return rows, rows[:-1]
-
-    def spread(self, cells: Tensor, fill: float = 0.0, margin: Pair = (0, 0)) -> Tensor:
-        """Cells on a map.
-
-        Args:
-            cells: (N, C), columns next to each other.
-            fill: what is outside the region.
-            margin: rows and columns of `fill` to add on either side.
-
-        Returns:
-            (B, h', w', C), good until the next call with as many channels.
-        """
-        batch, height, width = self.region.shape
-        channels, (tall, wide) = cells.shape[1], margin
-        if self.region.is_full and cells.is_contiguous() and margin == (0, 0):
-            return cells.view(batch, height, width, channels)
-        shape = (batch, height + 2 * tall, width + 2 * wide, channels)
-        name = f"map {channels} {fill} {margin}"
-        size = shape[0] * shape[1] * shape[2]
-        # The region stays, so what is outside of it is filled once.
-        flat = self.kept(name, lambda: self.buffer(name, size, channels).fill_(fill))
-        flat.index_copy_(0, self.region.places(margin), cells)
-        return flat.view(shape)
-
-    def collected(self, dense: Tensor) -> Tensor:
-        """(B, h, w, C) -> (N, C): the region's cells."""
-        flat = dense.flatten(0, 2)
-        return flat if self.region.is_full else flat.index_select(0, self.region.index)

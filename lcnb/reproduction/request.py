@@ -33,6 +33,7 @@ class Request:
         preset: name of the recipe that `config` started from.
         config: how arms are trained, and on what everything is scored (T2; the others take the data set).
         weights: a name, a path or the folder of a run (T1, T3, F1, F7); the run of arm "lc" in `work` if None.
+        builder: of those weights, if they are of the reader's own network ("module:function"); it is imported and run.
         arms: those of table 2 to train.
         rhos: thresholds to sweep (T1, F7), each one for all exits or a tuple of one for each; the table's own if empty.
         seeds: of the experiment on cascade training, which takes their order.
@@ -45,6 +46,7 @@ class Request:
     preset: str
     config: TrainConfig
     weights: str | None = None
+    builder: str | None = None
     arms: tuple[str, ...] = TABLE_2_ARMS
     rhos: tuple[float | tuple[float, ...], ...] = field(default=())
     seeds: tuple[int, ...] = SEEDS

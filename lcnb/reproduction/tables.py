@@ -102,7 +102,7 @@ def network_of(request: Request) -> tuple[LayerCascade, str]:
     named = request.weights
     folder = request.folder("lc") if named is None else Path(named)
     if (folder / CHECKPOINT).is_file():
-        cascade, config, step = of_run(folder)
+        cascade, config, step = of_run(folder, request.builder)
         if step < config.total_steps:
             raise ReproductionError(
                 f"the run in {folder} is at step {step} of {config.total_steps}; go on with "
@@ -115,7 +115,7 @@ def network_of(request: Request) -> tuple[LayerCascade, str]:
             f"them with `lcnb reproduce T2 --preset {request.preset} --arms lc`"
         )
     else:
-        cascade = load(named)
+        cascade = load(named, builder=request.builder)
         name = str(cascade.meta["name"])
     wanted, known = spec(request.config.dataset, request.config.classes).classes, cascade.meta.get("classes")
     if cascade.config["num_classes"] != len(wanted) or (known is not None and list(known) != list(wanted)):
@@ -150,8 +150,7 @@ def swept(request: Request, say: Callable[[str], None]) -> dict[str, Any]:
     """
     cascade, name = network_of(request)
     config, rhos, (val, count) = request.config, rhos_of(request), request.images()
-    fused = cascade.config.get("network") != "lite0"  # which has no prepared form yet
-    prepared = request.table != "T1" and torch.device(request.device).type == "cpu" and fused
+    prepared = request.table != "T1" and torch.device(request.device).type == "cpu"
     store = request.store(
         request.table, network=digest(cascade.state_dict()), rhos=rhos, halo=config.halo, device=request.device,
         prepared=prepared,

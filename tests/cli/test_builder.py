@@ -69,6 +69,11 @@ def test_a_network_of_ones_own(stages, lcnb, data, home):
         "sweep", *mine, "--rho", ".2", "1", "--limit", "1"
     )
 
+    for name in ("T1", "T3", "F1", "F7"):
+        done("reproduce", name, "--preset", "camvid-small", *mine, "--limit", "1", "--out", "x.json")
+        rows = json.loads((home / "x.json").read_text())["exits" if name == "F1" else "rows"]
+        assert (len(rows) if name == "F1" else len(rows[0]["exits_true"])) == stages
+
     Image.new("RGB", (64, 48), "grey").save(home / "grey.png")
     done("slider", "grey.png", *mine)
     assert len(Decoded((home / "grey.html").read_text(encoding="utf-8")).data["stages"]) == stages
@@ -120,6 +125,7 @@ def test_weights_of_ones_own_begin_and_teach_a_run(lcnb, data, home):
         (["eval", "--weights", "tiny", *OWN], 1, "holds irnet_lc, which lcnb builds by itself"),
         (["eval", "--model", "fcn_resnet50", *OWN], 1, "--builder is for --weights"),
         (["bench", "model", *OWN], 1, "--builder needs --weights"),
+        (["reproduce", "T2", *OWN], 1, "--builder needs --weights"),
         (
             ["train", "--width", ".5", *OWN],
             1,

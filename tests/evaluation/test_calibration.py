@@ -122,7 +122,7 @@ def test_temperatures_in_the_classifiers_are_scaled_logits(small_cascade, pictur
         assert all(torch.allclose(a, b, atol=1e-5) for a, b in zip(found, wanted, strict=True))
         assert all(a.argmax(1).equal(b.argmax(1)) for a, b in zip(plain, wanted, strict=True))
         assert small_cascade.all_stages(x)[0].equal(plain[0])  # the original is as it was
-        fused = cold.for_inference(measure=False)(x, 0.6)
+        fused = cold.for_inference()(x, 0.6)
         assert fused.exits.equal(cold(x, 0.6).exits)
     assert wanted.size == plain.size
 

@@ -45,7 +45,7 @@ def test_a_policys_map_is_carried_out_cached_and_true(small_cascade, picture, lo
         true = assigned_run(small_cascade, x, wanted.stage)
         assert (true.mode, true.labels.equal(wanted.labels)) == ("true", True)
         assert true.work.equal(wanted.work)
-        assert assigned_run(small_cascade.for_inference(measure=False), x, wanted.stage).stage.equal(wanted.stage)
+        assert assigned_run(small_cascade.for_inference(), x, wanted.stage).stage.equal(wanted.stage)
         assert (assigned_run(small_cascade, x, wanted.stage, halo=1).work >= wanted.work).all()
 
 

@@ -266,6 +266,6 @@ def test_all_stages_can_be_traced_and_exported_and_a_true_run_cannot(cascade, x,
         torch.testing.assert_close(got, expected)
     cached = cascade.rethreshold(recorded(x), 0.5, size=x.shape[2:])
     assert cached.labels.equal(cascade.rethreshold(cascade.all_stages(x), 0.5).labels)
-    for refused in (cascade, Calls(cascade.for_inference(measure=False), "all_stages")):
+    for refused in (cascade, Calls(cascade.for_inference(), "all_stages")):
         with pytest.raises(TraceError, match=r"depends on the image; trace or export .*all_stages"):
             record(refused, x)

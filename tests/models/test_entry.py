@@ -20,7 +20,7 @@ def net():
 def compiled(net):
     if not any(map(shutil.which, ("c++", "g++", "clang++"))):
         pytest.skip("torch.compile needs a C++ compiler")
-    return net.for_inference(compile=True, measure=False)
+    return net.for_inference(compile=True)
 
 
 @pytest.fixture(autouse=True)
@@ -34,7 +34,7 @@ def inference():
 @pytest.mark.parametrize("halo", [0, 1])
 def test_the_same_answers(net, compiled, rho, halo):
     x = torch.rand(2, 3, 60, 72)
-    ours, theirs = compiled(x, rho, halo=halo), net.for_inference(compile=False, measure=False)(x, rho, halo=halo)
+    ours, theirs = compiled(x, rho, halo=halo), net.for_inference(compile=False)(x, rho, halo=halo)
     torch.testing.assert_close(ours.logits, theirs.logits, atol=1e-4, rtol=1e-4)
     assert ours.work.equal(theirs.work)
 
@@ -55,15 +55,15 @@ def as_it_is(monkeypatch):
 
 def test_only_stage_1_is_compiled_and_measured_no_more(net, monkeypatch):
     seen = as_it_is(monkeypatch)
-    prepared, plain = (net.for_inference(compile=c, measure=False) for c in (True, False))
+    prepared, plain = (net.for_inference(compile=c) for c in (True, False))
     assert seen == [prepared.entry.dense]
-    assert len(list(prepared.tunable())) < len(list(plain.tunable()))
+    assert len(list(prepared.layers())) < len(list(plain.layers()))
     assert 0 not in prepared.steps  # its weights are there once
 
 
 def test_copies_compile_for_themselves(net, monkeypatch):
     seen, x = as_it_is(monkeypatch), torch.rand(1, 3, 32, 40)
-    prepared = net.for_inference(compile=True, measure=False)
+    prepared = net.for_inference(compile=True)
     assert copy.deepcopy(prepared)(x, 0.5).logits.equal(prepared(x, 0.5).logits)
     assert len(seen) == 2
 
@@ -81,14 +81,14 @@ def no_compiler(monkeypatch):
 def test_asked_for_and_impossible_is_an_error(net, monkeypatch):
     no_compiler(monkeypatch)
     with pytest.raises(CompileError, match=r"\(no compiler on this machine\); prepare the cascade with compile=False"):
-        net.for_inference(compile=True, measure=False)(torch.rand(1, 3, 32, 32))
+        net.for_inference(compile=True)(torch.rand(1, 3, 32, 32))
 
 
 def test_auto_and_impossible_goes_on_with_a_warning(net, monkeypatch):
     no_compiler(monkeypatch)
     monkeypatch.setattr(entry, "wanted", lambda *_: True)
     x = torch.rand(1, 3, 32, 32)
-    prepared = net.for_inference(measure=False)
+    prepared = net.for_inference()
     with pytest.warns(RuntimeWarning, match="it runs as it is"):
         found = prepared(x, 0.5)
     torch.testing.assert_close(found.logits, net(x, 0.5).logits, atol=1e-4, rtol=1e-4)
@@ -110,4 +110,4 @@ def test_other_words_are_refused(net):
 def test_the_picture_is_looked_at(net, monkeypatch):
     as_it_is(monkeypatch)
     with pytest.raises(TypeError, match="divide by 255"):
-        net.for_inference(compile=True, measure=False)(torch.zeros(1, 3, 8, 8, dtype=torch.uint8))
+        net.for_inference(compile=True)(torch.zeros(1, 3, 8, 8, dtype=torch.uint8))

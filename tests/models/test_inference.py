@@ -19,10 +19,8 @@ import lcnb
 from lcnb.evaluation import sweep
 from lcnb.models import FusionError, LayerCascade, cascade_cost, irnet_lc, labels, lite_lc
 from lcnb.regions import native
-from lcnb.regions.rows import MAP, TORCH, C
 
 RHOS = [0.0, 0.5, 0.6, 0.7, 1.0, (1.0, 0.5), (0.6, 1.0)]
-WAYS = [TORCH, C, MAP]
 
 pytestmark = pytest.mark.usefixtures("no_grad")
 
@@ -56,7 +54,7 @@ def test_first_used_in_another_mode(small_cascade, x, mode):
     labels._shares.cache_clear()
     native._found.cache_clear()
     with mode():
-        fast = cascade.for_inference(measure=False)
+        fast = cascade.for_inference()
         first = [fast(x, 0.6), cascade(x, 0.6), *fast.all_stages(x)]
     assert (native.kernels() is not None) == there
     assert first[0].labels.equal(fast(x, 0.6).labels)
@@ -136,10 +134,10 @@ def lite():
 
 
 @pytest.mark.parametrize("halo", [0, 1])
-@pytest.mark.parametrize("way", WAYS)
-def test_lite_equals_its_modules(lite, x, way, halo):
+@pytest.mark.parametrize("by_c", [False, True])
+def test_lite_equals_its_modules(lite, x, by_c, halo):
     for rho in (0.4, 1.0):
-        expected, got = lite(x, rho, halo=halo), by_ways(lite, [way])(x, rho, halo=halo)
+        expected, got = lite(x, rho, halo=halo), by_ways(lite, [by_c])(x, rho, halo=halo)
         torch.testing.assert_close(got.logits, expected.logits, atol=1e-3, rtol=1e-3)
         assert got.stage.equal(expected.stage)
         assert got.work.equal(expected.work)
@@ -149,13 +147,13 @@ def test_from_a_network_in_training(x):
     with torch.inference_mode(False), torch.enable_grad():
         net = irnet_lc(5, width=0.1, blocks=(1, 1, 1))
         net.all_stages(torch.rand(2, 3, 48, 48))[-1].sum().backward()
-        got = net.for_inference(measure=False)(x, 1.0)
+        got = net.for_inference()(x, 1.0)
     assert net.training
     torch.testing.assert_close(got.logits, net.eval()(x, 1.0).logits, atol=1e-4, rtol=1e-4)
 
 
 def test_it_is_taken_wherever_a_cascade_is(small_cascade, picture, truth):
-    fast, about = small_cascade.for_inference(measure=False), {"classes": list("abcd"), "ignore_index": 11}
+    fast, about = small_cascade.for_inference(), {"classes": list("abcd"), "ignore_index": 11}
     pairs = [(picture, truth)]
     for given in ({"rho": 0.6}, {"rho": 0.6, "mode": "cached"}):
         ours, theirs = (lcnb.evaluate(net, pairs, **given, **about) for net in (fast, small_cascade))
@@ -168,7 +166,7 @@ def test_it_is_taken_wherever_a_cascade_is(small_cascade, picture, truth):
 
 
 def test_under_autocast_it_computes_as_ever(small_cascade, x):
-    fast = small_cascade.for_inference(measure=False)
+    fast = small_cascade.for_inference()
     before = fast(x, 0.6)
     with torch.autocast("cpu", torch.bfloat16):
         found, dense = fast(x, 0.6), fast.all_stages(x)
@@ -177,7 +175,7 @@ def test_under_autocast_it_computes_as_ever(small_cascade, x):
 
 
 def test_casts_and_moves(small_cascade, x):
-    fast, expected = small_cascade.for_inference(measure=False), small_cascade(x, 1.0)
+    fast, expected = small_cascade.for_inference(), small_cascade(x, 1.0)
     for cast, dtype in (("double", torch.float64), ("bfloat16", torch.bfloat16), ("float", torch.float32)):
         getattr(fast, cast)()
         assert fast.dtype == dtype
@@ -188,9 +186,9 @@ def test_casts_and_moves(small_cascade, x):
 
 @pytest.mark.parametrize("rho", [0.6, 1.0])
 def test_the_choice_of_way_never_changes_the_labels(small_cascade, x, rho):
-    first, *others = [by_ways(small_cascade, [way])(x, rho) for way in WAYS]
+    first, *others = [by_ways(small_cascade, [native])(x, rho) for native in (False, True)]
     # Ways side by side: what one layer has only written down the next may want to read.
-    others += [by_ways(small_cascade, random.Random(seed).choices(list(WAYS), k=40))(x, rho) for seed in range(6)]
+    others += [by_ways(small_cascade, random.Random(seed).choices((False, True), k=40))(x, rho) for seed in range(6)]
     for other in others:
         torch.testing.assert_close(first.logits, other.logits, atol=1e-4, rtol=1e-4)
         assert first.labels.equal(other.labels)
@@ -198,12 +196,10 @@ def test_the_choice_of_way_never_changes_the_labels(small_cascade, x, rho):
 
 
 def by_ways(cascade, ways):
-    """Prepared, its jobs by these implementations in turns."""
-    fast, turns = cascade.for_inference(measure=False), itertools.cycle(ways)
-    for job in fast.tunable():
-        way = next(turns)
-        job.dense_from = 0.0 if way == MAP else float("inf")
-        job.take(TORCH if way == MAP else way)
+    """Prepared, its layers by kernels of ours or not, in turns."""
+    fast = cascade.for_inference()
+    for layer, by_c in zip(fast.layers(), itertools.cycle(ways)):
+        layer.use_kernels(by_c)
     return fast
 
 
@@ -233,7 +229,7 @@ def test_copies_work(small_cascade, x):
 
 def test_copies_of_wide_networks_work(x):
     """Their matrices are laid out by oneDNN, in memory that cannot be copied."""
-    fast = irnet_lc(5, width=0.5, blocks=(1, 1, 1)).eval().for_inference(measure=False)
+    fast = irnet_lc(5, width=0.5, blocks=(1, 1, 1)).eval().for_inference()
     assert copy.deepcopy(fast)(x, 0.6).logits.equal(fast(x, 0.6).logits)
 
 
@@ -268,7 +264,7 @@ mallinfo = ctypes.CDLL(None).mallinfo
 mallinfo.restype = Counts
 if sys.argv[1] == "untaught":
     inference.teach_allocator = lambda device: None
-network = irnet_lc(4, 0.25).eval().for_inference(measure=False)
+network = irnet_lc(4, 0.25).eval().for_inference()
 before = mallinfo().of[3]
 maps = torch.empty(30 << 20, dtype=torch.uint8)
 print(mallinfo().of[3] - before)

@@ -193,7 +193,7 @@ def test_weights_of_another_network(monkeypatch):
 
 
 def test_prepared_for_inference_it_gives_the_same(adaptive):
-    x, fast = torch.rand(1, 3, 64, 80), adaptive.for_inference(measure=False)
+    x, fast = torch.rand(1, 3, 64, 80), adaptive.for_inference()
     for rho in (0.5, 1.0):
         torch.testing.assert_close(fast(x, rho).logits, adaptive(x, rho).logits, atol=1e-3, rtol=1e-3)
 

@@ -16,8 +16,9 @@ import pytest
 import torch
 
 from lcnb.machine import cpu_features
-from lcnb.regions import autotune, native, native_build
+from lcnb.regions import native, native_build
 from lcnb.regions.native_build import NativeError
+from lcnb.regions.rows import Convolution
 from tests.cli.conftest import environment
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="they are not built here")
@@ -30,7 +31,6 @@ def cache(tmp_path, monkeypatch):
     monkeypatch.delenv(native_build.SWITCH, raising=False)
     monkeypatch.delenv("CC", raising=False)
     monkeypatch.setattr(native, "library", native_build.library.__wrapped__)
-    monkeypatch.setattr(autotune, "ROUNDS", 2)  # what is soonest does not matter here
     afresh(monkeypatch)
     return tmp_path / "cache"
 
@@ -81,15 +81,15 @@ def still_runs(cascade, picture, reason=None):
     if reason is not None:
         assert re.search(reason, native.why_not())
         assert native.why_not().isprintable()
-        with pytest.raises(NativeError, match=reason):
-            cascade.for_inference(native=True, measure=False)
     x = picture[None] / 255
     expected = cascade(x, rho=0.6)
-    for prepared in (cascade.for_inference(), cascade.for_inference(native=reason is None, measure=False)):
-        got = prepared(x, rho=0.6)
-        torch.testing.assert_close(got.logits, expected.logits, atol=1e-4, rtol=1e-4)
-        assert got.labels.equal(expected.labels)
-        assert got.stage.equal(expected.stage)
+    prepared = cascade.for_inference()
+    convolutions = [layer for layer in prepared.layers() if isinstance(layer, Convolution)]
+    assert {layer.native for layer in convolutions} == {reason is None}
+    got = prepared(x, rho=0.6)
+    torch.testing.assert_close(got.logits, expected.logits, atol=1e-4, rtol=1e-4)
+    assert got.labels.equal(expected.labels)
+    assert got.stage.equal(expected.stage)
 
 
 COMPILERS = {
@@ -161,10 +161,9 @@ def test_nothing_is_compiled_unless_it_is_asked_for(small_cascade, picture, comp
     x = picture[None] / 255
     with torch.inference_mode():
         small_cascade(x, rho=0.6)
-        for measure in (False, True):
-            small_cascade.for_inference(native=False, measure=measure)(x, rho=0.6)
+        small_cascade.for_inference(native=False)(x, rho=0.6)
     assert compiled == []
-    small_cascade.for_inference(native=True)
+    small_cascade.for_inference()
     assert len(compiled) == 1
 
 

@@ -1,7 +1,5 @@
 """Jobs on packed rows: every implementation gives what torch's layers give on a `RegionTensor`."""
 
-import math
-
 import pytest
 import torch
 from torch import nn
@@ -9,14 +7,14 @@ from torch import nn
 from lcnb.models.irnet import pool
 from lcnb.regions import Region, RegionTensor, rows
 from lcnb.regions.native import kernels
-from lcnb.regions.rows import MAP, TORCH, AsIs, C, Convolution, Copy, Frame, MaxPool, Program, Slot, Value, pack
-from lcnb.regions.workspace import Memory, Workspace
+from lcnb.regions.rows import AsIs, Convolution, Copy, Frame, MaxPool, Program, Slot, Value, pack
+from lcnb.regions.workspace import Workspace
 from tests.regions.contract import random_mask
 
 pytestmark = pytest.mark.usefixtures("no_grad")
 
 FRACTIONS = [0.0, 0.01, 0.5, 1.0]
-WAYS = [TORCH, C, MAP]
+NATIVE = [False, True]
 KERNELS = {"1x1": (1, 1), "3x3": (3, 1), "dilated": (3, 2), "1x7": ((1, 7), 1), "5x5": (5, 1)}
 AFTER = {None: lambda t: t, "relu": torch.relu, "relu6": nn.functional.relu6}
 
@@ -27,14 +25,12 @@ def no_grad():
         yield
 
 
-def choose(job, way):
-    """One implementation; skips where it does not exist."""
-    if way == MAP and not job.maps:
-        pytest.skip("a job that looks at no neighbours has no map")
-    if way == C and kernels() is None:
+def choose(job, native):
+    """By a kernel of ours or by torch; skips where there is no kernel."""
+    if native and kernels() is None:
         pytest.skip("there are no kernels of ours here")
-    job.dense_from = 0.0 if way == MAP else math.inf
-    assert job.take(C if way == C else TORCH)
+    job.use_kernels(native)
+    assert job.native == native
     return job
 
 
@@ -52,11 +48,11 @@ def padding(kernel, dilation):
 
 
 @pytest.mark.parametrize("fraction", FRACTIONS)
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("native", NATIVE)
 @pytest.mark.parametrize(("after", "add"), [(None, False), ("relu", True), ("relu6", False), ("relu6", True)])
 @pytest.mark.parametrize("name", KERNELS)
 @pytest.mark.parametrize("groups", [1, 12])
-def test_convolution(name, groups, after, add, way, fraction, monkeypatch):
+def test_convolution(name, groups, after, add, native, fraction, monkeypatch):
     """From some columns to some columns, what is around them untouched."""
     monkeypatch.setattr(rows, "OPERAND_BYTES", 1)  # several blocks
     kernel, dilation = KERNELS[name]
@@ -76,20 +72,20 @@ def test_convolution(name, groups, after, add, way, fraction, monkeypatch):
     job = Convolution(
         Slot("source", 2, 12), slots or [Slot("target", 2, outputs)], conv.weight, conv.bias, conv.dilation, after, add
     )
-    run(choose(job, way), region, source, target)
+    run(choose(job, native), region, source, target)
     torch.testing.assert_close(target[:-1, 2:-2], expected, atol=1e-4, rtol=1e-4)
     assert (target[:, [0, 1, -2, -1]] == 7).all()
 
 
 @pytest.mark.parametrize("fraction", FRACTIONS)
 @pytest.mark.parametrize("dilation", [1, 2])
-@pytest.mark.parametrize("way", WAYS)
-def test_maximum_of_negative_features(fraction, dilation, way):
+@pytest.mark.parametrize("native", NATIVE)
+def test_maximum_of_negative_features(fraction, dilation, native):
     region = Region(random_mask((2, 30, 17), fraction))
     packed = RegionTensor.from_dense(-1 - torch.rand(2, 5, 30, 17), region)
     source, target = torch.cat([packed.features, torch.zeros(1, 5)]), torch.full((len(region) + 1, 7), 7.0)
     job = MaxPool(Slot("source", 0, 5), Slot("target", 1, 5), (3, 3), (dilation, dilation))
-    run(choose(job, way), region, source, target)
+    run(choose(job, native), region, source, target)
     assert target[:-1, 1:6].equal(pool(dilation=dilation)(packed).features)
     assert (source[-1] == 0).all()
     assert (target[:, [0, 6]] == 7).all()
@@ -106,22 +102,10 @@ def test_other_dtypes(dtype, groups):
     target = torch.zeros(len(region) + 1, 8, dtype=dtype)
     weight, bias = conv.weight.to(dtype), conv.bias.to(dtype)
     job = Convolution(Slot("source", 0, 8), [Slot("target", 0, 8)], weight, bias)
-    assert not job.take(C)
+    job.use_kernels(True)
+    assert not job.native
     run(job, region, source, target)
     torch.testing.assert_close(target[:-1].double(), expected, atol=0.05, rtol=0.05)
-
-
-def test_layers_of_one_stage_do_not_see_each_others_cells():
-    """A map is filled once a stage; what one layer wrote must not be read by the next as a neighbour."""
-    memory, conv = Memory(), nn.Conv2d(6, 4, 3, padding=1)
-    job = Convolution(Slot("source", 0, 6), [Slot("target", 0, 4)], conv.weight, conv.bias)
-    job.dense_from = 0.0
-    for fraction in (0.9, 0.3, 0.6):  # the second region lacks cells of the first
-        region = Region(random_mask((1, 12, 12), fraction))
-        packed = RegionTensor.from_dense(torch.randn(1, 6, 12, 12), region)
-        buffers = {"source": torch.cat([packed.features, torch.zeros(1, 6)]), "target": torch.zeros(len(region) + 1, 4)}
-        job.run(Frame(Workspace(region, packed.features, memory), {}, buffers))
-        torch.testing.assert_close(buffers["target"][:-1], conv(packed).features, atol=1e-4, rtol=1e-4)
 
 
 def test_a_program_runs_what_has_no_job_of_its_own():

@@ -18,7 +18,7 @@ X = torch.rand(1, 3, 16, 24, generator=torch.Generator().manual_seed(0))
 @pytest.fixture(scope="module")
 def forms(small_cascade):
     """The network as it is written, and prepared for inference."""
-    return {"plain": small_cascade, "fused": small_cascade.for_inference(measure=False)}
+    return {"plain": small_cascade, "fused": small_cascade.for_inference()}
 
 
 @pytest.fixture(params=["plain", "fused"])
@@ -210,7 +210,7 @@ def test_networks_that_cannot_be(knobs):
 def test_dtypes_of_no_network(dtype, small_cascade):
     """`for_inference` with whole numbers, complex ones or a name for a dtype"""
     with pytest.raises(FusionError, match=r"dtype is torch\.float32"):
-        small_cascade.for_inference(dtype, measure=False)
+        small_cascade.for_inference(dtype)
 
 
 REGION = Region(torch.rand(1, 6, 6, generator=torch.Generator().manual_seed(1)) > 0.5)

@@ -14,7 +14,7 @@ import torch
 import lcnb
 network = lcnb.load("streets-small")
 if sys.argv[1] == "fused":
-    network = network.for_inference(measure=False)
+    network = network.for_inference()
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 with torch.inference_mode():
     out = network(torch.rand(1, 3, 3000, 4000, generator=torch.Generator().manual_seed(0)), 0.9)
