@@ -258,7 +258,7 @@ def _speeds() -> str:
 def _fast() -> str:
     """The README's sentence on speed."""
     ratios = [stored(name)["results"][0]["speedup"]["over_fastest_dense"] for name in MODELS]
-    return f"{min(ratios):.1f} to {max(ratios):.1f} times"
+    return f"{min(ratios):.2f} to {max(ratios):.2f} times"
 
 
 def _data() -> str:
