@@ -167,10 +167,11 @@ def _opponents(cascade: LayerCascade, runs: _Runs, failed: dict[str, str]) -> li
             forms[COMPILED] = _tried(compiled(cascade, settings.dtype, device), inputs)
         except (RuntimeError, ImportError, OSError) as error:  # no compiler, or one that cannot do it
             failed[COMPILED] = f"{type(error).__name__}: {first_line(error)}"
-    if settings.path == "fused" and not settings.compile and _has_kernels(cascade, settings.dtype):
+    cpu_float32 = device == "cpu" and settings.dtype == torch.float32
+    if cpu_float32 and settings.path == "fused" and not settings.compile and kernels() is not None:
         without = replace(runs, cascade=cascade.for_inference(settings.dtype, compile=False, native=False))
         others = [Opponent(TORCHS, without.once, steady=len(inputs) == 1)]
-    if device == "cpu" and settings.dtype == torch.float32:
+    if cpu_float32:
         forms |= _rivals(cascade, settings.rivals, forms[PLAIN], inputs, failed)
     forms[RHO_ONE] = lambda x: fused(x, 1.0).labels
     forms[ALL] = labels_of(lambda x: fused.all_stages(x)[-1])
@@ -200,10 +201,6 @@ def _rivals(
         else:
             found[name] = form
     return found
-
-
-def _has_kernels(cascade: LayerCascade, dtype: torch.dtype) -> bool:
-    return cascade.mean.device.type == "cpu" and dtype == torch.float32 and kernels() is not None
 
 
 @torch.inference_mode()

@@ -288,15 +288,14 @@ class AsIs(Job):
 
     def run(self, frame: Frame) -> None:
         frame.work.finish()
-        args, kwargs = (torch.fx.node.map_aggregate(given, lambda a: self._given(a, frame)) for given in self._both())
+        args, kwargs = torch.fx.node.map_aggregate(  # type: ignore[misc]
+            (tuple(self.args), dict(self.kwargs)), lambda a: self._given(a, frame)
+        )
         found = self.function(*args, **kwargs)  # type: ignore[misc]
         if isinstance(self.target, Value):
             frame.values[self.target.name] = found
         else:
             frame.cells(self.target).copy_(found.features)
-
-    def _both(self) -> tuple[Any, Any]:
-        return tuple(self.args), dict(self.kwargs)
 
     def _given(self, argument: Any, frame: Frame) -> Any:
         if isinstance(argument, Slot):  # its own copy: a function in place must not write over other columns

@@ -62,7 +62,8 @@ class NumberSlider(ipw.HBox):
         self.number.add_class("lcnb-number")
         self.slider.observe(self._slid, "value")
         self.number.observe(self._typed, "value")
-        self.spoken = ipw.Output(outputs=[_javascript(SPOKEN)], layout=ipw.Layout(display="none"))
+        script = {"output_type": "display_data", "data": {"application/javascript": SPOKEN}, "metadata": {}}
+        self.spoken = ipw.Output(outputs=[script], layout=ipw.Layout(display="none"))  # a front end runs what it shows
         super().__init__([self.slider, self.number, self.spoken])
         self.add_class("lcnb-control")
 
@@ -80,11 +81,6 @@ class NumberSlider(ipw.HBox):
         self.slider.value = min(self.stops, key=lambda s: abs(s - change["new"]))
         self._following = False
         self.changed()
-
-
-def _javascript(code: str) -> dict:
-    """An output that a front end runs when it shows it."""
-    return {"output_type": "display_data", "data": {"application/javascript": code}, "metadata": {}}
 
 
 def image_view() -> ipw.Image:

@@ -22,6 +22,7 @@ OWN = ["--builder", "my_nets:build"]
 TINY = [
     "--steps", "1", "--cascade-steps", "1", "--batch", "1", "--crop", "24", "32", "--log-every", "1", "--no-amp",
 ]  # fmt: skip
+QUICK = ["--rivals", "none", "--even-if-busy", "--device", "cpu", "--repeats", "1", "--warmup", "0"]
 
 
 @pytest.fixture(autouse=True)
@@ -80,20 +81,7 @@ def test_a_network_of_ones_own(stages, lcnb, data, home):
     film(home / "clip.mp4", frames=2)
     done("video", "clip.mp4", *mine, "--out", "film.mp4")
     assert Clip(home / "film.mp4", None).count == 2
-    bench = [
-        "bench",
-        "model",
-        *mine,
-        "--rivals",
-        "none",
-        "--even-if-busy",
-        "--device",
-        "cpu",
-        "--repeats",
-        "1",
-        "--warmup",
-        "0",
-    ]
+    bench = ["bench", "model", *mine, *QUICK]
     planned = done(*bench, "--exits", ",".join([".2"] * (stages - 1)), "--size", "32", "48")
     assert f"exits at stage 1 / 2{' / 3 / 4' * (stages == 4)}: 20.8 %" in planned
     assert f"{stages - 1} fractions of all cells are needed" in lcnb(*bench, "--exits", ".1,.1,.1,.1")[2]
@@ -101,8 +89,7 @@ def test_a_network_of_ones_own(stages, lcnb, data, home):
     cascade = package.load(home / "data/weights/mine", builder="my_nets:build")
     explorer = ThresholdExplorer(cascade, [torch.zeros(3, 48, 64, dtype=torch.uint8)], cascade.meta["classes"], 0.5)
     assert len(explorer.output.exits[0]) == stages
-    cost = cascade_cost(cascade, 48, 64)
-    names = [str(s) for s in range(stages)]
+    cost, names = cascade_cost(cascade, 48, 64), [*"1234"[:stages]]
     assert encode(plots.where_it_sits(names, range(1, stages + 1), cost.stages, cost.heads), False)
 
 
@@ -110,9 +97,8 @@ def test_weights_of_ones_own_begin_and_teach_a_run(lcnb, data, home):
     begin = ["train", "--dataset", "camvid", *TINY, *OWN, "--batch", "2", "--arm", "mc"]
     assert lcnb(*begin, "--out", "runs/x", "--stage-weights", ".5", "1")[0] == 0
     assert lcnb("weights", "pack", "runs/x", "--name", "mine", "--out", ".", *OWN)[0] == 0
-    code, _, error = lcnb(*begin, "--out", "runs/y", "--init", "mine", "--teacher", "mine")
-    assert (code, error) == (0, "")
-    code, _, error = lcnb(*begin, "--out", "runs/z", "--init", "tiny")
+    assert lcnb(*begin, "--out", "runs/y", "--init", "mine", "--teacher", "mine")[::2] == (0, "")
+    error = lcnb(*begin, "--out", "runs/z", "--init", "tiny")[2]
     assert "the weights tiny are of another network than my_nets:build with 11 classes" in error
     assert "mine holds a network that" not in lcnb(*begin, "--out", "runs/a", "--teacher", "tiny")[2]
 
