@@ -23,11 +23,17 @@ COMMAND = "lcnb reproduce cascade-training"
 
 def pages(result: Path = RESULT) -> dict[Path, str]:
     """The page, with what a result says; "not run yet" where there is none."""
-    found = json.loads(result.read_text(encoding="utf-8")) if result.is_file() else None
-    return {PAGE: filled(PAGE, verdict=_verdict(found), numbers=_numbers(), results=_results(found))}
+    found = _found(result)
+    return {PAGE: filled(PAGE, verdict=verdict(result), numbers=_numbers(), results=_results(found))}
 
 
-def _verdict(found: Mapping[str, Any] | None) -> str:
+def _found(result: Path) -> dict[str, Any] | None:
+    return json.loads(result.read_text(encoding="utf-8")) if result.is_file() else None
+
+
+def verdict(result: Path = RESULT) -> str:
+    """The experiment's headline, for its page, the report and the README."""
+    found = _found(result)
     if found is None:
         return "**Not run yet.**"
     return f"**{found['verdicts'][0]}** ({len(found['seeds'])} of {len(found['wanted'])} seeds)"

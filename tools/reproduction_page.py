@@ -13,6 +13,7 @@ from typing import Any
 
 from lcnb.plots import cascade_drawing
 from lcnb.reproduction import ledger, stored
+from tools.cascade_training_page import verdict
 from tools.pages import DOCS, filled, shell, table, where
 from tools.performance_page import MODELS
 
@@ -49,14 +50,14 @@ def pages() -> dict[Path, str]:
     report = filled(
         REPORT, tally=f"Of {sum(counts.values())} verdicts: {tally}.", setting=_setting(), difficulty=_difficulty(),
         thresholds=_thresholds(), arms=_arms(), taught=_taught(), speeds=_speeds(), failed=_with("not reproduced"),
-        untestable=_with("untestable here"),
+        untestable=_with("untestable here"), experiment=verdict(),
     )  # fmt: skip
     drawing, caption = _drawing()
     return {
         PAGE: text,
         DRAWING: drawing,
         REPORT: report,
-        README: filled(README, ledger=_shown(), exits=caption, speed=_fast()),
+        README: filled(README, ledger=_shown(), exits=caption, speed=_fast(), experiment=verdict()),
     }
 
 
