@@ -27,6 +27,8 @@ from lcnb.paths import CHECKOUT, absolute, cache_root, checkout, data_roots, ext
 SPACE_GB, MEMORY_GB = 1.0, 3.0
 """Below which room may not do: for executed notebooks, pages and temporary files; for a kernel, whose
 own part tests/notebooks/test_run.py bounds at .85 GB, and libraries, JupyterLab and a browser."""
+EXTENSIONS = {"jupyterlab_widgets": "@jupyter-widgets/jupyterlab-manager", "anywidget": "anywidget"}
+"""JupyterLab's extensions that draw the lessons' widgets, by the package that brings each."""
 
 
 def add(commands: Any) -> None:
@@ -197,15 +199,17 @@ def kernel() -> str:
     return shutil.which(first) or first
 
 
-def widgets() -> str | None:
-    """Version of ipywidgets' part in the browser, as JupyterLab would load it; None if it is not there."""
+def widgets() -> dict[str, str | None]:
+    """Versions of `EXTENSIONS`, as JupyterLab would load them; None for one that is not there."""
     from jupyter_core.paths import jupyter_path
 
-    for folder in jupyter_path("labextensions", "@jupyter-widgets", "jupyterlab-manager"):
-        file = Path(folder) / "package.json"
-        if file.is_file():
-            return str(json.loads(file.read_text(encoding="utf-8"))["version"])
-    return None
+    files = {
+        package: (Path(folder, "package.json") for folder in jupyter_path("labextensions", *name.split("/")))
+        for package, name in EXTENSIONS.items()
+    }
+    there = {package: next(filter(Path.is_file, of), None) for package, of in files.items()}
+    texts = {package: file.read_text(encoding="utf-8") if file else "{}" for package, file in there.items()}
+    return {package: json.loads(text).get("version") for package, text in texts.items()}
 
 
 def backends() -> list[str]:
@@ -338,10 +342,10 @@ def _jupyter(found: dict[str, Any]) -> Iterator[str]:
             "python3` takes it away (`lcnb run` is not affected)"
         )
     both = installed.get("jupyterlab") and installed.get("ipywidgets")
-    if both and "widgets" not in found["errors"] and found["widgets"] is None:
+    for package in (p for p, there in (found["widgets"] or {}).items() if both and there is None):
         yield (
-            "JupyterLab has no jupyterlab_widgets, so sliders would show as text: "
-            "`pip install --force-reinstall jupyterlab_widgets`, then start JupyterLab anew"
+            f"JupyterLab has no {package}, so sliders would not show: `pip install --force-reinstall {package}` where "
+            "JupyterLab is installed, then start it anew"
         )
 
 
