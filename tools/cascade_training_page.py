@@ -36,7 +36,7 @@ def verdict(result: Path = RESULT) -> str:
     found = _found(result)
     if found is None:
         return "**Not run yet.**"
-    return f"**{found['verdicts'][0]}** ({len(found['seeds'])} of {len(found['wanted'])} seeds)"
+    return f"**{found['verdicts'][0]}**"
 
 
 def _numbers() -> str:

@@ -23,7 +23,15 @@ from lcnb.plots.difficulty import (
     shares_by_class,
 )
 from lcnb.plots.regions import break_even, grids
-from lcnb.plots.reproduction import gaps, score_and_speed, stage_bars, thresholds, verdicts, work_and_speed
+from lcnb.plots.reproduction import (
+    at_equal_cost,
+    gaps,
+    score_and_speed,
+    stage_bars,
+    thresholds,
+    verdicts,
+    work_and_speed,
+)
 from lcnb.plots.speed import blocks_on_regions, race, speed_ups
 from lcnb.plots.style import marked, note, panels, show, table
 from lcnb.plots.training import ablation, price_of_exits, training_curves
@@ -33,6 +41,7 @@ __all__ = [
     "DIFFICULTY",
     "STAGE_LEGEND",
     "ablation",
+    "at_equal_cost",
     "blocks_on_regions",
     "boundary_shares",
     "break_even",

@@ -88,6 +88,40 @@ def gaps(found: Mapping[str, Any], printed: Mapping[str, float]) -> Figure:
     return fig
 
 
+def at_equal_cost(found: Mapping[str, Any], differences: Sequence[str]) -> Figure:
+    """The experiment on cascade training: arms compared at equal multiply-adds, a mark and an interval for each seed.
+
+    Args:
+        found: as `lcnb reproduce cascade-training` writes it.
+        differences: those of the comparisons to show, from top to bottom; a cost that no seed reaches has no row.
+    """
+    known = {
+        seed["seed"]: {
+            (differences.index(c["what"]), c["halo"], c["cost"]): c["interval"]
+            for c in seed["comparisons"]
+            if c["what"] in differences and c["unit"] == "multiply-adds" and c["interval"]
+        }
+        for seed in found["seeds"]
+    }
+    rows = sorted({row for intervals in known.values() for row in intervals})
+    fig, axes = figure(9.6, 1.3 + 0.42 * len(rows))
+    axis = axes[0, 0]
+    axis.axvspan(-1, 1, color=MUTED, alpha=0.18, linewidth=0)
+    axis.axvline(0, color=MUTED, linewidth=1)
+    for (seed, intervals), colour, mark in zip(known.items(), (ORANGE, BLUE, BLACK), "so^", strict=False):
+        at = {row: place + 0.22 * (seed - 1) for place, row in enumerate(rows) if row in intervals}
+        ends = [[100 * intervals[row][end] for row in at] for end in ("low", "high")]
+        axis.hlines([*at.values()], *ends, color=colour, linewidth=4, alpha=0.4)
+        values = [100 * intervals[row]["value"] for row in at]
+        axis.plot(values, [*at.values()], color=colour, marker=mark, linestyle="", label=f"seed {seed}")
+    names = [f"{differences[what]}, halo {halo}, at {cost:.0%}" for what, halo, cost in rows]
+    axis.set(yticks=range(len(rows)), yticklabels=names, ylim=(len(rows) - 0.4, -0.6))
+    axis.set(xlabel="points of mIoU; the band is one point either way; 95 % intervals over the images")
+    axis.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    axis.grid(axis="y", visible=False)
+    return fig
+
+
 def stage_bars(rows: Sequence[tuple[str, Sequence[float]]], xlabel: str, notes: Sequence[str] = ()) -> Figure:
     """A bar for each row, in parts for the stages: figure 7b's times, or where cells exit.
 

@@ -58,3 +58,22 @@ def test_the_price_of_exits_in_points_by_what_is_saved():
     assert list(line.get_xdata()) == [0, 30, 50]
     assert list(line.get_ydata()) == pytest.approx([0, 1, -5])
     assert (ring.get_markevery(), line.get_label()) == ([False, True, False], "one")
+
+
+def test_the_experiment_has_a_mark_for_each_seed_and_none_where_a_cost_was_not_reached():
+    def one(halo, value, unit="multiply-adds"):
+        interval = value and {"value": value, "low": value - 0.01, "high": value + 0.02}
+        return {"what": "cascade - deep", "halo": halo, "cost": 0.5, "unit": unit, "interval": interval}
+
+    seeds = [
+        {"seed": 0, "comparisons": [one(0, 0.01), one(1, None), one(2, None), one(1, 0.5, "time")]},
+        {"seed": 2, "comparisons": [one(0, -0.02), one(1, 0.03), one(2, None), one(1, 0.5, "time")]},
+    ]
+    (axis,) = plots.at_equal_cost({"seeds": seeds}, ["cascade - deep"]).axes
+    assert [t.get_text() for t in axis.get_yticklabels()] == [f"cascade - deep, halo {h}, at 50%" for h in (0, 1)]
+    marks = {line.get_label(): list(line.get_xdata()) for line in axis.lines[1:]}
+    assert marks == {"seed 0": [1.0], "seed 2": pytest.approx([-2, 3])}
+    assert [[list(end[:, 0]) for end in bars.get_segments()] for bars in axis.collections] == [
+        [pytest.approx([0, 3])],
+        [pytest.approx([-3, 0]), pytest.approx([2, 5])],
+    ]
