@@ -94,7 +94,7 @@ CASCADE_TRAINING = {
     "one seed": (
         [seed(0, NO_BENEFIT)],
         [
-            "**A sentence.** (1 of 3 seeds)",
+            "**A sentence.**", "1 of 3 seeds, 9 images",
             "| cascade - deep | 0 | 50% | +0.004 [-0.002, +0.009] | **no benefit above one point** |",
             "| deep | 0 | 0.700 / 0.700 | 0.700 at 50% (exits 40 / 60 %) | - |",
             "| stride 8, dense | 0 | 0.700 | 50% | 90.0 |",
