@@ -5,7 +5,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from lcnb.models.baselines import BASELINES, DPN, Adelaide, FCN8s, baseline, baseline_macs
-from lcnb.models.baselines.local import FALL_OFF, local_product
+from lcnb.models.baselines.dpn import FALL_OFF, local_product
 from lcnb.models.baselines.resnet import resnet
 from lcnb.models.cost import count_macs
 
