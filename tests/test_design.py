@@ -16,10 +16,10 @@ RINGS = (
     ("lessons", "plots", "widgets", "export", "video", "running", "cli"),
 )
 """The helper package; what claims rest on; what readers and students touch. Imports never go down this list."""
-SIZES = {"lcnb": (13_986, 193), "tests": (13_867, 209), "tools": (1_297, 16)}
+SIZES = {"lcnb": (13_982, 192), "tests": (13_867, 209), "tools": (1_297, 16)}
 """Statements and files: a ratchet. Lower a number when the code has shrunk; a feature that raises one says so in its
 commit. The goals are 8,500 in 125, 9,000, and 800."""
-ONE_IMPORTER = 12
+ONE_IMPORTER = 11
 """Files with one importer, facades and verbs aside; tools and notebooks import too. A ratchet (goal: 10)."""
 
 

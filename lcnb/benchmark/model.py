@@ -21,13 +21,13 @@ import torch
 from torch import Tensor
 
 from lcnb.benchmark.inputs import Inputs
-from lcnb.benchmark.parts import time_parts
+from lcnb.benchmark.profile import time_parts
 from lcnb.benchmark.protocol import Opponent, Protocol, Times, measure
 from lcnb.benchmark.runners import RIVALS, Labeller, OneHead, compiled, labels_of, plain, prepared, rivals
 from lcnb.clock import Stopwatch, stopwatch_for
 from lcnb.errors import LcnbError, first_line
 from lcnb.models import Criterion, LayerCascade, cascade_cost, max_softmax
-from lcnb.models.entry import CompileError
+from lcnb.models.compiling import CompileError
 from lcnb.models.exits import PLANNED_RHO, PlannedExits
 from lcnb.models.folding import folded
 from lcnb.paths import extra

@@ -2,9 +2,9 @@
 
 from lcnb.datasets.base import DatasetSpec, SegmentationDataset
 from lcnb.datasets.catalog import folders, load_dataset, locate, names, spec, splits
+from lcnb.datasets.frequencies import class_shares
 from lcnb.datasets.images import read_image, read_mask
 from lcnb.datasets.photos import Photo, load_photo
-from lcnb.datasets.shares import class_shares
 
 __all__ = [
     "DatasetSpec",

@@ -2,9 +2,9 @@
 
 from lcnb.models.backbones import ADAPTIVE, adaptive_fcn_resnet50, adaptive_fcn_resnet101
 from lcnb.models.cascade import LayerCascade
+from lcnb.models.compiling import CompileError
 from lcnb.models.cost import CascadeCost, cascade_cost
 from lcnb.models.cut import SplitError
-from lcnb.models.entry import CompileError
 from lcnb.models.exits import CRITERIA, CascadeOutput, Criterion, certainty, margin, max_softmax
 from lcnb.models.fusing import FusionError
 from lcnb.models.inference import FusedCascade

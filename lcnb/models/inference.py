@@ -12,7 +12,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
-from lcnb.models import entry
+from lcnb.models import compiling
 from lcnb.models.cascade import LayerCascade
 from lcnb.models.checks import check_image, check_not_traced
 from lcnb.models.exits import ExitLedger
@@ -33,7 +33,7 @@ class FusedCascade(CascadeRuns):
         cascade: in any mode; it is copied, so later changes of its weights do not arrive here.
         dtype: of weights and features: float32, bfloat16 or float16. Confidence is always float32.
         native: by kernels of ours, where there are any.
-        compile: stage 1 and its classifier through `torch.compile` (`lcnb.models.entry`), in place of rows.
+        compile: stage 1 and its classifier through `torch.compile` (`lcnb.models.compiling`), in place of rows.
         required: whether it is an error if they cannot be compiled; they then run as they are, with a warning.
 
     Attributes:
@@ -64,8 +64,8 @@ class FusedCascade(CascadeRuns):
         """Trace the stages and classifiers."""
         device = self.mean.device
         with torch.inference_mode(False), torch.no_grad(), torch.autocast(device.type, enabled=False):
-            dense = entry.Dense(self.cascade, self.dtype).eval() if self._compile else None
-            self.entry = None if dense is None else entry.Entry(dense, self._required)
+            dense = compiling.Dense(self.cascade, self.dtype).eval() if self._compile else None
+            self.entry = None if dense is None else compiling.Entry(dense, self._required)
             self.steps = dict[int, tuple[Fused, Fused]]()
             features = torch.zeros(1, self.mean.shape[1], EXAMPLE, EXAMPLE, device=device, dtype=torch.float32)
             for s, (stage, head) in enumerate(zip(self.cascade.stages, self.cascade.heads, strict=True)):
@@ -240,7 +240,9 @@ def _prepared(
     """What `LayerCascade.for_inference` does."""
     where = cascade.mean.device if device is None else torch.device(device)
     source = cascade if where == cascade.mean.device else copy.deepcopy(cascade).to(where)
-    return FusedCascade(source, dtype, native, compile=entry.wanted(compile, where), required=compile is True).eval()
+    return FusedCascade(
+        source, dtype, native, compile=compiling.wanted(compile, where), required=compile is True
+    ).eval()
 
 
 LayerCascade.preparation = staticmethod(_prepared)

@@ -9,7 +9,7 @@ from lcnb.benchmark import Protocol
 from lcnb.benchmark.inputs import Inputs, batched, noise, timed
 from lcnb.benchmark.masks import open_after
 from lcnb.benchmark.model import ModelSettings, bench_model
-from lcnb.benchmark.parts import PARTS, Recorder, part_of, time_parts, watched
+from lcnb.benchmark.profile import PARTS, Recorder, part_of, time_parts, watched
 from lcnb.benchmark.runners import RIVALS, labels_of, plain, prepared
 from lcnb.clock import Stopwatch
 from lcnb.models import max_softmax, to_labels

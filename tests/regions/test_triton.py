@@ -73,7 +73,7 @@ def test_lcnb_does_not_import_triton():
         "import sys, lcnb; lcnb.use_backend, lcnb.Region\n"
         "assert 'triton' not in sys.modules\n"
         "lcnb.irnet_lc\n"
-        "assert not [m for m in sys.modules if m in ('lcnb.regions.triton_kernels', 'lcnb.regions.triton_ops')]"
+        "assert not [m for m in sys.modules if m in ('lcnb.regions.triton_kernels', 'lcnb.regions.triton_backend')]"
     ))  # fmt: skip
 
 

@@ -7,7 +7,7 @@ if not torch.cuda.is_available():
     pytest.skip("there is no CUDA device; the interpreter runs these cases in test_triton.py", allow_module_level=True)
 pytest.importorskip("triton", reason='needs triton: `pip install "lcnb[triton]"`')
 
-from lcnb.regions.triton_ops import region_conv
+from lcnb.regions.triton_backend import region_conv
 from tests.regions import triton_timings
 from tests.regions.triton_cases import *  # noqa: F403  (its tests and its fixture)
 from tests.regions.triton_cases import by_torch, problem

@@ -15,9 +15,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from lcnb.regions import Region, RegionTensor, rows, use_backend
 from lcnb.regions.gather import GatherBackend
+from lcnb.regions.triton_backend import region_conv, region_conv_into, region_conv_weight_gradient
 from lcnb.regions.triton_kernels import INTERPRETED, conv_kernel
 from lcnb.regions.triton_launch import arithmetic, bucket, convolve
-from lcnb.regions.triton_ops import region_conv, region_conv_into, region_conv_weight_gradient
 from lcnb.regions.workspace import Workspace
 from tests.regions.contract import BackendContract, random_mask
 

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 
 from lcnb.regions import Region
-from lcnb.regions.triton_ops import region_conv
+from lcnb.regions.triton_backend import region_conv
 
 LAYERS = {  # IRNet at width 1: C, O, kernel
     "A 3x3": (48, 64, (3, 3)),

@@ -6,8 +6,8 @@ import shutil
 import pytest
 import torch
 
-from lcnb.models import entry, irnet_lc
-from lcnb.models.entry import CompileError
+from lcnb.models import compiling, irnet_lc
+from lcnb.models.compiling import CompileError
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +86,7 @@ def test_asked_for_and_impossible_is_an_error(net, monkeypatch):
 
 def test_auto_and_impossible_goes_on_with_a_warning(net, monkeypatch):
     no_compiler(monkeypatch)
-    monkeypatch.setattr(entry, "wanted", lambda *_: True)
+    monkeypatch.setattr(compiling, "wanted", lambda *_: True)
     x = torch.rand(1, 3, 32, 32)
     prepared = net.for_inference()
     with pytest.warns(RuntimeWarning, match="it runs as it is"):
@@ -96,10 +96,10 @@ def test_auto_and_impossible_goes_on_with_a_warning(net, monkeypatch):
 
 def test_auto_is_for_gpus_with_triton(monkeypatch):
     for there in (object(), None):
-        monkeypatch.setattr(entry.importlib.util, "find_spec", lambda _, there=there: there)
-        assert entry.wanted("auto", torch.device("cuda")) == (there is not None)
-        assert not entry.wanted("auto", torch.device("cpu"))
-        assert entry.wanted(True, torch.device("cpu"))
+        monkeypatch.setattr(compiling.importlib.util, "find_spec", lambda _, there=there: there)
+        assert compiling.wanted("auto", torch.device("cuda")) == (there is not None)
+        assert not compiling.wanted("auto", torch.device("cpu"))
+        assert compiling.wanted(True, torch.device("cpu"))
 
 
 def test_other_words_are_refused(net):
