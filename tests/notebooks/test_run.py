@@ -6,6 +6,7 @@ Seconds are not tested: a slow or busy machine would fail. `lcnb run` reports th
 
 import json
 import os
+import re
 
 import pytest
 
@@ -120,3 +121,13 @@ def test_a_broken_clip_stops_the_run_with_a_sentence(tmp_path):
 def test_the_cells_that_run_once_exist():
     ids = {cell["id"] for path in PATHS.values() for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]}
     assert ids >= ONCE.keys()
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("rho", ["0", "1"])
+def test_every_notebook_runs_at_either_end_of_the_threshold(rho, tmp_path):
+    done = spawn("run", "--rho", rho, "--profile", "quick", "--out", tmp_path, cwd=ROOT, timeout=HANGS)
+    assert done.returncode == 0, done.stdout
+    cells = [c for name in PATHS for c in json.loads((tmp_path / f"{name}.ipynb").read_text(encoding="utf-8"))["cells"]]
+    notes = ["".join(o.get("data", {}).get("text/markdown", "")) for c in cells for o in c.get("outputs", ())]
+    assert [note for note in notes if re.search(r"\bnan\b", note)] == []
