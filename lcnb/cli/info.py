@@ -203,13 +203,12 @@ def widgets() -> dict[str, str | None]:
     """Versions of `EXTENSIONS`, as JupyterLab would load them; None for one that is not there."""
     from jupyter_core.paths import jupyter_path
 
-    files = {
-        package: (Path(folder, "package.json") for folder in jupyter_path("labextensions", *name.split("/")))
-        for package, name in EXTENSIONS.items()
-    }
-    there = {package: next(filter(Path.is_file, of), None) for package, of in files.items()}
-    texts = {package: file.read_text(encoding="utf-8") if file else "{}" for package, file in there.items()}
-    return {package: json.loads(text).get("version") for package, text in texts.items()}
+    found: dict[str, str | None] = dict.fromkeys(EXTENSIONS)
+    for package, name in EXTENSIONS.items():
+        files = [Path(folder, "package.json") for folder in jupyter_path("labextensions", *name.split("/"))]
+        if file := next(filter(Path.is_file, files), None):
+            found[package] = json.loads(file.read_text(encoding="utf-8"))["version"]
+    return found
 
 
 def backends() -> list[str]:

@@ -203,7 +203,8 @@ def _experiment(found: dict[str, Any]) -> str:
 def _thresholds(found: dict[str, Any]) -> str:
     rows = [
         (row["rho"], *map(percent, row["exits_true"]), number(row["miou_true"]), number(row["miou_cached"]),
-         number(row["gmacs_true"], 2), percent(row["saved"]), _printed(row))
+         number(row["gmacs_true"], 2), percent(row["saved"]),
+         "-" if row["paper"] is None else f"{row['paper']['miou']:.2f}")
         for row in found["rows"]
     ]  # fmt: skip
     stages = [f"stage {s + 1}" for s in range(len(found["rows"][0]["exits_true"]))]
@@ -248,10 +249,6 @@ def _grades(found: dict[str, Any]) -> str:
         for row in found["rows"]
     ]
     return table([("grade", "of all pixels", "near a boundary", "95 %", "paper, %"), *rows], right=range(1, 5))
-
-
-def _printed(row: dict[str, Any]) -> str:
-    return "-" if row["paper"] is None else f"{row['paper']['miou']:.2f}"
 
 
 def _between(interval: dict[str, Any] | None) -> str:
