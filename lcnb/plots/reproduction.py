@@ -108,8 +108,10 @@ def at_equal_cost(found: Mapping[str, Any], differences: Sequence[str]) -> Figur
     axis = axes[0, 0]
     axis.axvspan(-1, 1, color=MUTED, alpha=0.18, linewidth=0)
     axis.axvline(0, color=MUTED, linewidth=1)
-    for (seed, intervals), colour, mark in zip(known.items(), (ORANGE, BLUE, BLACK), "so^", strict=False):
-        at = {row: place + 0.22 * (seed - 1) for place, row in enumerate(rows) if row in intervals}
+    for turn, (seed, intervals) in enumerate(known.items()):
+        colour, mark = (ORANGE, BLUE, BLACK)[turn % 3], "so^"[turn % 3]
+        offset = 0.22 * (turn - (len(known) - 1) / 2)
+        at = {row: place + offset for place, row in enumerate(rows) if row in intervals}
         ends = [[100 * intervals[row][end] for row in at] for end in ("low", "high")]
         axis.hlines([*at.values()], *ends, color=colour, linewidth=4, alpha=0.4)
         values = [100 * intervals[row]["value"] for row in at]

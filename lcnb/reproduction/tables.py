@@ -7,6 +7,7 @@ Shape letters: N images, R thresholds, K classes, S stages, H, W pixels.
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -28,6 +29,7 @@ from lcnb.difficulty import (
 from lcnb.evaluation.bootstrap import bootstrap_share
 from lcnb.evaluation.by_image import stacked, summary
 from lcnb.evaluation.evaluate import Costs, by_setting
+from lcnb.evaluation.metrics import pixel_counts
 from lcnb.models import LayerCascade, cascade_cost, to_pixels
 from lcnb.models.baselines import baseline
 from lcnb.models.cost import count_macs
@@ -190,7 +192,8 @@ def _row(table: str, row: dict[str, Any]) -> dict[str, Any]:
 def figure_one(request: Request, say: Callable[[str], None]) -> dict[str, Any]:
     """How many pixels are easy, moderate and hard by the dense network's last stage, and how many lie near a boundary.
 
-    Beside it, which figure 1 does not show: the same of the pixels that exit at each stage.
+    Beside it, which figure 1 does not show: the same of the pixels that exit at each stage, and which classes they have
+    (figure 5).
 
     Args:
         request: of figure 1.
@@ -199,7 +202,8 @@ def figure_one(request: Request, say: Callable[[str], None]) -> dict[str, Any]:
     Returns:
         rows, one per grade: share of the labelled pixels, boundary_share of them near a boundary, its interval (None of
         fewer than two images), what the paper prints in percent; exits, one row per stage: the same of the pixels that
-        exit there in a true run; settings (threshold, boundary_width in pixels, void_ring, rho, halo).
+        exit there in a true run; exits_by_class, the fractions of each class's pixels that exit at each stage, None for
+        a class that no image has; settings (threshold, boundary_width in pixels, void_ring, rho, halo).
 
     Raises:
         DataError, WeightsError, ReproductionError: data or weights are missing or do not fit.
@@ -220,12 +224,18 @@ def figure_one(request: Request, say: Callable[[str], None]) -> dict[str, Any]:
     )
     block = request.block(count)
     grades = zip(NAMES, _rows(counts["counts"], block), strict=True)
+    classes = counts["classes"].sum(0)
+    fractions = (classes / classes.sum(1, keepdim=True)).tolist()
     return {
         "images": count,
         "block": block,
         "weights": name,
         "rows": [{"grade": grade, **row, "paper": F1[grade]} for grade, row in grades],
         "exits": [{"stage": s, **row} for s, row in enumerate(_rows(counts["exits"], block), start=1)],
+        "exits_by_class": {
+            name: [None if math.isnan(v) else round(v, 6) for v in row]
+            for name, row in zip(val.spec.classes, fractions, strict=True)
+        },
         "settings": {
             "threshold": THRESHOLD,
             "boundary_width": BOUNDARY_WIDTH,
@@ -240,15 +250,21 @@ def figure_one(request: Request, say: Callable[[str], None]) -> dict[str, Any]:
 def _graded(
     cascade: LayerCascade, x: Tensor, target: Tensor, spec: DatasetSpec, rho: float, halo: int
 ) -> dict[str, Tensor]:
-    """Pixels of each grade, and those of them near a boundary, (2, 3) int64; the same by exit stage, (2, S)."""
+    """Pixels of each grade, and those of them near a boundary, (2, 3) int64; the same by exit stage, (2, S); and by
+    true class and exit stage, (K, S).
+    """
     logits = cascade.all_stages(x)
     labels, confidence = (t.cpu() for t in pixel_scores(logits[-1], logits.size))
     counts = DifficultyCounts(logits[-1].shape[1], spec.ignore_index, void_ring=spec.void_ring)
     counts.update(difficulty(labels, confidence, target, spec.ignore_index), target)
     stage = to_pixels(cascade(x, rho, halo=halo).stage, logits.size)[0].cpu()
     edge = boundary_band(target, spec.ignore_index, void_ring=spec.void_ring)
-    exits = [torch.bincount(stage[where], minlength=len(logits)) for where in (target != spec.ignore_index, edge)]
-    return {"counts": torch.stack([counts.counts.sum(0), counts.on_boundary]), "exits": torch.stack(exits)}
+    classes = pixel_counts(target, target, len(spec.classes), spec.ignore_index, stage, len(logits)).sum(2).T
+    return {
+        "counts": torch.stack([counts.counts.sum(0), counts.on_boundary]),
+        "exits": torch.stack([classes.sum(0), torch.bincount(stage[edge], minlength=len(logits))]),
+        "classes": classes,
+    }
 
 
 def _rows(counts: Tensor, block: int) -> list[dict[str, Any]]:

@@ -298,6 +298,14 @@ def test_figure_1(lcnb, data, home, monkeypatch):
     assert sum(row["share"] for row in found["exits"]) == pytest.approx(1, abs=1e-5)
     edges = sum(row["share"] * (row["boundary_share"] or 0) for row in found["exits"])
     assert edges == pytest.approx(float(counts.on_boundary.sum() / counts.counts.sum()), abs=1e-5)
+    pixels = torch.stack([dataset[i][1] for i in range(2)])
+    weights = [int((pixels == k).sum()) / int((pixels != 11).sum()) for k in range(11)]
+    by_class = found["exits_by_class"]
+    assert list(by_class) == list(dataset.spec.classes)
+    assert [row[0] is None for row in by_class.values()] == [w == 0 for w in weights]
+    for row, exits in enumerate(found["exits"]):
+        mean = sum(w * (of_class[row] or 0) for w, of_class in zip(weights, by_class.values(), strict=True))
+        assert mean == pytest.approx(exits["share"], abs=1e-5)
 
     monkeypatch.setattr(tables, "_graded", None)  # nothing is graded twice
     assert lcnb(*arguments)[0] == 0

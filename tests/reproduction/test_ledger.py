@@ -53,6 +53,21 @@ def test_boundaries(shares, word):
 
 
 @pytest.mark.parametrize(
+    ("late", "word"),
+    [((0.5, 0.2), "reproduced"), ((0.5, 0.37), "partly"), ((0.4, 0.2), "partly"), ((0.3, 0.3), "not reproduced")],
+)
+@pytest.mark.parametrize("table", ["T2", "F1"])
+def test_classes_at_stage_3(table, late, word):
+    by_class = {"cow": [0, 0, late[0]], "sky": [0, 0, late[1]], "bus": [None, None, None]}
+    found = {"table": table, "rows": [{"row": "lc", "exits": [0.6, 0.1, 0.3], "exits_by_class": by_class}]}
+    if table == "F1":
+        found |= {"exits": [{"share": s} for s in (0.6, 0.1, 0.3)], "exits_by_class": by_class, "rows": []}
+    finding = ledger.classes_differ(found)
+    assert finding.word == word
+    assert finding.measured.startswith(f"cow {late[0] / 0.3:.2f} times") or late[0] == late[1]
+
+
+@pytest.mark.parametrize(
     ("fast", "word"),
     [((15, 21, 5, 1), "reproduced"), ((15, 30, 16, 1), "partly"), ((15, 32, 5, 1), "not reproduced")],
 )
