@@ -19,7 +19,7 @@ RINGS = (
 SIZES = {"lcnb": (13_982, 192), "tests": (13_874, 209), "tools": (1_297, 16)}
 """Statements and files: a ratchet. Lower a number when the code has shrunk; a feature that raises one says so in its
 commit. The goals are 8,500 in 125, 9,000, and 800."""
-ONE_IMPORTER = 11
+ONE_IMPORTER = 10
 """Files with one importer, facades and verbs aside; tools and notebooks import too. A ratchet (goal: 10)."""
 
 

@@ -390,7 +390,7 @@ def _room(found: dict[str, Any]) -> Iterator[str]:
     cache, space, memory = found["cache"], found["free_gb"], found["hardware"]["memory_gb"]
     if cache is not None and not cache["writable"]:
         yield (
-            f"{cache['folder']} cannot be written, so that each process measures the fastest way through the network "
+            f"{cache['folder']} cannot be written, so that each process compiles the native kernels "
             "again (seconds): set LCNB_CACHE to a folder of yours"
         )
     if space is not None and space < SPACE_GB:

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torchvision import tv_tensors
 
-from lcnb.datasets.transforms import augmentation
+from lcnb.training.stream import augmentation
 
 IGNORE = 11
 
