@@ -53,6 +53,20 @@ def test_boundaries(shares, word):
 
 
 @pytest.mark.parametrize(
+    ("lows", "word"), [((0.001, 0.002), "reproduced"), ((-0.001, 0.002), "partly"), ((-0.03, 0.002), "not reproduced")]
+)
+def test_the_experiment_is_judged_where_it_does_best_in_every_seed(lows, word):
+    def compared(low, **about):
+        found = {"what": "cascade - deep, dense", "unit": "multiply-adds", "cost": 0.7, "halo": 1} | about
+        return found | {"interval": {"value": low + 0.01, "low": low, "high": low + 0.02}}
+
+    worse = [compared(-0.5, cost=0.5), compared(0.5, unit="time"), compared(0.5, what="cascade - deep")]
+    finding = ledger.ahead_at_less_work({"seeds": [{"comparisons": [*worse, compared(low)]} for low in lows]})
+    assert finding.word == word
+    assert "at 70% of the multiply-adds and a halo of 1, the best of 2 settings" in finding.measured
+
+
+@pytest.mark.parametrize(
     ("late", "word"),
     [((0.5, 0.2), "reproduced"), ((0.5, 0.37), "partly"), ((0.4, 0.2), "partly"), ((0.3, 0.3), "not reproduced")],
 )
