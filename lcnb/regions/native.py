@@ -104,7 +104,7 @@ class Program:
     """
 
     def __init__(self, found: Kernels) -> None:
-        self._kernels, self._count, self.panel = found, 0, found.panel
+        self._kernels, self._count = found, 0
         self._jobs = bytearray(ROOM * JOB.size)
         self._address = ctypes.addressof(ctypes.c_char.from_buffer(self._jobs))
 
@@ -129,7 +129,7 @@ def program() -> Program | None:
 
 
 class NativeConvolution:
-    """A convolution's weights as the kernels read them; holds tensors only, so that it can be copied.
+    """A convolution's weights as the kernels of this processor read them.
 
     Args:
         matrix: (O, P * C) float32 on a CPU, position by position.
@@ -145,7 +145,7 @@ class NativeConvolution:
     def __init__(
         self, matrix: Tensor, bias: Tensor | None, positions: int, after: str | None, add: bool, found: Kernels
     ) -> None:
-        self.panel, (self.outputs, depth) = found.panel, matrix.shape
+        self.outputs, depth = matrix.shape
         self.positions, self.channels = positions, depth // positions
         self.flags = AFTER[after] + ADD * add
         whole = self.outputs // found.panel * found.panel
@@ -169,12 +169,7 @@ class NativeConvolution:
             table: (N, P) int64 numbers of rows, contiguous; None: the first N rows themselves.
             out: (N, O), which may be a slice of columns.
             absent: the table's value for a neighbour that is not there, the last row if None, which is zero.
-
-        Raises:
-            NativeError: the weights were laid out on a machine of another kind.
         """
-        if to.panel != self.panel:
-            raise NativeError("this network was prepared on another kind of processor: prepare it here")
         to.write(
             self.kind, self.flags, rows.data_ptr(), 0 if table is None else table.data_ptr(), self._weights.data_ptr(),
             self._bias.data_ptr(), out.data_ptr(), len(out), self.positions, self.channels, self.outputs,
@@ -193,7 +188,7 @@ class NativeDepthwise(NativeConvolution):
     kind = DEPTHWISE
 
     def __init__(self, weights: Tensor, bias: Tensor | None, after: str | None, add: bool, found: Kernels) -> None:
-        self.panel, (self.positions, self.channels), self.outputs = found.panel, weights.shape, weights.shape[1]
+        (self.positions, self.channels), self.outputs = weights.shape, weights.shape[1]
         self.flags = AFTER[after] + ADD * add
         self._weights = weights.contiguous()
         self._bias = weights.new_zeros(self.channels) if bias is None else bias.contiguous()
