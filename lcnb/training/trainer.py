@@ -44,7 +44,7 @@ from lcnb.training.network import described, new_network, parameter_groups, scor
 from lcnb.training.objective import Objective
 from lcnb.training.phases import Phase, phase_at, prepare
 from lcnb.training.processes import Processes
-from lcnb.training.stream import AugmentedStream, SampleNumbers, mix
+from lcnb.training.stream import AugmentedStream, mix
 
 FREE = {"workers", "log_every", "save_every", "val_every", "val_images", "builder"}
 """Settings that may change when a run is resumed; a builder may move, and its network has to fit."""
@@ -256,12 +256,11 @@ class Trainer:
     def _batches(self) -> Iterator[list[Tensor]]:
         """Images (B, 3, H, W) and targets (B, H, W) of the steps that are left."""
         c, mine = self.config, self.processes
-        sampler = SampleNumbers(self.step * c.batch + mine.number, c.total_steps * c.batch, mine.count)
-        prepare = ignore_interrupts if c.workers else None
+        share = range(self.step * c.batch + mine.number, c.total_steps * c.batch, mine.count)
         stream = AugmentedStream(self.dataset, c)
         try:
             yield from DataLoader(
-                stream, c.batch // mine.count, sampler=sampler, num_workers=c.workers, worker_init_fn=prepare
+                stream, c.batch // mine.count, sampler=share, num_workers=c.workers, worker_init_fn=ignore_interrupts
             )
         except DataError as error:  # from a worker it comes with the worker's traceback as its text
             raise DataError(str(error).rsplit("DataError: ", 1)[-1].strip()) from None
