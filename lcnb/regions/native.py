@@ -18,6 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from lcnb.errors import printable
 from lcnb.regions.native_build import NativeError, library, threads_of_torch
 
 CONVOLVE, POOL, DEPTHWISE = 0, 1, 2
@@ -67,13 +68,12 @@ def why_not() -> str | None:
 @functools.cache
 def _found() -> tuple[Kernels | None, str | None]:
     try:
-        built = library()
-        if isinstance(built, str):
-            raise NativeError(built)
-        found = _declared(built)
+        found = _declared(library())
         _try(found)
     except NativeError as error:
-        return None, str(error)
+        return None, printable(str(error))
+    except OSError as error:
+        return None, printable(f"they cannot be compiled ({error!s:.200})")
     return found, None
 
 
