@@ -151,11 +151,6 @@ class OnBackend(CascadeRuns):
         self.dtype = next(cascade.parameters()).dtype
 
     @property
-    def stage_count(self) -> int:
-        """S."""
-        return self.cascade.stage_count
-
-    @property
     def network(self) -> LayerCascade:
         """The cascade as modules."""
         return self.cascade
