@@ -216,16 +216,13 @@ class Trainer:
                     self._tell(f"stopped at step {self.step}; --resume goes on from the last checkpoint")
                     interrupts.deliver()
                 if shortage := memory_shortage(error):
-                    raise TrainingError(f"{shortage}, {self._lower()}") from None
+                    c = self.config
+                    raise TrainingError(
+                        f"{shortage}, at step {self.step}; the last checkpoint is intact: start another run, with a "
+                        f"smaller batch than {c.batch}, crop than {c.crop[0]} {c.crop[1]} or width than {c.width:g}"
+                    ) from None
                 raise
         return self.averaged()
-
-    def _lower(self) -> str:
-        c = self.config
-        return (
-            f"at step {self.step}; the last checkpoint is intact: start another run, with a smaller batch than "
-            f"{c.batch}, crop than {c.crop[0]} {c.crop[1]} or width than {c.width:g}"
-        )
 
     def _steps(self, interrupts: Interrupts) -> None:
         """Those that are left."""
