@@ -35,6 +35,7 @@ class Region:
     Attributes:
         mask: (B, H, W) bool, a private copy of the argument.
         index: (N,) int64, flat position (image * H * W + row * W + column) of every active cell, ascending.
+        tables: those of `neighbours` so far, by (kernel, dilation).
         pools: whether global pooling is the mean over an image's active cells here; else it is refused (the default).
 
     Example:
@@ -55,7 +56,7 @@ class Region:
             self.mask = mask.detach().clone()
             self.index = self.mask.flatten().nonzero()[:, 0]
         self._rank: Tensor | None = None
-        self._tables: dict[tuple[Pair, Pair], Tensor] = {}
+        self.tables: dict[tuple[Pair, Pair], Tensor] = {}
 
     @classmethod
     def full(cls, batch: int, height: int, width: int, device: torch.device | str | None = None) -> Region:
@@ -120,10 +121,10 @@ class Region:
             ValueError: a kernel side is even, or a kernel side or a dilation is below 1.
         """
         key = ((kernel[0], kernel[1]), (dilation[0], dilation[1]))
-        if key not in self._tables:
+        if key not in self.tables:
             with torch.inference_mode(False):
-                self._tables[key] = self._build_table(*key)
-        return self._tables[key]
+                self.tables[key] = self._build_table(*key)
+        return self.tables[key]
 
     def _build_table(self, kernel: Pair, dilation: Pair) -> Tensor:
         if min(*kernel, *dilation) < 1 or kernel[0] % 2 == 0 or kernel[1] % 2 == 0:
