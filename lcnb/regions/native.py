@@ -262,39 +262,32 @@ def _try(found: Kernels) -> None:
     trial, cells = Program(found), torch.tensor([0, 1, 3], device="cpu")  # of a grid of 2 x 2
     rank = torch.tensor([[[0, 1], [-1, 2]]], device="cpu")
     rows, largest = random(4, 5), random(3, 5)
-    table = table_of(found, rank, cells, (1, 3), (1, 1))
+    table, right = table_of(found, rank, cells, (1, 3), (1, 1)), [[3, 0, 1], [0, 1, 3], [3, 2, 3]]
     write_pool(trial, rows, table, largest)
-    trial.run()
-    right = [[3, 0, 1], [0, 1, 3], [3, 2, 3]]
-    if table.tolist() != right or not all(
-        largest[n].equal(rows[[k for k in right[n] if k < 3]].amax(0)) for n in range(3)
-    ):
-        raise NativeError("what was compiled gives wrong results")
+    pairs = [(table, torch.tensor(right, device="cpu"))]
+    pairs.append((largest, torch.stack([rows[[k for k in line if k < 3]].amax(0) for line in right])))
+    kept: list[object] = [rows]  # what jobs read, until they have run
     table = torch.randint(0, 41, (40, 9), generator=generator, device="cpu")
     for channels, positions in ((5, 3), (130, 9), (1100, 1)):
         rows, places = random(41, channels), table[:, :positions].contiguous()
         rows[-1] = 0
         for outputs in (3, found.panel + 1, 2 * found.panel - 1):
             matrix, bias, out = random(outputs, positions * channels), random(outputs), random(40, outputs)
-            wanted = (out + rows[places].flatten(1) @ matrix.t() + bias).relu()
-            kept = NativeConvolution(matrix, bias, positions, "relu", True, found)
-            kept.write(trial, rows, places, out)
-            trial.run()
-            if not torch.allclose(out, wanted, atol=1e-4):
-                raise NativeError("what was compiled gives wrong results")
+            pairs.append((out, (out + rows[places].flatten(1) @ matrix.t() + bias).relu()))
+            layer = NativeConvolution(matrix, bias, positions, "relu", True, found)
+            layer.write(trial, rows, places, out)
+            kept += [rows, places, layer]
     for channels in (3, 8 * found.lanes + 5):
         rows, weights, grad = random(40, channels), random(9, channels), random(40, channels)
         bias, out = 6 + random(channels), random(40, channels)
-        sums = (torch.cat([rows, rows.new_zeros(1, channels)])[table] * weights).sum(1)
-        wanted = (out + sums + bias).clamp(0, 6)
-        NativeDepthwise(weights, bias, "relu6", True, found).write(trial, rows, table, out, absent=40)
-        trial.run()
-        if not torch.allclose(out, wanted, atol=1e-4):
-            raise NativeError("what was compiled gives wrong results")
         columns = torch.cat([rows, rows.new_zeros(1, channels)])[table]
-        for given, wanted in (
-            (depthwise(found, rows, weights, table), (columns * weights).sum(1)),
-            (depthwise_gradient(found, rows, grad, table), (columns * grad[:, None]).sum(0)),
-        ):
-            if not torch.allclose(given, wanted, atol=1e-4):
-                raise NativeError("what was compiled gives wrong results")
+        sums = (columns * weights).sum(1)
+        pairs.append((out, (out + sums + bias).clamp(0, 6)))
+        alone = NativeDepthwise(weights, bias, "relu6", True, found)
+        alone.write(trial, rows, table, out, absent=40)
+        kept += [rows, alone]
+        pairs.append((depthwise(found, rows, weights, table), sums))
+        pairs.append((depthwise_gradient(found, rows, grad, table), (columns * grad[:, None]).sum(0)))
+    trial.run()
+    if not all(torch.allclose(given, wanted, atol=1e-4) for given, wanted in pairs):
+        raise NativeError("what was compiled gives wrong results")
