@@ -23,8 +23,8 @@ from torch import Tensor, fx, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from lcnb.models.irnet import DilatedPool
-from lcnb.models.lite import DepthwiseConv
 from lcnb.regions import Region, RegionTensor
+from lcnb.regions.depthwise import DepthwiseConv
 from lcnb.regions.rows import AsIs, Convolution, Copy, Job, MaxPool, Program, Slot, Value
 
 ADDITIONS = {torch.add, operator.add, operator.iadd, "add", "add_"}

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from lcnb.models.cascade import LayerCascade
 from lcnb.models.irnet import ConvNorm, initialise
-from lcnb.regions.depthwise import depthwise
+from lcnb.regions.depthwise import DepthwiseConv
 
 MEAN = STD = (0.5, 0.5, 0.5)
 """What the ImageNet weights were trained with."""
@@ -70,15 +70,6 @@ class SameConv(nn.Conv2d):
             total = kernel - stride + -size % stride  # no branch, so that an exported network takes any size
             rim += [total // 2, total - total // 2]
         return super()._conv_forward(F.pad(x, rim), weight, bias)
-
-
-class DepthwiseConv(nn.Conv2d):
-    """A depthwise convolution of stride 1; a dense map takes the kernels for regions where those are faster."""
-
-    def _conv_forward(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:  # type: ignore[override]
-        if isinstance(x, Tensor):
-            return depthwise(x, weight, (self.dilation[0], self.dilation[1]), bias)
-        return super()._conv_forward(x, weight, bias)
 
 
 def convolution(

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from lcnb.regions import native
@@ -44,6 +44,15 @@ def depthwise(x: Tensor, weight: Tensor, dilation: Pair, bias: Tensor | None = N
         out = _Depthwise.apply(x, weight, dilation, found)
         return out if bias is None else out + bias[:, None, None]
     return _by_library(x, weight, dilation, bias)
+
+
+class DepthwiseConv(nn.Conv2d):
+    """A depthwise convolution of stride 1; a dense map takes the kernels for regions where those are faster."""
+
+    def _conv_forward(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:  # type: ignore[override]
+        if isinstance(x, Tensor):
+            return depthwise(x, weight, (self.dilation[0], self.dilation[1]), bias)
+        return super()._conv_forward(x, weight, bias)
 
 
 def _is_far(weight: Tensor, dilation: Pair) -> bool:

@@ -1,7 +1,7 @@
 """Layers that do not learn cost less: batch-norm that is frozen becomes part of the convolution before it.
 
 The numbers are those of the two layers one after the other, up to rounding, in both directions. A convolution stays
-what it is, such as `lcnb.models.lite.DepthwiseConv`, whose gradients are faster on a CPU.
+what it is, such as `lcnb.regions.depthwise.DepthwiseConv`, whose gradients are faster on a CPU.
 """
 
 from __future__ import annotations
