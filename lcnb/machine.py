@@ -69,7 +69,7 @@ def _torch() -> dict[str, Any]:
 
 def cpu_model() -> str:
     """The processor's name as the system gives it."""
-    readers = {"Linux": _cpu_of_linux, "Darwin": _cpu_of_macos}
+    readers = {"Linux": lambda: _listed("model name|Model|Hardware"), "Darwin": _cpu_of_macos}
     try:
         name = readers.get(platform.system(), platform.processor)()
     except (OSError, subprocess.SubprocessError):
@@ -82,23 +82,20 @@ def cpu_is_intels() -> bool:
     if platform.system() != "Linux":
         return "Intel" in f"{platform.processor()} {cpu_model()}"
     try:
-        return "GenuineIntel" in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+        return "GenuineIntel" in _listed("vendor_id")
     except OSError:
         return False
 
 
 def cpu_features() -> str:
     """What the processor can do, as the system lists it; its name where the system does not."""
-    if platform.system() == "Linux":
-        text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
-        if match := re.search(r"^(?:flags|Features)\s*:\s*(.+)$", text, re.MULTILINE):
-            return match[1]
-    return cpu_model()
+    return (_listed("flags|Features") if platform.system() == "Linux" else "") or cpu_model()
 
 
-def _cpu_of_linux() -> str:
+def _listed(names: str) -> str:
+    """What Linux lists first of the processor under one of these names; nothing where it does not."""
     text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
-    match = re.search(r"^(?:model name|Model|Hardware)\s*:\s*(.+)$", text, re.MULTILINE)
+    match = re.search(rf"^(?:{names})\s*:\s*(.+)$", text, re.MULTILINE)
     return match[1] if match else ""
 
 

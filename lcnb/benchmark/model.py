@@ -24,8 +24,9 @@ from lcnb.benchmark.inputs import Inputs
 from lcnb.benchmark.profile import time_parts
 from lcnb.benchmark.protocol import Opponent, Protocol, Times, measure
 from lcnb.benchmark.runners import RIVALS, Labeller, OneHead, compiled, labels_of, plain, prepared, rivals
-from lcnb.clock import Stopwatch, stopwatch_for
+from lcnb.clock import stopwatch_for
 from lcnb.errors import LcnbError, first_line
+from lcnb.evaluation.evaluate import stage_times
 from lcnb.models import Criterion, LayerCascade, cascade_cost, max_softmax
 from lcnb.models.compiling import CompileError
 from lcnb.models.exits import PLANNED_RHO, PlannedExits
@@ -70,7 +71,6 @@ class _Runs:
     cascade: Any
     inputs: Inputs
     settings: ModelSettings
-    watch: Stopwatch
     masks: list[Tensor] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -85,16 +85,16 @@ class _Runs:
         """Of one run."""
         return PlannedExits(self.masks) if self.masks else max_softmax
 
-    def once(self, turn: int, mark: Callable[[], object] | None = None) -> Any:
+    def once(self, turn: int) -> Any:
         """A true run on the round's images."""
         x, criterion = self.inputs[turn], self.criterion()
-        return self.cascade(x, self.rho, criterion=criterion, halo=self.settings.halo, mark=mark)
+        return self.cascade(x, self.rho, criterion=criterion, halo=self.settings.halo)
 
     def stages(self, turn: int) -> list[float]:
         """Seconds of each of the S stages and of the labels."""
-        self.once(turn, self.watch.mark)
-        *stages, labels = self.watch.laps()
-        return [*stages, *[0.0] * (self.cascade.stage_count - len(stages)), labels]
+        x, criterion = self.inputs[turn], self.criterion()
+        _, ms = stage_times(self.cascade, x, self.rho, halo=self.settings.halo, criterion=criterion)
+        return (ms / 1e3).tolist()
 
 
 def bench_model(
@@ -118,7 +118,7 @@ def bench_model(
     """
     device = str(inputs.device)
     watch, failed = stopwatch_for(device), dict[str, str]()
-    eager = _Runs(prepared(cascade, settings.dtype, device, settings.path), inputs, settings, watch)
+    eager = _Runs(prepared(cascade, settings.dtype, device, settings.path), inputs, settings)
     runs = _compiled_runs(cascade, eager, failed) if settings.compile else eager
     times = measure(_opponents(cascade, runs, failed), protocol, watch, progress)
     with torch.inference_mode():

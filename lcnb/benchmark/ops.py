@@ -25,6 +25,7 @@ from lcnb.models.folding import folded
 from lcnb.models.fusing import Fused
 from lcnb.models.irnet import ConvNorm, block_a, block_b, block_c, head, initialise, reduction_a, reduction_b
 from lcnb.regions import Region, RegionTensor, use_backend
+from lcnb.regions.region import Pair
 from lcnb.regions.rows import pack
 from lcnb.regions.workspace import Memory, Workspace
 
@@ -133,18 +134,6 @@ def _convolutions(module: nn.Module) -> Iterator[tuple[nn.Module, nn.Conv2d]]:
             yield from _convolutions(child)
 
 
-def kernels(module: nn.Module) -> list[tuple[tuple[int, int], tuple[int, int]]]:
-    """(kernel, dilation) of every neighbour table that a module needs, once each."""
-    found: dict[tuple[tuple[int, int], tuple[int, int]], None] = {}
-    for part in module.modules():
-        if isinstance(part, nn.Conv2d) and part.kernel_size != (1, 1):
-            found[(part.kernel_size[0], part.kernel_size[1]), (part.dilation[0], part.dilation[1])] = None
-        elif isinstance(part, nn.MaxPool2d):
-            side, dilation = int(part.kernel_size), int(part.dilation)  # type: ignore[arg-type]
-            found[(side, side), (dilation, dilation)] = None
-    return list(found)
-
-
 def macs(piece: Piece, height: int, width: int) -> int:
     """Multiply-accumulates of the piece on all cells of a grid, counted by PyTorch."""
     return count_macs(piece.module, torch.empty(1, piece.channels, height, width, device="meta"))
@@ -219,9 +208,9 @@ class _Bench:
     def case(self, kind: str, share: float, mask: Tensor, protocol: Protocol) -> tuple[dict[str, Any], list[Times]]:
         """Time dense and every path at this mask, in turns."""
         region = Region(mask)
-        for table in kernels(self.piece.module):
-            region.neighbours(*table)
-        opponents = [Opponent("dense", lambda _: self.module(self.x)), self._tables(mask)]
+        with torch.inference_mode():
+            self.module(RegionTensor.from_dense(self.x, region))  # builds the tables that the piece needs
+        opponents = [Opponent("dense", lambda _: self.module(self.x)), self._tables(mask, list(region.tables))]
         opponents += [self._on_rows(region) if p == ROWS else self._on_backend(region, p) for p in self.settings.paths]
         times = measure(opponents, protocol, stopwatch_for(self.device))
         real = len(region) / mask.numel()
@@ -250,12 +239,12 @@ class _Bench:
             "gmac_per_s": _rate(self.macs * share, times),
         }
 
-    def _tables(self, mask: Tensor) -> Opponent:
+    def _tables(self, mask: Tensor, wanted: Sequence[tuple[Pair, Pair]]) -> Opponent:
         """The region and its tables, from a mask."""
 
         def build(_: int) -> None:
             region = Region(mask)
-            for table in kernels(self.piece.module):
+            for table in wanted:
                 region.neighbours(*table)
 
         return Opponent("tables", build, steady=False)  # so short that its spread says nothing of the machine

@@ -11,6 +11,7 @@ import contextlib
 import statistics
 from collections.abc import Callable, Iterator
 from typing import Any
+from unittest import mock
 
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -122,42 +123,20 @@ def time_parts(cascade: CascadeRuns, run: Callable[[int], Any], watch: Stopwatch
 def watched(cascade: CascadeRuns, recorder: Recorder) -> Iterator[None]:
     """Inside the block, operations of the places, the stem and the heads know which part they belong to."""
     with contextlib.ExitStack() as stack:
-        stack.enter_context(_replaced(Program, "run", recorder.timed(Program.run)))
+        stack.enter_context(mock.patch.object(Program, "run", recorder.timed(Program.run)))
         for owner, name, part in PLACES:
-            stack.enter_context(_replaced(owner, name, recorder.within(part, getattr(owner, name))))
+            stack.enter_context(mock.patch.object(owner, name, recorder.within(part, getattr(owner, name))))
         for module, part in _modules(cascade):
-            stack.enter_context(_replaced(module, "forward", recorder.within(part, module.forward)))
+            stack.enter_context(mock.patch.object(module, "forward", recorder.within(part, module.forward)))
         if isinstance(cascade, FusedCascade):
-            stack.enter_context(_replaced(cascade, "classified", recorder.within("head", cascade.classified)))
+            stack.enter_context(mock.patch.object(cascade, "classified", recorder.within("head", cascade.classified)))
         yield
 
 
 def _modules(cascade: CascadeRuns) -> list[tuple[nn.Module, str]]:
     """Stem and heads where they are modules."""
-    found: list[tuple[nn.Module, str]] = []
-    stages: Any = getattr(cascade, "stages", None)
-    stem: Any = getattr(cascade, "stem", None)
-    if stem is None and isinstance(stages, nn.ModuleList):
-        first = stages[0]
-        stem = first[0] if isinstance(first, nn.Sequential) else None
-    if isinstance(stem, nn.Module):
-        found.append((stem, "stem"))
-    heads = getattr(cascade, "heads", None)
-    if isinstance(heads, nn.ModuleList):
-        found += [(head, "head") for head in heads]
-    return found
-
-
-@contextlib.contextmanager
-def _replaced(owner: Any, name: str, value: Any) -> Iterator[None]:
-    """`owner.name` is `value` inside the block."""
-    had = name in vars(owner)
-    before = getattr(owner, name)
-    setattr(owner, name, value)
-    try:
-        yield
-    finally:
-        if had:
-            setattr(owner, name, before)
-        else:
-            delattr(owner, name)
+    if isinstance(cascade, FusedCascade):
+        return [(cascade.stem, "stem")]
+    first = cascade.network.stages[0]
+    stem = [(first[0], "stem")] if isinstance(first, nn.Sequential) else []
+    return [*stem, *((head, "head") for head in cascade.network.heads)]

@@ -67,11 +67,7 @@ class Times:
 
     def quantile(self, q: float) -> float:
         """Seconds, interpolated between the sorted times; q in [0, 1]."""
-        ordered = sorted(self.seconds)
-        place = q * (len(ordered) - 1)
-        low = int(place)
-        high = min(low + 1, len(ordered) - 1)
-        return ordered[low] + (place - low) * (ordered[high] - ordered[low])
+        return float(torch.tensor(self.seconds, dtype=torch.float64).quantile(q))
 
     @property
     def p50(self) -> float:

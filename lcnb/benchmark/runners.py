@@ -149,12 +149,6 @@ class OnBackend(CascadeRuns):
         super().__init__()
         self.cascade, self.backend, self.rho, self.halo = cascade, backend, cascade.rho, cascade.halo
         self.dtype = next(cascade.parameters()).dtype
-        self.stages, self.heads = cascade.stages, cascade.heads
-
-    @property
-    def stage_count(self) -> int:
-        """S."""
-        return self.cascade.stage_count
 
     @property
     def network(self) -> LayerCascade:

@@ -21,7 +21,7 @@ from lcnb.benchmark.masks import open_after
 from lcnb.benchmark.protocol import Opponent, Protocol, Times, measure
 from lcnb.benchmark.runners import Normalised, labels_of, plain
 from lcnb.clock import stopwatch_for
-from lcnb.models import CascadeCost, LayerCascade, cascade_cost, irnet_lc
+from lcnb.models import CascadeCost, CascadeRuns, LayerCascade, cascade_cost, irnet_lc
 from lcnb.models.baselines import BASELINES, DPN, baseline
 from lcnb.models.cost import count_macs
 from lcnb.models.exits import PLANNED_RHO, PlannedExits
@@ -112,35 +112,24 @@ def bench_systems(
     torch.manual_seed(settings.seed)
     cascade = irnet_lc(settings.num_classes, settings.width).eval()
     counts = {name: system_macs(name, settings, cascade) for name in names}
-    forms = _Forms(settings, cascade, device)
-    opponents = [Opponent(name, inputs.fed(forms.build(name))) for name in names]
+    fused = cascade.to(device).for_inference(settings.dtype)
+    opponents = [Opponent(name, inputs.fed(_form(name, settings, cascade, fused, device))) for name in names]
     times = measure(opponents, protocol, stopwatch_for(device), progress)
     return [_result(name, settings, device, times, counts) for name in names], list(times.values())
 
 
-class _Forms:
-    """Builds each system as one call from images to labels."""
-
-    def __init__(self, settings: SystemsSettings, cascade: LayerCascade, device: str) -> None:
-        self.settings, self.cascade, self.device = settings, cascade.to(device), device
-        self.fused: Any = None
-
-    def build(self, name: str) -> Callable[[Tensor], Any]:
-        """The named one."""
-        if name == "irnet":
-            return plain(self.cascade, self.settings.dtype, self.device)
-        if name in BASELINES or name == DPN_UNARY:
-            network = _network(name, self.settings)
-            return labels_of(folded(Normalised(network, self.settings.dtype), self.settings.dtype).to(self.device))
-        if self.fused is None:
-            self.fused = self.cascade.for_inference(self.settings.dtype)
-        fused, masks = self.fused, self._masks(name)
-        return lambda x: fused(x, PLANNED_RHO, criterion=PlannedExits(masks)).labels
-
-    def _masks(self, name: str) -> list[Tensor]:
-        s = self.settings
-        grid = (s.batch, -(-s.size[0] // 8), -(-s.size[1] // 8))
-        return [m.to(self.device) for m in open_after(exits_of(name, s), grid, s.mask, s.seed)]
+def _form(
+    name: str, settings: SystemsSettings, cascade: LayerCascade, fused: CascadeRuns, device: str
+) -> Callable[[Tensor], Any]:
+    """The named system as one call from images to labels."""
+    if name == "irnet":
+        return plain(cascade, settings.dtype, device)
+    if name in BASELINES or name == DPN_UNARY:
+        network = Normalised(_network(name, settings), settings.dtype)
+        return labels_of(folded(network, settings.dtype).to(device))
+    grid = (settings.batch, -(-settings.size[0] // 8), -(-settings.size[1] // 8))
+    masks = [m.to(device) for m in open_after(exits_of(name, settings), grid, settings.mask, settings.seed)]
+    return lambda x: fused(x, PLANNED_RHO, criterion=PlannedExits(masks)).labels
 
 
 def _network(name: str, settings: SystemsSettings) -> torch.nn.Module:

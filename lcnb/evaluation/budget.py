@@ -126,38 +126,34 @@ class ThresholdTable:
         passed = torch.bucketize(confidence, limits)
         return passed.clamp(int(self.grid[0] == 0), len(self.grid) - int(self.grid[-1] == 1))
 
-    def _leaving(self, histogram: Tensor, stage: int) -> Tensor:
-        """(G + 1, ..., G + 1, ...) of thresholds exceeded -> (G, ..., G, ...) of those that exit at `stage`."""
-        return self._by_exit(histogram, ["stays"] * stage + ["leaves"])
+    def _at(self, histogram: Tensor, stage: int, leaving: bool) -> Tensor:
+        """(G + 1, ..., G + 1, ...) of thresholds exceeded -> (G, ..., G, ...) of those that reach a stage, or exit.
 
-    def _reaching(self, histogram: Tensor, stage: int) -> Tensor:
-        """The same of those that reach it."""
-        return self._by_exit(histogram, ["stays"] * stage)
-
-    def _by_exit(self, histogram: Tensor, rules: Sequence[str]) -> Tensor:
-        """Turn each axis of counts into one of thresholds; an exit without a rule is never asked."""
-        for axis, rule in enumerate([*rules, *["any"] * self.stages][: self.stages - 1]):
+        Each axis of counts becomes one of thresholds; an exit behind the stage is never asked.
+        """
+        for axis in range(self.stages - 1):
             stays = histogram.cumsum(axis).narrow(axis, 0, len(self.grid))  # exceeds at most j thresholds: not j's own
             everyone = histogram.sum(axis, keepdim=True).expand_as(stays)
-            histogram = {"stays": stays, "leaves": everyone - stays, "any": everyone}[rule]
+            asked = everyone - stays if leaving and axis == stage else everyone
+            histogram = stays if axis < stage else asked
         return histogram
 
     @property
     def exits(self) -> Tensor:
         """(G, ..., G, S) float64: fraction of the cells that exit at each stage, an axis of G for each exit."""
-        cells = torch.stack([self._leaving(self._cells, s) for s in range(self.stages)], dim=-1)
+        cells = torch.stack([self._at(self._cells, s, leaving=True) for s in range(self.stages)], dim=-1)
         return cells.double() / max(1, int(self._cells.sum()))
 
     @property
     def macs(self) -> Tensor:
         """(G, ..., G) float64: multiply-adds of an image, mean."""
-        reached = (self._reaching(self._macs[s], s) for s in range(self.stages))
+        reached = (self._at(self._macs[s], s, leaving=False) for s in range(self.stages))
         return sum(reached, torch.zeros(())) / max(1, self.images)
 
     @property
     def counts(self) -> Tensor:
         """(G, ..., G, K, K) int64: confusion counts, row = true class, labels by nearest cell."""
-        return torch.stack([self._leaving(self._pixels[s], s) for s in range(self.stages)]).sum(0)
+        return torch.stack([self._at(self._pixels[s], s, leaving=True) for s in range(self.stages)]).sum(0)
 
     @property
     def miou(self) -> Tensor:
@@ -169,7 +165,7 @@ class ThresholdTable:
 
         For budgets other than multiply-adds, such as milliseconds (`stage_lines`).
         """
-        reached = torch.stack([self._reaching(self._cells, s) for s in range(self.stages)], dim=-1).double()
+        reached = torch.stack([self._at(self._cells, s, leaving=False) for s in range(self.stages)], dim=-1).double()
         return reached @ torch.tensor(list(each), dtype=torch.float64) / max(1, int(self._cells.sum())) + fixed
 
     def choice(self, index: Sequence[int]) -> Choice:

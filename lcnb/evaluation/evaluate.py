@@ -8,6 +8,7 @@ counts: `Scores` over a data set, `sweep` by threshold, `by_image` in parts that
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -17,8 +18,8 @@ import torch
 from torch import Tensor
 
 from lcnb.clock import stopwatch_for
-from lcnb.evaluation.metrics import BoundaryF, ConfusionMatrix, ExitCounts, pixel_counts
-from lcnb.models import CascadeCost, CascadeOutput, Criterion, LayerCascade, StageLogits, cascade_cost, max_softmax
+from lcnb.evaluation.metrics import BoundaryF, ConfusionMatrix, ExitCounts, miou, pixel_counts
+from lcnb.models import CascadeOutput, Criterion, LayerCascade, StageLogits, cascade_cost, max_softmax
 from lcnb.models.exits import thresholds
 from lcnb.models.labels import to_labels
 from lcnb.models.runs import CascadeRuns
@@ -66,17 +67,14 @@ def as_batch(image: Tensor, device: torch.device) -> Tensor:
 
 
 class Costs:
-    """The dense cost by image size, counted once each."""
+    """The dense cost by image size, counted once each.
+
+    Attributes:
+        at: (height, width) -> the `CascadeCost` of an image of that size.
+    """
 
     def __init__(self, cascade: LayerCascade) -> None:
-        self.cascade = cascade
-        self.known: dict[tuple[int, int], CascadeCost] = {}
-
-    def at(self, height: int, width: int) -> CascadeCost:
-        """Of an image of that size."""
-        if (height, width) not in self.known:
-            self.known[height, width] = cascade_cost(self.cascade, height, width)
-        return self.known[height, width]
+        self.at = functools.cache(functools.partial(cascade_cost, cascade))
 
     def of(self, out: CascadeOutput) -> float:
         """Multiply-accumulates of a run."""
@@ -328,15 +326,10 @@ def stage_miou(
 
     Args:
         cascade, dataset, classes, ignore_index: as for `evaluate`; `classes` is K.
-        total: adds (K, K) counts over several processes, where each has a part of the data.
+        total: adds (S, K, K) counts over several processes, where each has a part of the data.
     """
-    found = [ConfusionMatrix(classes, ignore_index) for _ in range(cascade.stage_count)]
     dense = each_image(
         cascade, dataset, lambda x, target: stage_counts(cascade.all_stages(x), target, classes, ignore_index)
     )
-    for counts in dense:
-        for confusion, of_stage in zip(found, counts, strict=True):
-            confusion.counts += of_stage
-    for confusion in found:
-        confusion.counts = confusion.counts if total is None else total(confusion.counts)
-    return [c.miou for c in found]
+    counts = sum(dense, torch.zeros(cascade.stage_count, classes, classes, dtype=torch.int64))
+    return miou(counts if total is None else total(counts)).tolist()

@@ -81,11 +81,6 @@ class LayerCascade(CascadeRuns):
             exact = torch.tensor(values, dtype=torch.float64)
             self.register_buffer(name, exact.to(like).view(1, -1, 1, 1), persistent=False)
 
-    @property
-    def stage_count(self) -> int:
-        """S."""
-        return len(self.stages)
-
     def _walk(self, x: Tensor, ledger: ExitLedger, halo: int) -> Iterator[Tensor]:
         features: Any = self.stages[0](self.normalise(x))
         still_open = ledger.accept(self._run(self.heads[0], features))

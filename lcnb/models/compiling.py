@@ -92,9 +92,6 @@ class Entry:
         self._proved = True
         return found
 
-    def __reduce__(self) -> tuple[type[Entry], tuple[Dense, bool]]:
-        return Entry, (self.dense, self.needed)  # a copy compiles for itself
-
     def _give_up(self, error: Exception) -> None:
         sentence = f"torch.compile cannot compile stage 1 here ({first_line(error):.200})"
         if self.needed:

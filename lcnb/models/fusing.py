@@ -23,8 +23,8 @@ from torch import Tensor, fx, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from lcnb.models.irnet import DilatedPool
-from lcnb.models.lite import DepthwiseConv
 from lcnb.regions import Region, RegionTensor
+from lcnb.regions.depthwise import DepthwiseConv
 from lcnb.regions.rows import AsIs, Convolution, Copy, Job, MaxPool, Program, Slot, Value
 
 ADDITIONS = {torch.add, operator.add, operator.iadd, "add", "add_"}
@@ -140,9 +140,9 @@ class Seen:
 class _Looker(fx.Interpreter):
     """Runs a graph on an example and notes what each node gives."""
 
-    def __init__(self, graph: fx.GraphModule, grid: Sequence[int] | None) -> None:
+    def __init__(self, graph: fx.GraphModule) -> None:
         super().__init__(graph)
-        self.grid, self.seen, self.results = grid, dict[fx.Node, Seen](), dict[fx.Node, Any]()
+        self.seen, self.results = dict[fx.Node, Seen](), dict[fx.Node, Any]()
         self.packed = dict[fx.Node, Any]()  # what it gave on a region
         self.fixed = set[fx.Node]()  # made of weights alone
 
@@ -224,7 +224,7 @@ class Fused:
         keeps: bool = False,
     ) -> None:  # fmt: skip
         self.graph, self.name, self.dtype, self.keeps = traced(module), name, dtype, keeps
-        looker = _Looker(self.graph, None)
+        looker = _Looker(self.graph)
         with torch.no_grad():
             self.result: Tensor = looker.run(example)
         self.seen = looker.seen
@@ -444,11 +444,8 @@ class _Plan:
             return self._place(node, Slot(self._buffer(self._channels(node)), 0, self._channels(node)))
         if join not in self.slots:
             self._place(join, Slot(self._buffer(self._channels(join)), 0, self._channels(join)))
-        start = 0
-        for part in join.args[0]:  # type: ignore[union-attr]
-            if part is node:
-                break
-            start += self._channels(cast(fx.Node, part))
+        parts = cast(Sequence[fx.Node], join.args[0])
+        start = sum(map(self._channels, parts[: parts.index(node)]))
         return self._place(node, Slot(self.slots[join].buffer, start, self._channels(node)))
 
     def jobs(self, i: int, step: _Step) -> list[Job]:
@@ -518,7 +515,7 @@ class _Plan:
             if not isinstance(argument, fx.Node):
                 return argument
             if argument.op == "get_attr":
-                return _attribute(self.fused.graph, str(argument.target))
+                return operator.attrgetter(str(argument.target))(self.fused.graph)
             return self.slots[argument] if argument in self.slots else Value(argument.name)
 
         args, kwargs = (fx.node.map_aggregate(of, given) for of in (node.args, node.kwargs))
@@ -531,11 +528,6 @@ class _Plan:
 
 def _method(name: str, value: Any, *args: Any, **kwargs: Any) -> Any:
     return getattr(value, name)(*args, **kwargs)
-
-
-def _attribute(module: nn.Module, target: str) -> Any:
-    owner, _, name = target.rpartition(".")
-    return getattr(module.get_submodule(owner), name)
 
 
 def _weights(step: _Step, dtype: torch.dtype) -> tuple[Tensor, Tensor]:

@@ -118,11 +118,6 @@ class FusedCascade(CascadeRuns):
         """Images to the maps with which the rows of stage 1 begin."""
         return self.steps[0][0].stem
 
-    @property
-    def stage_count(self) -> int:
-        """S."""
-        return self.cascade.stage_count
-
     def layers(self) -> Iterator[Layer]:
         """Every convolution and pool of its programs."""
         for step in self.steps.values():

@@ -95,10 +95,19 @@ class Inspection:
         return self.macs / max(1.0, self.macs - saved)
 
     def __str__(self) -> str:
-        return _text(self)
+        """A table aligned with blanks, and what it comes to."""
+        table = _table(self)
+        widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+        table.insert(1, tuple("-" * w for w in widths))
+        right = ["<" if i not in RIGHT or i == len(widths) - 1 else ">" for i in range(len(widths))]
+        lines = ["  ".join(f"{c:{right[i]}{widths[i]}}" for i, c in enumerate(row)) for row in table]
+        return "\n".join([*(line.rstrip() for line in lines), "", *_summary(self)])
 
     def _repr_markdown_(self) -> str:
-        return _markdown(self)
+        head, *rows = _table(self)
+        rule = ["--:" if i in RIGHT and i < len(head) - 1 else "---" for i in range(len(head))]
+        lines = [f"| {' | '.join(row)} |" for row in [head, rule, *rows]]
+        return "\n".join([*lines, "", *(f"{line}  " for line in _summary(self))])
 
 
 def inspect(
@@ -319,24 +328,6 @@ def remaining(calls: Sequence[Call], shares: Mapping[str, float]) -> dict[str, f
         if call.name in shares:
             found[call.name] = call.macs * shares[call.name]
     return found
-
-
-def _text(found: Inspection) -> str:
-    """A table aligned with blanks, and what it comes to."""
-    table = _table(found)
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    table.insert(1, tuple("-" * w for w in widths))
-    right = ["<" if i not in RIGHT or i == len(widths) - 1 else ">" for i in range(len(widths))]
-    lines = ["  ".join(f"{c:{right[i]}{widths[i]}}" for i, c in enumerate(row)) for row in table]
-    return "\n".join([*(line.rstrip() for line in lines), "", *_summary(found)])
-
-
-def _markdown(found: Inspection) -> str:
-    """The same for a notebook."""
-    head, *rows = _table(found)
-    rule = ["--:" if i in RIGHT and i < len(head) - 1 else "---" for i in range(len(head))]
-    lines = [f"| {' | '.join(row)} |" for row in [head, rule, *rows]]
-    return "\n".join([*lines, "", *(f"{line}  " for line in _summary(found))])
 
 
 def _table(found: Inspection) -> list[tuple[str, ...]]:

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from lcnb.models.cascade import LayerCascade
 from lcnb.models.irnet import ConvNorm, initialise
-from lcnb.regions.depthwise import depthwise
+from lcnb.regions.depthwise import DepthwiseConv
 
 MEAN = STD = (0.5, 0.5, 0.5)
 """What the ImageNet weights were trained with."""
@@ -64,21 +64,12 @@ class LiteConfig:
 class SameConv(nn.Conv2d):
     """A strided convolution padded to ceil(size / stride) as TensorFlow does: an odd padding goes right and below."""
 
-    def forward(self, x: Tensor) -> Tensor:
+    def _conv_forward(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:  # type: ignore[override]
         rim = []
         for size, kernel, stride in zip(x.shape[:1:-1], self.kernel_size[::-1], self.stride[::-1], strict=True):
             total = kernel - stride + -size % stride  # no branch, so that an exported network takes any size
             rim += [total // 2, total - total // 2]
-        return super().forward(F.pad(x, rim))
-
-
-class DepthwiseConv(nn.Conv2d):
-    """A depthwise convolution of stride 1; a dense map takes the kernels for regions where those are faster."""
-
-    def _conv_forward(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:  # type: ignore[override]
-        if isinstance(x, Tensor) and bias is None:
-            return depthwise(x, weight, (self.dilation[0], self.dilation[1]))
-        return super()._conv_forward(x, weight, bias)
+        return super()._conv_forward(F.pad(x, rim), weight, bias)
 
 
 def convolution(

@@ -46,7 +46,7 @@ class CascadeRuns(nn.Module):
     @property
     def stage_count(self) -> int:
         """S."""
-        raise NotImplementedError
+        return len(self.network.stages)
 
     @property
     def network(self) -> Any:

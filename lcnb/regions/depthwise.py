@@ -24,34 +24,44 @@ FAR = 8
 say); nearer, it is the faster one."""
 
 
-def depthwise(x: Tensor, weight: Tensor, dilation: Pair) -> Tensor:
+def depthwise(x: Tensor, weight: Tensor, dilation: Pair, bias: Tensor | None = None) -> Tensor:
     """`F.conv2d` of stride 1 with as many groups as channels, padded to keep the size.
 
     Args:
         x: (B, C, h, w).
         weight: (C, 1, kh, kw), both sides odd.
         dilation: (dh, dw).
+        bias: (C,).
 
     Returns:
         (B, C, h, w).
     """
     fits = x.dtype == weight.dtype == torch.float32 and x.device.type == "cpu"
     recorded = torch.compiler.is_compiling() or torch.jit.is_tracing()  # exporters know the library's only
-    if fits and not recorded and not torch.is_autocast_enabled("cpu") and (found := native.kernels()) is not None:
-        return _Depthwise.apply(x, weight, dilation, found)
-    return _by_library(x, weight, dilation)
+    slow = torch.is_grad_enabled() or _is_far(weight, dilation)
+    plain = fits and slow and not recorded and not torch.is_autocast_enabled("cpu")
+    if plain and (found := native.kernels()) is not None:
+        out = _Depthwise.apply(x, weight, dilation, found)
+        return out if bias is None else out + bias[:, None, None]
+    return _by_library(x, weight, dilation, bias)
 
 
-def is_depthwise(conv: nn.Conv2d) -> bool:
-    """Whether `depthwise` computes what this layer does, its bias excepted."""
-    alone = conv.groups == conv.in_channels == conv.out_channels > 1 and conv.padding_mode == "zeros"
-    kept = [d * (k // 2) for d, k in zip(conv.dilation, conv.kernel_size, strict=True)]
-    return alone and conv.stride == (1, 1) and list(conv.padding) == kept and all(k % 2 for k in conv.kernel_size)
+class DepthwiseConv(nn.Conv2d):
+    """A depthwise convolution of stride 1; a dense map takes the kernels for regions where those are faster."""
+
+    def _conv_forward(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:  # type: ignore[override]
+        if isinstance(x, Tensor):
+            return depthwise(x, weight, (self.dilation[0], self.dilation[1]), bias)
+        return super()._conv_forward(x, weight, bias)
 
 
-def _by_library(x: Tensor, weight: Tensor, dilation: Pair) -> Tensor:
+def _is_far(weight: Tensor, dilation: Pair) -> bool:
+    return max(d * (k // 2) for d, k in zip(dilation, weight.shape[2:], strict=True)) >= FAR
+
+
+def _by_library(x: Tensor, weight: Tensor, dilation: Pair, bias: Tensor | None = None) -> Tensor:
     padding = [d * (k // 2) for d, k in zip(dilation, weight.shape[2:], strict=True)]
-    return F.conv2d(x, weight, None, 1, padding, dilation, weight.shape[0])
+    return F.conv2d(x, weight, bias, 1, padding, dilation, weight.shape[0])
 
 
 @functools.lru_cache(maxsize=32)
@@ -77,7 +87,7 @@ class _Depthwise(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, weight: Tensor, dilation: Pair, found: native.Kernels) -> Tensor:  # type: ignore[override]
         ctx.save_for_backward(x, weight)
         ctx.dilation, ctx.found = dilation, found
-        if max(d * (k // 2) for d, k in zip(dilation, weight.shape[2:], strict=True)) < FAR:
+        if not _is_far(weight, dilation):
             return _by_library(x, weight, dilation)
         table = _table((len(x), *x.shape[2:]), tuple(weight.shape[2:]), dilation)  # type: ignore[arg-type]
         return _map(native.depthwise(found, _rows(x), weight.flatten(1).t(), table), x)

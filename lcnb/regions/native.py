@@ -18,6 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from lcnb.errors import printable
 from lcnb.regions.native_build import NativeError, library, threads_of_torch
 
 CONVOLVE, POOL, DEPTHWISE = 0, 1, 2
@@ -67,13 +68,12 @@ def why_not() -> str | None:
 @functools.cache
 def _found() -> tuple[Kernels | None, str | None]:
     try:
-        built = library()
-        if isinstance(built, str):
-            raise NativeError(built)
-        found = _declared(built)
+        found = _declared(library())
         _try(found)
     except NativeError as error:
-        return None, str(error)
+        return None, printable(str(error))
+    except OSError as error:
+        return None, printable(f"they cannot be compiled ({error!s:.200})")
     return found, None
 
 
@@ -104,7 +104,7 @@ class Program:
     """
 
     def __init__(self, found: Kernels) -> None:
-        self._kernels, self._count, self.panel = found, 0, found.panel
+        self._kernels, self._count = found, 0
         self._jobs = bytearray(ROOM * JOB.size)
         self._address = ctypes.addressof(ctypes.c_char.from_buffer(self._jobs))
 
@@ -129,7 +129,7 @@ def program() -> Program | None:
 
 
 class NativeConvolution:
-    """A convolution's weights as the kernels read them; holds tensors only, so that it can be copied.
+    """A convolution's weights as the kernels of this processor read them.
 
     Args:
         matrix: (O, P * C) float32 on a CPU, position by position.
@@ -145,7 +145,7 @@ class NativeConvolution:
     def __init__(
         self, matrix: Tensor, bias: Tensor | None, positions: int, after: str | None, add: bool, found: Kernels
     ) -> None:
-        self.panel, (self.outputs, depth) = found.panel, matrix.shape
+        self.outputs, depth = matrix.shape
         self.positions, self.channels = positions, depth // positions
         self.flags = AFTER[after] + ADD * add
         whole = self.outputs // found.panel * found.panel
@@ -169,12 +169,7 @@ class NativeConvolution:
             table: (N, P) int64 numbers of rows, contiguous; None: the first N rows themselves.
             out: (N, O), which may be a slice of columns.
             absent: the table's value for a neighbour that is not there, the last row if None, which is zero.
-
-        Raises:
-            NativeError: the weights were laid out on a machine of another kind.
         """
-        if to.panel != self.panel:
-            raise NativeError("this network was prepared on another kind of processor: prepare it here")
         to.write(
             self.kind, self.flags, rows.data_ptr(), 0 if table is None else table.data_ptr(), self._weights.data_ptr(),
             self._bias.data_ptr(), out.data_ptr(), len(out), self.positions, self.channels, self.outputs,
@@ -193,7 +188,7 @@ class NativeDepthwise(NativeConvolution):
     kind = DEPTHWISE
 
     def __init__(self, weights: Tensor, bias: Tensor | None, after: str | None, add: bool, found: Kernels) -> None:
-        self.panel, (self.positions, self.channels), self.outputs = found.panel, weights.shape, weights.shape[1]
+        (self.positions, self.channels), self.outputs = weights.shape, weights.shape[1]
         self.flags = AFTER[after] + ADD * add
         self._weights = weights.contiguous()
         self._bias = weights.new_zeros(self.channels) if bias is None else bias.contiguous()
@@ -267,39 +262,32 @@ def _try(found: Kernels) -> None:
     trial, cells = Program(found), torch.tensor([0, 1, 3], device="cpu")  # of a grid of 2 x 2
     rank = torch.tensor([[[0, 1], [-1, 2]]], device="cpu")
     rows, largest = random(4, 5), random(3, 5)
-    table = table_of(found, rank, cells, (1, 3), (1, 1))
+    table, right = table_of(found, rank, cells, (1, 3), (1, 1)), [[3, 0, 1], [0, 1, 3], [3, 2, 3]]
     write_pool(trial, rows, table, largest)
-    trial.run()
-    right = [[3, 0, 1], [0, 1, 3], [3, 2, 3]]
-    if table.tolist() != right or not all(
-        largest[n].equal(rows[[k for k in right[n] if k < 3]].amax(0)) for n in range(3)
-    ):
-        raise NativeError("what was compiled gives wrong results")
+    pairs = [(table, torch.tensor(right, device="cpu"))]
+    pairs.append((largest, torch.stack([rows[[k for k in line if k < 3]].amax(0) for line in right])))
+    kept: list[object] = [rows]  # what jobs read, until they have run
     table = torch.randint(0, 41, (40, 9), generator=generator, device="cpu")
     for channels, positions in ((5, 3), (130, 9), (1100, 1)):
         rows, places = random(41, channels), table[:, :positions].contiguous()
         rows[-1] = 0
         for outputs in (3, found.panel + 1, 2 * found.panel - 1):
             matrix, bias, out = random(outputs, positions * channels), random(outputs), random(40, outputs)
-            wanted = (out + rows[places].flatten(1) @ matrix.t() + bias).relu()
-            kept = NativeConvolution(matrix, bias, positions, "relu", True, found)
-            kept.write(trial, rows, places, out)
-            trial.run()
-            if not torch.allclose(out, wanted, atol=1e-4):
-                raise NativeError("what was compiled gives wrong results")
+            pairs.append((out, (out + rows[places].flatten(1) @ matrix.t() + bias).relu()))
+            layer = NativeConvolution(matrix, bias, positions, "relu", True, found)
+            layer.write(trial, rows, places, out)
+            kept += [rows, places, layer]
     for channels in (3, 8 * found.lanes + 5):
         rows, weights, grad = random(40, channels), random(9, channels), random(40, channels)
         bias, out = 6 + random(channels), random(40, channels)
-        sums = (torch.cat([rows, rows.new_zeros(1, channels)])[table] * weights).sum(1)
-        wanted = (out + sums + bias).clamp(0, 6)
-        NativeDepthwise(weights, bias, "relu6", True, found).write(trial, rows, table, out, absent=40)
-        trial.run()
-        if not torch.allclose(out, wanted, atol=1e-4):
-            raise NativeError("what was compiled gives wrong results")
         columns = torch.cat([rows, rows.new_zeros(1, channels)])[table]
-        for given, wanted in (
-            (depthwise(found, rows, weights, table), (columns * weights).sum(1)),
-            (depthwise_gradient(found, rows, grad, table), (columns * grad[:, None]).sum(0)),
-        ):
-            if not torch.allclose(given, wanted, atol=1e-4):
-                raise NativeError("what was compiled gives wrong results")
+        sums = (columns * weights).sum(1)
+        pairs.append((out, (out + sums + bias).clamp(0, 6)))
+        alone = NativeDepthwise(weights, bias, "relu6", True, found)
+        alone.write(trial, rows, table, out, absent=40)
+        kept += [rows, alone]
+        pairs.append((depthwise(found, rows, weights, table), sums))
+        pairs.append((depthwise_gradient(found, rows, grad, table), (columns * grad[:, None]).sum(0)))
+    trial.run()
+    if not all(torch.allclose(given, wanted, atol=1e-4) for given, wanted in pairs):
+        raise NativeError("what was compiled gives wrong results")

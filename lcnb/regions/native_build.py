@@ -41,18 +41,13 @@ class NativeError(LcnbError):
     """There are no native kernels here; the message says why."""
 
 
-@functools.cache
-def library() -> ctypes.CDLL | str:
-    """The kernels, or why there are none. Compiled at the first call of a machine, looked up once a process."""
-    try:
-        return _library()
-    except NativeError as error:
-        return printable(str(error))
-    except OSError as error:  # no room for temporary files, say
-        return printable(f"they cannot be compiled ({error!s:.200})")
+def library() -> ctypes.CDLL:
+    """The kernels, compiled at the first call of a machine.
 
-
-def _library() -> ctypes.CDLL:
+    Raises:
+        NativeError: there are none here.
+        OSError: no room for temporary files, say.
+    """
     if os.environ.get(SWITCH) == "0":
         raise NativeError(f"{SWITCH}=0 switches them off")
     command = compiler()

@@ -62,6 +62,7 @@ _WAY_OUT = {
     "scaled_dot_product_attention": "attention mixes all cells; run it on `x.to_dense()`",
     "group_norm": "its statistics need every cell; replace it by batch-norm, or run it on `x.to_dense()`",
     "instance_norm": "its statistics need every cell; replace it by batch-norm, or run it on `x.to_dense()`",
+    "max_pool2d_with_indices": "return_indices points into the dense map; pool `x.to_dense()`",
     "adaptive_avg_pool2d": "global pooling needs every cell; run it on `x.to_dense()`",
     "linear": f"it looks at the last axis, which is the columns of the grid; {_LAST}, or use a 1x1 convolution",
     "layer_norm": f"its statistics are over the last axes, rows and columns; {_LAST}, or use batch-norm",
@@ -338,12 +339,10 @@ def _conv2d(
 
 def _max_pool2d(
     x: RegionTensor, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1,
-    ceil_mode: bool = False, return_indices: bool = False,
+    ceil_mode: bool = False, return_indices: bool = False,  # False: else it is `max_pool2d_with_indices`
 ) -> RegionTensor:  # fmt: skip
     kernel, dilation = _pair(kernel_size), _pair(dilation)
     _check_grid("max_pool2d", kernel, kernel if stride is None else stride, padding, dilation, ceil_mode)
-    if return_indices:
-        raise refuse("max_pool2d", "return_indices points into the dense map; pool `x.to_dense()`")
     return x.with_features(select(x.dtype).max_pool2d(x.features, x.region, kernel, dilation))
 
 
@@ -357,10 +356,6 @@ def _avg_pool2d(
     return x.with_features(backend.avg_pool2d(x.features, x.region, kernel, count_include_pad, divisor_override))
 
 
-def _max_pool2d_with_indices(*args: Any, **kwargs: Any) -> RegionTensor:
-    raise refuse("max_pool2d", "return_indices points into the dense map; pool `x.to_dense()`")
-
-
 _SPECIAL: dict[str, Callable] = {
     "conv2d": _conv2d,
     "linear": _linear,
@@ -370,7 +365,6 @@ _SPECIAL: dict[str, Callable] = {
     "concatenate": _cat,
     "getitem": _getitem,
     "max_pool2d": _max_pool2d,
-    "max_pool2d_with_indices": _max_pool2d_with_indices,
     "avg_pool2d": _avg_pool2d,
     "dropout2d": _dropout2d,
     "feature_dropout": _dropout2d,

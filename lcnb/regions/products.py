@@ -13,7 +13,6 @@ from __future__ import annotations
 import functools
 import itertools
 from collections.abc import Iterator
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -113,9 +112,6 @@ class Product:
     def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
         self.weight, self.bias = weight.contiguous(), bias
         self.packed = _prepacked(self.weight) if compiled_by_shape(self.weight) else None
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return Product, (self.weight, self.bias)  # what oneDNN has laid out cannot be copied
 
     def __call__(self, rows: Tensor) -> Tensor:
         """(n, C) -> (n, O)."""

@@ -35,6 +35,7 @@ class Region:
     Attributes:
         mask: (B, H, W) bool, a private copy of the argument.
         index: (N,) int64, flat position (image * H * W + row * W + column) of every active cell, ascending.
+        tables: those of `neighbours` so far, by (kernel, dilation).
         pools: whether global pooling is the mean over an image's active cells here; else it is refused (the default).
 
     Example:
@@ -55,8 +56,7 @@ class Region:
             self.mask = mask.detach().clone()
             self.index = self.mask.flatten().nonzero()[:, 0]
         self._rank: Tensor | None = None
-        self._tables: dict[tuple[Pair, Pair], Tensor] = {}
-        self._places: dict[Pair, Tensor] = {}
+        self.tables: dict[tuple[Pair, Pair], Tensor] = {}
 
     @classmethod
     def full(cls, batch: int, height: int, width: int, device: torch.device | str | None = None) -> Region:
@@ -121,22 +121,10 @@ class Region:
             ValueError: a kernel side is even, or a kernel side or a dilation is below 1.
         """
         key = ((kernel[0], kernel[1]), (dilation[0], dilation[1]))
-        if key not in self._tables:
+        if key not in self.tables:
             with torch.inference_mode(False):
-                self._tables[key] = self._build_table(*key)
-        return self._tables[key]
-
-    def places(self, margin: Pair = (0, 0)) -> Tensor:
-        """(N,) int64: where the cells lie in flattened grids of H + 2 margin[0] rows and W + 2 margin[1] columns."""
-        (tall, wide), (_, height, width) = margin, self.shape
-        if margin == (0, 0):
-            return self.index
-        if margin not in self._places:
-            cell = self.index % max(height * width, 1)
-            line = self.image * (height + 2 * tall) + cell // max(width, 1) + tall
-            with torch.inference_mode(False):
-                self._places[margin] = line * (width + 2 * wide) + cell % max(width, 1) + wide
-        return self._places[margin]
+                self.tables[key] = self._build_table(*key)
+        return self.tables[key]
 
     def _build_table(self, kernel: Pair, dilation: Pair) -> Tensor:
         if min(*kernel, *dilation) < 1 or kernel[0] % 2 == 0 or kernel[1] % 2 == 0:
@@ -148,7 +136,9 @@ class Region:
         outside = len(self)
         batch, height, width = self.shape
         tall, wide = height + 2 * reach_y, width + 2 * reach_x
-        centre = self.places((reach_y, reach_x))
+        cell = self.index % max(height * width, 1)
+        line = self.image * tall + cell // max(width, 1) + reach_y
+        centre = line * wide + cell % max(width, 1) + reach_x
         padded = torch.full((batch * tall * wide,), outside, dtype=torch.int64, device=self.device)
         padded[centre] = torch.arange(outside, device=self.device)
         # One flat offset per kernel position, from the centre.

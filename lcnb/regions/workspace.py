@@ -35,15 +35,11 @@ class Memory(threading.local):
     """Buffers by name, each as large as its largest user so far, the same memory for all who ask for that name.
 
     Memory that is freed behind a layer may go back to the system, and comes back page by page, each page a fault:
-    on layers of a few milliseconds that is a large part of the time. Each thread has buffers of its own; a copy has
-    none.
+    on layers of a few milliseconds that is a large part of the time. Each thread has buffers of its own.
     """
 
     def __init__(self) -> None:
         self._kept: dict[tuple[str, torch.dtype, torch.device], Tensor] = {}
-
-    def __reduce__(self) -> tuple[type[Memory], tuple[()]]:
-        return Memory, ()
 
     def take(self, name: str, size: int, like: Tensor) -> Tensor:
         """(size,) of the dtype and device of `like`, not initialised; what the last user left there is lost."""

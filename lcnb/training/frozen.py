@@ -1,7 +1,7 @@
 """Layers that do not learn cost less: batch-norm that is frozen becomes part of the convolution before it.
 
-The numbers are those of the two layers one after the other, up to rounding, in both directions. Depthwise convolutions
-go through `lcnb.regions.depthwise`, whose gradients are faster on a CPU.
+The numbers are those of the two layers one after the other, up to rounding, in both directions. A convolution stays
+what it is, such as `lcnb.regions.depthwise.DepthwiseConv`, whose gradients are faster on a CPU.
 """
 
 from __future__ import annotations
@@ -11,22 +11,20 @@ import itertools
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
-
-from lcnb.regions.depthwise import depthwise, is_depthwise
 
 
 def fold_frozen_norms(model: nn.Module) -> None:
     """Let every convolution directly in front of a frozen batch-norm compute both; undone by `unfold`.
 
     Modules, parameters and the state dict stay as they are. A frozen norm is one in eval mode whose parameters do not
-    learn.
+    learn. A convolution with a forward pass of its own stays apart: it need not reach `_conv_forward`.
     """
     for module in list(model.modules()):
         if isinstance(module, nn.Sequential) and type(module).forward is nn.Sequential.forward:
             for conv, norm in itertools.pairwise(module):
-                if type(norm) is nn.BatchNorm2d and isinstance(conv, nn.Conv2d) and _is_frozen(norm):
+                plain = type(conv).forward is nn.Conv2d.forward
+                if plain and type(norm) is nn.BatchNorm2d and isinstance(conv, nn.Conv2d) and _is_frozen(norm):
                     _fold(conv, norm)
 
 
@@ -57,7 +55,4 @@ def _same(x: Any) -> Any:
 
 def _convolve(conv: nn.Conv2d, factor: Tensor, shift: Tensor, x: Any, weight: Tensor, _: Tensor | None) -> Any:
     """`conv._conv_forward` with the norm in its weight and bias; x may be a `RegionTensor`."""
-    weight = weight * factor
-    if isinstance(x, Tensor) and is_depthwise(conv):
-        return depthwise(x, weight, (conv.dilation[0], conv.dilation[1])) + shift[:, None, None]
-    return F.conv2d(x, weight, shift, conv.stride, conv.padding, conv.dilation, conv.groups)
+    return type(conv)._conv_forward(conv, x, weight * factor, shift)

@@ -45,7 +45,8 @@ class Objective(nn.Module):
         """(B, 3, H, W) in [0, 1] and (B, H, W) int64 -> () float32."""
         with torch.autocast(x.device.type, torch.bfloat16, enabled=self.config.amp):
             logits, reached = self._logits(x, phase)
-            wanted = self._wanted(x)
+            with torch.no_grad():  # (B, K, h, w): what the teacher says of every cell
+                wanted = None if self.teacher is None else self.teacher.all_stages(x)[-1]
         weights = list(phase.stage_weights)
         if phase.kind == "single":
             weights = [float(s == phase.stage) for s in range(len(weights))]
@@ -54,11 +55,6 @@ class Objective(nn.Module):
         if wanted is None:
             return loss
         return loss + self.config.imitate * imitation(logits, wanted, weights, reached)
-
-    @torch.no_grad()
-    def _wanted(self, x: Tensor) -> Tensor | None:
-        """(B, K, h, w): what the teacher says of every cell."""
-        return None if self.teacher is None else self.teacher.all_stages(x)[-1]
 
     def _logits(self, x: Tensor, phase: Phase) -> tuple[list[Tensor], list[Tensor] | None]:
         """The stages' maps and, where the losses are limited to regions, which cells reached them."""

@@ -9,11 +9,10 @@ killed and resumed sees exactly what an unbroken one sees, and a checkpoint need
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
-from torch.utils.data import Dataset, Sampler
+from torch.utils.data import Dataset
 from torchvision import tv_tensors
 from torchvision.transforms import v2
 
@@ -48,19 +47,6 @@ def mix(*numbers: int) -> int:
         state = (state ^ n) * 0xBF58476D1CE4E5B9 % 2**64
         state = (state ^ (state >> 31)) * 0x94D049BB133111EB % 2**64
     return state % 2**63
-
-
-class SampleNumbers(Sampler[int]):
-    """Every `step`-th sample from `start` to `stop`, in order: with several processes, each takes its share."""
-
-    def __init__(self, start: int, stop: int, step: int = 1) -> None:
-        self.numbers = range(start, stop, step)
-
-    def __iter__(self) -> Iterator[int]:
-        return iter(self.numbers)
-
-    def __len__(self) -> int:
-        return len(self.numbers)
 
 
 def augmentation(

@@ -44,7 +44,7 @@ from lcnb.training.network import described, new_network, parameter_groups, scor
 from lcnb.training.objective import Objective
 from lcnb.training.phases import Phase, phase_at, prepare
 from lcnb.training.processes import Processes
-from lcnb.training.stream import AugmentedStream, SampleNumbers, mix
+from lcnb.training.stream import AugmentedStream, mix
 
 FREE = {"workers", "log_every", "save_every", "val_every", "val_images", "builder"}
 """Settings that may change when a run is resumed; a builder may move, and its network has to fit."""
@@ -216,16 +216,13 @@ class Trainer:
                     self._tell(f"stopped at step {self.step}; --resume goes on from the last checkpoint")
                     interrupts.deliver()
                 if shortage := memory_shortage(error):
-                    raise TrainingError(f"{shortage}, {self._lower()}") from None
+                    c = self.config
+                    raise TrainingError(
+                        f"{shortage}, at step {self.step}; the last checkpoint is intact: start another run, with a "
+                        f"smaller batch than {c.batch}, crop than {c.crop[0]} {c.crop[1]} or width than {c.width:g}"
+                    ) from None
                 raise
         return self.averaged()
-
-    def _lower(self) -> str:
-        c = self.config
-        return (
-            f"at step {self.step}; the last checkpoint is intact: start another run, with a smaller batch than "
-            f"{c.batch}, crop than {c.crop[0]} {c.crop[1]} or width than {c.width:g}"
-        )
 
     def _steps(self, interrupts: Interrupts) -> None:
         """Those that are left."""
@@ -256,12 +253,11 @@ class Trainer:
     def _batches(self) -> Iterator[list[Tensor]]:
         """Images (B, 3, H, W) and targets (B, H, W) of the steps that are left."""
         c, mine = self.config, self.processes
-        sampler = SampleNumbers(self.step * c.batch + mine.number, c.total_steps * c.batch, mine.count)
-        prepare = ignore_interrupts if c.workers else None
+        share = range(self.step * c.batch + mine.number, c.total_steps * c.batch, mine.count)
         stream = AugmentedStream(self.dataset, c)
         try:
             yield from DataLoader(
-                stream, c.batch // mine.count, sampler=sampler, num_workers=c.workers, worker_init_fn=prepare
+                stream, c.batch // mine.count, sampler=share, num_workers=c.workers, worker_init_fn=ignore_interrupts
             )
         except DataError as error:  # from a worker it comes with the worker's traceback as its text
             raise DataError(str(error).rsplit("DataError: ", 1)[-1].strip()) from None

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from lcnb.benchmark import Protocol
-from lcnb.benchmark.ops import OpsSettings, bench_ops, blocks, kernels, layers, macs, pieces, rows_of_table
+from lcnb.benchmark.ops import OpsSettings, bench_ops, blocks, layers, macs, pieces, rows_of_table
 from lcnb.models import IRNetConfig, cascade_cost, irnet_lc
 from lcnb.models.folding import folded
 from lcnb.models.fusing import Fused
@@ -34,12 +34,6 @@ def test_names_and_shapes_at_full_width():
     assert "C 3x1 224>256" in names
     assert "head 2, 3 3x3 2144>106" in names
     assert len(set(names)) == len(names)
-
-
-def test_kernels_of_blocks():
-    found = {p.name: kernels(p.module) for p in blocks(IRNetConfig(width=0.05))}
-    assert found["B"] == [((1, 7), (1, 1)), ((7, 1), (1, 1))]
-    assert found["Reduction-B"] == [((3, 3), (1, 1))]
 
 
 @pytest.mark.parametrize("piece", [*blocks(IRNetConfig(width=0.05)), *layers(IRNetConfig(width=0.05))], ids=str)

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from lcnb.regions import depthwise as depthwise_module
-from lcnb.regions.depthwise import depthwise, is_depthwise
+from lcnb.regions.depthwise import depthwise
 
 
 @pytest.mark.parametrize(("kernel", "dilation"), [((3, 3), (1, 1)), ((5, 5), (4, 4)), ((3, 5), (2, 5))])
@@ -14,7 +14,6 @@ def test_numbers_and_gradients(kernel, dilation, dtype):
     torch.manual_seed(0)
     padding = [d * (k // 2) for d, k in zip(dilation, kernel, strict=True)]
     layer = nn.Conv2d(70, 70, kernel, 1, padding, dilation, 70, bias=False).to(dtype)
-    assert is_depthwise(layer)
     results = []
     for run in (layer, lambda x: depthwise(x, layer.weight, dilation)):
         x = torch.randn(2, 70, 11, 13, generator=torch.Generator().manual_seed(1), dtype=dtype)
@@ -25,6 +24,15 @@ def test_numbers_and_gradients(kernel, dilation, dtype):
         results.append((out.detach(), x.grad, layer.weight.grad))
     for right, found in zip(*results, strict=True):
         torch.testing.assert_close(found, right, atol=1e-3 if dtype == torch.float32 else 1e-9, rtol=1e-4)
+
+
+@pytest.mark.parametrize("dilation", [1, 4])
+@pytest.mark.parametrize("recorded", [True, False])
+def test_its_bias(dilation, recorded):
+    x, weight, bias = torch.randn(1, 4, 9, 10), torch.randn(4, 1, 5, 5), torch.randn(4)
+    right = nn.functional.conv2d(x, weight, bias, 1, 2 * dilation, dilation, 4)
+    with torch.set_grad_enabled(recorded):
+        torch.testing.assert_close(depthwise(x, weight, (dilation,) * 2, bias), right, atol=1e-3, rtol=1e-4)
 
 
 def test_first_used_in_inference_mode_then_in_training():
@@ -42,15 +50,3 @@ def test_first_used_under_another_default_device():
     with torch.device("meta"):
         first = depthwise(x, weight, (4, 4))
     torch.testing.assert_close(first, torch.nn.functional.conv2d(x, weight, None, 1, 8, 4, 4), atol=1e-3, rtol=1e-4)
-
-
-@pytest.mark.parametrize(
-    "layer",
-    [
-        nn.Conv2d(4, 4, 3, 2, 1, groups=4), nn.Conv2d(4, 4, 3, 1, 0, groups=4), nn.Conv2d(4, 8, 3, 1, 1, groups=4),
-        nn.Conv2d(4, 4, 3, 1, 1, groups=2), nn.Conv2d(1, 1, 3, 1, 1), nn.Conv2d(4, 4, 4, 1, 2, groups=4),
-        nn.Conv2d(4, 4, 3, 1, 1, groups=4, padding_mode="reflect"), nn.Conv2d(4, 4, 3, padding="same", groups=4),
-    ],
-)  # fmt: skip
-def test_what_it_does_not_compute(layer):
-    assert not is_depthwise(layer)

@@ -30,7 +30,6 @@ def cache(tmp_path, monkeypatch):
     monkeypatch.setenv("LCNB_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv(native_build.SWITCH, raising=False)
     monkeypatch.delenv("CC", raising=False)
-    monkeypatch.setattr(native, "library", native_build.library.__wrapped__)
     afresh(monkeypatch)
     return tmp_path / "cache"
 

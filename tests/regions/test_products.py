@@ -1,7 +1,5 @@
 """Products of ragged rows: the numbers of a plain product, and no memory for each new number of rows."""
 
-import copy
-import pickle
 from types import SimpleNamespace
 
 import psutil
@@ -93,13 +91,6 @@ def test_products_of_new_numbers_of_rows_take_no_memory():
     for n in range(1000, 1400):
         product(draw(n, 128, torch.bfloat16))
     assert megabytes() - before < 30
-
-
-@pytest.mark.parametrize("again", [copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))])
-def test_a_copy_gives_the_same(again):
-    """What oneDNN has laid out cannot be copied."""
-    product, rows = products.Product(draw(5, 24, torch.bfloat16), None), draw(9, 24, torch.bfloat16, 1)
-    assert again(product)(rows).equal(product(rows))
 
 
 @pytest.mark.parametrize("n", ROWS)

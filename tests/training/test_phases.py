@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from lcnb.training import ARMS, TrainConfig, Trainer, TrainingError
+from lcnb.training.frozen import fold_frozen_norms
 from lcnb.training.objective import Objective, shuffled_regions
 from lcnb.training.phases import Phase, phase_at, phases, prepare
 from lcnb.weights import save
@@ -77,6 +78,23 @@ def test_frozen_norms_neither_learn_nor_count(small_cascade):
     assert all(v.equal(before[k]) for k, v in model.state_dict().items())
     prepare(model, phase("deep"))
     assert all(m.weight.requires_grad and m.training for m in norms)
+
+
+class OwnPass(nn.Conv2d):
+    """Its forward pass does not reach `_conv_forward`."""
+
+    def forward(self, x):
+        return nn.functional.conv2d(x, self.weight * 2)
+
+
+@pytest.mark.parametrize("conv", [nn.Conv2d(3, 4, 3, padding=1, padding_mode="reflect"), OwnPass(3, 4, 3)])
+def test_a_frozen_norm_counts_behind_any_convolution(conv):
+    pair = nn.Sequential(conv, nn.BatchNorm2d(4)).requires_grad_(False).eval()
+    nn.init.uniform_(pair[1].running_mean)
+    x = torch.rand(1, 3, 8, 8)
+    right = pair(x)
+    fold_frozen_norms(pair)
+    torch.testing.assert_close(pair(x), right)
 
 
 def copy_of(model):

@@ -9,7 +9,7 @@ from torch.utils.data import DataLoader
 
 from lcnb.datasets import load_dataset
 from lcnb.training.interrupt import ignore_interrupts
-from lcnb.training.stream import AugmentedStream, SampleNumbers, mix
+from lcnb.training.stream import AugmentedStream, mix
 from tests.training.conftest import SMALL
 
 
@@ -72,7 +72,7 @@ class Recorded:
 def test_two_workers_give_the_same_batches_in_the_same_order(make):
     def batches(workers):
         prepare = ignore_interrupts if workers else None
-        loader = DataLoader(make(), 2, sampler=SampleNumbers(2, 10), num_workers=workers, worker_init_fn=prepare)
+        loader = DataLoader(make(), 2, sampler=range(2, 10), num_workers=workers, worker_init_fn=prepare)
         return list(loader)
 
     alone, helped = batches(0), batches(2)

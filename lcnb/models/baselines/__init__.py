@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import torch
 from torch import nn
 
 from lcnb.models.baselines.adelaide import Adelaide
@@ -16,7 +15,6 @@ from lcnb.models.baselines.deeplab import DeepLabV2
 from lcnb.models.baselines.dpn import DPN
 from lcnb.models.baselines.fcn import FCN8s
 from lcnb.models.baselines.segnet import SegNet
-from lcnb.models.cost import count_macs
 
 BASELINES: dict[str, Callable[..., nn.Module]] = {
     "fcn-8s": FCN8s,
@@ -27,7 +25,7 @@ BASELINES: dict[str, Callable[..., nn.Module]] = {
 }
 """By name: called with `num_classes` and `width`, and the network's own knobs."""
 
-__all__ = ["BASELINES", "DPN", "Adelaide", "DeepLabV2", "FCN8s", "SegNet", "baseline", "baseline_macs"]
+__all__ = ["BASELINES", "DPN", "Adelaide", "DeepLabV2", "FCN8s", "SegNet", "baseline"]
 
 
 def baseline(name: str, num_classes: int = 21, width: float = 1.0) -> nn.Module:
@@ -39,17 +37,3 @@ def baseline(name: str, num_classes: int = 21, width: float = 1.0) -> nn.Module:
     if name not in BASELINES:
         raise KeyError(f"no baseline is named {name!r}; there are {', '.join(BASELINES)}")
     return BASELINES[name](num_classes, width).eval()
-
-
-def baseline_macs(name: str, height: int, width: int, num_classes: int = 21, channels: float = 1.0) -> int:
-    """Multiply-accumulates for one (height, width) image, counted by PyTorch without computing anything.
-
-    Args:
-        name: of the network.
-        height, width: of the image.
-        num_classes: K.
-        channels: the network's width factor.
-    """
-    with torch.device("meta"):
-        network = baseline(name, num_classes, channels)
-    return count_macs(network, torch.empty(1, 3, height, width, device="meta"))
