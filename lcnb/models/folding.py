@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import itertools
-from typing import TypeVar
+from typing import TypeGuard, TypeVar
 
 import torch
 from torch import nn
@@ -33,9 +33,17 @@ def folded(network: Network, dtype: torch.dtype = torch.float32) -> Network:
     return copied.requires_grad_(False).to(dtype).to(memory_format=torch.channels_last)
 
 
+def foldable(module: object) -> TypeGuard[nn.Conv2d]:
+    """Whether a norm can be folded into a module: a convolution that uses its weight and bias as they stand.
+
+    One with a `forward` of its own may standardise or scale them first.
+    """
+    return isinstance(module, nn.Conv2d) and type(module).forward is nn.Conv2d.forward
+
+
 def _fold_sequence(sequence: nn.Sequential) -> None:
     parts = list(sequence)
     for i, (first, second) in enumerate(itertools.pairwise(parts)):
-        if isinstance(first, nn.Conv2d) and isinstance(second, nn.BatchNorm2d):
+        if foldable(first) and isinstance(second, nn.BatchNorm2d):
             sequence[i] = fuse_conv_bn_eval(first, second)
             sequence[i + 1] = nn.Identity()

@@ -22,6 +22,7 @@ import torch.nn.functional as F
 from torch import Tensor, fx, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from lcnb.models.folding import foldable
 from lcnb.models.irnet import DilatedPool
 from lcnb.regions import Region, RegionTensor
 from lcnb.regions.depthwise import DepthwiseConv
@@ -113,7 +114,7 @@ def _fold(graph: fx.GraphModule, node: fx.Node) -> None:
     before = cast(fx.Node, node.args[0])
     conv, calls = _module(before), [n.target for n in graph.graph.nodes if n.op == "call_module"]
     once = calls.count(before.target) == calls.count(node.target) == 1
-    if not isinstance(conv, nn.Conv2d) or len(before.users) > 1 or not once or module.running_mean is None:
+    if not foldable(conv) or len(before.users) > 1 or not once or module.running_mean is None:
         return
     parent, _, name = str(before.target).rpartition(".")
     setattr(graph.get_submodule(parent), name, fuse_conv_bn_eval(conv, module).requires_grad_(False))

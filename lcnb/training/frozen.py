@@ -13,6 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from lcnb.models.folding import foldable
+
 
 def fold_frozen_norms(model: nn.Module) -> None:
     """Let every convolution directly in front of a frozen batch-norm compute both; undone by `unfold`.
@@ -23,8 +25,7 @@ def fold_frozen_norms(model: nn.Module) -> None:
     for module in list(model.modules()):
         if isinstance(module, nn.Sequential) and type(module).forward is nn.Sequential.forward:
             for conv, norm in itertools.pairwise(module):
-                plain = type(conv).forward is nn.Conv2d.forward
-                if plain and type(norm) is nn.BatchNorm2d and isinstance(conv, nn.Conv2d) and _is_frozen(norm):
+                if foldable(conv) and type(norm) is nn.BatchNorm2d and _is_frozen(norm):
                     _fold(conv, norm)
 
 

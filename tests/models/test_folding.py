@@ -1,10 +1,12 @@
 """Folding keeps the answers and leaves no batch-norm in a sequence."""
 
+import pytest
 import torch
 from torch import nn
 
 from lcnb.models.baselines import baseline
 from lcnb.models.folding import folded
+from lcnb.models.fusing import traced
 
 
 def test_same_answers(small_cascade):
@@ -36,3 +38,22 @@ def test_dtype():
     ready = folded(nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4)), torch.bfloat16)
     assert {p.dtype for p in ready.parameters()} == {torch.bfloat16}
     assert isinstance(ready[1], nn.Identity)
+
+
+class Standardised(nn.Conv2d):
+    """A convolution whose weight is not used as it stands (weight standardisation, as in BiT)."""
+
+    def forward(self, x):
+        weight = self.weight - self.weight.mean((1, 2, 3), keepdim=True)
+        return nn.functional.conv2d(x, weight / weight.std((1, 2, 3), keepdim=True), self.bias, padding=self.padding)
+
+
+@pytest.mark.parametrize("ready", [folded, traced])
+def test_a_convolution_with_its_own_forward_keeps_its_norm(ready):
+    torch.manual_seed(0)
+    network = nn.Sequential(Standardised(3, 4, 3, padding=1), nn.BatchNorm2d(4)).eval()
+    network[1].running_mean.normal_()
+    network[1].running_var.uniform_(0.5, 2)
+    x = torch.rand(1, 3, 8, 8)
+    with torch.inference_mode():
+        torch.testing.assert_close(ready(network)(x), network(x))
