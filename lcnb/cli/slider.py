@@ -31,7 +31,7 @@ def run(arguments: argparse.Namespace) -> int:
     import torch
     from tqdm.auto import tqdm
 
-    from lcnb.datasets.photo import read_photo
+    from lcnb.datasets.images import read_photo
     from lcnb.export import canvas_slider, standalone
 
     image, name = read_photo(arguments.image), printable(arguments.image.stem)

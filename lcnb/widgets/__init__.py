@@ -1,6 +1,6 @@
 """Sliders as content: they answer within a tenth of a second, by keyboard too, and say what they show."""
 
-from lcnb.datasets.photo import decode_photo
+from lcnb.datasets.images import decode_photo
 from lcnb.widgets.bars import progress
 from lcnb.widgets.budget import BudgetExplorer
 from lcnb.widgets.curve import TrainingCurve
