@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from lcnb.datasets import names, spec
-from lcnb.datasets.voc import COVERED7
+from lcnb.datasets.layouts import COVERED7
 from lcnb.palettes import (
     DIFFICULTY,
     IGNORED,
