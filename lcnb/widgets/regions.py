@@ -17,9 +17,8 @@ from torch import Tensor
 
 from lcnb.plots.cascade import to_array
 from lcnb.regions import Region
-from lcnb.widgets.controls import NumberSlider, image_view, readout
+from lcnb.widgets.controls import NumberSlider, image_view, jpeg, readout
 from lcnb.widgets.debounce import Debounced
-from lcnb.widgets.images import jpeg
 
 SHARES = (0.0, 0.01, 0.02, *np.round(np.arange(0.05, 1.0001, 0.05), 2).tolist())
 REPEATS = 5
