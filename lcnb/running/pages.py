@@ -25,8 +25,7 @@ from PIL import Image
 from lcnb.datasets.images import encoded
 from lcnb.paths import written_whole
 from lcnb.running import scrub
-from lcnb.running.notebooks import heading
-from lcnb.running.parameters import declared
+from lcnb.running.notebooks import declared, heading
 from lcnb.running.process import Failure, Outcome
 
 RECORD = "run.json"
