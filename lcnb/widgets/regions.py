@@ -91,9 +91,7 @@ class RegionExplorer(ipw.VBox):
                     times.append(time.perf_counter() - start)
         return region, statistics.median(seconds[0][1:]), statistics.median(seconds[1][1:])
 
-    def _show_times(self, result: tuple[Region, float, float] | None) -> None:
-        if result is None:
-            return
+    def _show_times(self, result: tuple[Region, float, float]) -> None:
         region, mine, dense = result
         text = f"measured: <b>{mine * 1e3:.1f} ms</b>, dense {dense * 1e3:.1f} ms, ratio <b>{mine / dense:.2f}</b>"
         self._read(region, "measured", text)
