@@ -8,16 +8,17 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 from typing import Any, NoReturn
+from urllib.parse import quote
 
 from docutils import nodes
 from myst_nb.core.render import MimeData, NbElementRenderer
 from sphinx import addnodes
 from sphinx.application import Sphinx
 
-from lcnb import addresses
 from lcnb.paths import REPOSITORY
 from lcnb.running.pages import mathml
 
+BRANCH = "main"
 CONTENTS = {
     "Lessons": ("notebooks/[0-9]*",),
     "Solutions": ("notebooks/solutions/*",),
@@ -69,7 +70,7 @@ html_theme_options: dict[str, Any] = {
 if REPOSITORY:
     html_theme_options |= {
         "repository_url": REPOSITORY.removesuffix(".git"),
-        "repository_branch": addresses.BRANCH,
+        "repository_branch": BRANCH,
         "use_repository_button": True,
         "launch_buttons": {
             "binderhub_url": "https://mybinder.org",
@@ -77,6 +78,11 @@ if REPOSITORY:
             "notebook_interface": "jupyterlab",
         },
     }
+
+
+def address(path: str) -> str | None:
+    """Where a file or folder of the repository is shown (GitHub's form of an address); None without an address."""
+    return f"{REPOSITORY.removesuffix('.git')}/blob/{BRANCH}/{quote(path)}" if REPOSITORY else None
 
 
 def source_read(app: Sphinx, name: str, source: list[str]) -> None:
@@ -99,7 +105,7 @@ def link_files(app: Sphinx, doctree: nodes.document) -> None:
         path = app.env.relfn2path(node["reftarget"], here)[0]
         if path == "docs/photo/index.html" and not PHOTO.exists():
             node.replace_self(node.children)
-        elif uri := app.builder.get_relative_uri(here, page) if (page := OWN.get(path)) else addresses.source(path):
+        elif uri := app.builder.get_relative_uri(here, page) if (page := OWN.get(path)) else address(path):
             node.replace_self(nodes.reference("", "", *node.children, refuri=uri, internal=bool(page)))
 
 

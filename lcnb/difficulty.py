@@ -99,12 +99,6 @@ class DifficultyCounts:
         return self.counts.sum(0).double() / self.counts.sum().clamp(min=1)
 
     @property
-    def by_class(self) -> Tensor:
-        """(K, 3) float64: the same within each class; NaN for an absent one."""
-        total = self.counts.sum(1, keepdim=True).double()
-        return self.counts / torch.where(total > 0, total, torch.nan)
-
-    @property
     def boundary_shares(self) -> Tensor:
         """(3,) float64: fraction of each grade's pixels near a boundary (paper: .067, .190, .680); NaN for none."""
         total = self.counts.sum(0).double()

@@ -125,8 +125,7 @@ def start(cascade: LayerCascade, path: str | Path) -> LayerCascade:
 
 def _read(file: Path, what: str) -> dict[str, Tensor]:
     try:
-        with warnings.catch_warnings():  # about what is then refused anyway
-            warnings.simplefilter("ignore")
+        with warnings.catch_warnings(action="ignore"):  # about what is then refused anyway
             pickled = file.suffix in PICKLED
             state: Any = torch.load(file, map_location="cpu", weights_only=True) if pickled else load_file(file)
     except FileNotFoundError:

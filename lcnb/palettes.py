@@ -1,7 +1,7 @@
 """Every colour of the suite, in one place, told apart with any kind of colour vision.
 
-Class colours were searched for with `tools/palette_search.py`; a test checks the distances. The scales for
-stages and difficulty run from light to dark, so they also survive a grey print.
+Class colours were found by a random search for the largest distances; a test checks these. The scales for stages and
+difficulty run from light to dark, so they also survive a grey print.
 """
 
 from __future__ import annotations

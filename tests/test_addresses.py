@@ -1,6 +1,7 @@
 """No address of a repository is built in; one that is set makes links. The bootstrap cell installs from a folder."""
 
 import ast
+import importlib.util
 import json
 import os
 import re
@@ -11,8 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from lcnb import addresses
-
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 HOSTS = re.compile(
@@ -22,12 +21,25 @@ HOSTS = re.compile(
 OTHERS = {"tensorflow/models"}
 """Repositories of others that the texts may name, as what they are."""
 PLACEHOLDER = "you/yours"
+BOOTSTRAP = """\
+import importlib.util
+import os
+import sys
+from subprocess import check_call
 
-
-@pytest.fixture(autouse=True)
-def default_address(monkeypatch):
-    """A fork that sets LCNB_REPOSITORY tests the same."""
-    monkeypatch.setattr(addresses, "REPOSITORY", "")
+if getattr(importlib.util.find_spec("lcnb"), "origin", None) is None:  # lcnb is not installed, as on Colab
+    folder, address = "lcnb-checkout", os.environ.get("LCNB_REPOSITORY")
+    if address and not os.path.isdir(folder):
+        check_call(["git", "clone", "--quiet", "--depth=1", address, folder])
+    if not os.path.isdir(folder):
+        how = f"put its folder (the one with pyproject.toml) here as {folder}/ or set LCNB_REPOSITORY to its address"
+        raise ImportError(f"lcnb is not installed: {how}, and run this cell again; or run %pip install -e FOLDER")
+    needs = ["-e", f"./{folder}", "ipywidgets>=8.1", "anywidget>=0.9", "matplotlib", "seaborn", "psutil", "av>=14.1"]
+    check_call([sys.executable, "-m", "pip", "install", "--quiet", *needs])
+    sys.path.insert(0, os.path.abspath(folder))  # a running Python does not see the new installation
+_ = importlib.import_module("lcnb")  # before torch: lets its idle threads sleep
+"""
+"""The cell tagged `bootstrap` of every notebook; where lcnb can be imported, it only does so."""
 
 
 def texts():
@@ -55,11 +67,14 @@ def test_the_package_has_no_default_address():
         assert ast.literal_eval(subprocess.check_output(command, cwd=ROOT, env=env, text=True)) == wanted
 
 
-def test_forms_of_the_address(monkeypatch):
-    assert addresses.source("a.ipynb") is None
-    for given in ("https://github.com/me/mine", "https://github.com/me/mine.git"):
-        monkeypatch.setattr(addresses, "REPOSITORY", given)
-        assert addresses.source("docs/a b.md") == "https://github.com/me/mine/blob/main/docs/a%20b.md"
+def test_forms_of_the_address():
+    at = importlib.util.spec_from_file_location("conf", ROOT / "docs" / "conf.py")
+    conf = importlib.util.module_from_spec(at)
+    at.loader.exec_module(conf)
+    conf.REPOSITORY = ""  # a fork that sets LCNB_REPOSITORY tests the same
+    assert conf.address("a.ipynb") is None
+    for conf.REPOSITORY in ("https://github.com/me/mine", "https://github.com/me/mine.git"):
+        assert conf.address("docs/a b.md") == "https://github.com/me/mine/blob/main/docs/a%20b.md"
 
 
 def bootstraps():
@@ -69,11 +84,11 @@ def bootstraps():
                 yield path.stem, "".join(cell["source"])
 
 
-def test_the_bootstrap_cells_are_the_text_of_the_package():
-    assert "://" not in addresses.BOOTSTRAP
+def test_the_bootstrap_cells_are_one_text():
+    assert "://" not in BOOTSTRAP
     assert {name for name, _ in bootstraps()} >= {path.stem for path in NOTEBOOKS}
     for name, source in bootstraps():
-        assert source.strip() == addresses.BOOTSTRAP.strip(), name
+        assert source.strip() == BOOTSTRAP.strip(), name
 
 
 def run_bootstrap(folder, **env):
@@ -85,7 +100,7 @@ def run_bootstrap(folder, **env):
         "    asked.append(command)\n"
         "    return real(command) if command[0] == 'git' else 0\n"
         "subprocess.check_call = call\n"
-        f"exec({addresses.BOOTSTRAP!r})\n"
+        f"exec({BOOTSTRAP!r})\n"
         "import lcnb\n"
         "print(json.dumps([asked, lcnb.__file__]))\n"
     )
@@ -151,7 +166,7 @@ def test_the_bootstrap_installs_what_the_lessons_import():
 
     extra = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]["notebooks"]
     bounds = {re.match(r"[\w-]+", text)[0]: text for text in extra}
-    editable, path, *needs = re.findall(r'"(.*?)"', re.search(r"needs = (\[.*\])", addresses.BOOTSTRAP)[1])
+    editable, path, *needs = re.findall(r'"(.*?)"', re.search(r"needs = (\[.*\])", BOOTSTRAP)[1])
     assert (editable, path) == ("-e", "./{folder}")
     for need in needs:
         name = re.match(r"[\w-]+", need)[0]

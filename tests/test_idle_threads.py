@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from lcnb.addresses import BOOTSTRAP
 from tests.cli.conftest import ROOT
+from tests.test_addresses import BOOTSTRAP
 
 SHOW = "import os, sys; print(os.environ.get('GOMP_SPINCOUNT'))"
 

@@ -1,10 +1,14 @@
-"""Colours that can be told apart, by everyone."""
+"""Colours that can be told apart, by everyone.
+
+Distances are Euclidean in OKLab (Ottosson, 2020); dichromats are simulated with the matrices of Machado, Oliveira and
+Fernandes (2009), severity 1.
+"""
 
 import numpy as np
 import pytest
 
 from lcnb.datasets import names, spec
-from lcnb.datasets.voc import COVERED7
+from lcnb.datasets.layouts import COVERED7
 from lcnb.palettes import (
     DIFFICULTY,
     IGNORED,
@@ -17,7 +21,45 @@ from lcnb.palettes import (
     colourise,
     hexadecimal,
 )
-from tools.palette_search import VISION, oklab, smallest_distance
+
+VISION = {
+    "normal": np.eye(3),
+    "protanopia": np.array(
+        [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]]
+    ),
+    "deuteranopia": np.array(
+        [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]]
+    ),
+    "tritanopia": np.array(
+        [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]]
+    ),
+}
+_TO_LMS = np.array(
+    [[0.4122214708, 0.5363325363, 0.0514459929], [0.2119034982, 0.6806995451, 0.1073969566],
+     [0.0883024619, 0.2817188376, 0.6299787005]]
+)  # fmt: skip
+_TO_LAB = np.array(
+    [[0.2104542553, 0.7936177850, -0.0040720468], [1.9779984951, -2.4285922050, 0.4505937099],
+     [0.0259040371, 0.7827717662, -0.8086757660]]
+)  # fmt: skip
+
+
+def oklab(rgb, vision="normal"):
+    """(n, 3) sRGB in 0 .. 255 -> (n, 3) OKLab (lightness 0 .. 1) as that kind of vision sees it."""
+    s = np.asarray(rgb, dtype=float) / 255
+    linear = np.where(s <= 0.04045, s / 12.92, ((s + 0.055) / 1.055) ** 2.4)
+    seen = np.clip(linear @ VISION[vision].T, 0, 1)
+    return np.cbrt(seen @ _TO_LMS.T) @ _TO_LAB.T
+
+
+def smallest_distance(rgb):
+    """The smallest OKLab distance between any two of the colours, over all kinds of vision."""
+    worst = np.inf
+    for vision in VISION:
+        lab = oklab(rgb, vision)
+        apart = np.linalg.norm(lab[:, None] - lab[None], axis=2)
+        worst = min(worst, apart[~np.eye(len(lab), dtype=bool)].min())
+    return float(worst)
 
 
 @pytest.mark.parametrize(

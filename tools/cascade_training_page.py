@@ -5,42 +5,33 @@ The rules are prose of the page itself. A test compares the page with what this 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from lcnb.cli.reproduce import BRANCH_STEPS, RATE, STEPS
+from lcnb.cli.reproduce import BRANCH_STEPS, EXPERIMENT, RATE, STEPS
 from lcnb.reproduction import cascade_training as experiment
+from lcnb.reproduction import stored
 from lcnb.reproduction.readings import agreed
 from lcnb.reproduction.request import SEEDS
 from lcnb.training import PRESETS
 from tools.pages import DOCS, filled, shell, table, where
 
 PAGE, RESULT = DOCS / "cascade-training.md", DOCS / "results" / "cascade-training.json"
-COMMAND = "lcnb reproduce cascade-training"
 
 
 def pages(result: Path = RESULT) -> dict[Path, str]:
-    """The page, with what a result says; "not run yet" where there is none."""
-    found = _found(result)
-    return {PAGE: filled(PAGE, verdict=verdict(result), numbers=_numbers(), results=_results(found))}
-
-
-def _found(result: Path) -> dict[str, Any] | None:
-    return json.loads(result.read_text(encoding="utf-8")) if result.is_file() else None
+    """The page, with what a result says."""
+    return {PAGE: filled(PAGE, verdict=verdict(result), numbers=_numbers(), results=_results(stored(result)))}
 
 
 def verdict(result: Path = RESULT) -> str:
     """The experiment's headline, for its page, the report and the README."""
-    found = _found(result)
-    if found is None:
-        return "**Not run yet.**"
-    return f"**{found['verdicts'][0]}**"
+    return f"**{stored(result)['verdicts'][0]}**"
 
 
 def _numbers() -> str:
-    config = PRESETS[COMMAND.split()[-1]]
+    config = PRESETS[EXPERIMENT]
     rows = [
         ("data", f"{config.dataset}, {config.classes}; trained on {config.split}, scored on {config.val_split}"),
         ("network", f"{config.network} at stride {config.stride}, from {config.init} weights"),
@@ -59,10 +50,7 @@ def _numbers() -> str:
     return table(("what", "value"), rows, 2)
 
 
-def _results(found: Mapping[str, Any] | None) -> str:
-    if found is None:
-        run = f"{COMMAND} --dry-run   # what is needed, and for how long\n{COMMAND}\npython -m tools.pages"
-        return f"Not run yet. One seed after the other, in as many sittings as it takes:\n\n{shell(run)}"
+def _results(found: Mapping[str, Any]) -> str:
     seeds = found["seeds"]
     parts = [
         f"{len(seeds)} of {len(found['wanted'])} seeds, {found['images']} images of {found['dataset']} "

@@ -20,9 +20,9 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -66,16 +66,9 @@ class Reader:
         self.env, self.folder = dict(env), str(notebook.path.parent)
         self.seconds = 0.0
         self.torch_threads = 0
-        self.error: BaseException | None = None
 
     def work(self) -> None:
-        """Start the kernel and run all cells; an error is kept for the caller."""
-        try:
-            self._work()
-        except BaseException as error:
-            self.error = error
-
-    def _work(self) -> None:
+        """Start the kernel and run all cells."""
         start = time.monotonic()
         self.manager.start_kernel(env=self.env, cwd=self.folder, stderr=subprocess.DEVNULL)
         client = self.manager.client()
@@ -108,15 +101,9 @@ def measure(people: int, setting: str) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="lcnb-class-") as scratch:
         env = _plain(environment(Path(scratch))) | SETTINGS[setting]
         readers = [Reader(notebook, env) for _ in range(people)]
-        threads = [threading.Thread(target=r.work) for r in readers]
         try:
-            for thread in threads:
-                thread.start()
-            for thread in threads:
-                thread.join()
-            for reader in readers:
-                if reader.error is not None:
-                    raise reader.error
+            with ThreadPoolExecutor(people) as pool:
+                list(pool.map(Reader.work, readers))
             return {"people": people, "setting": setting} | _summary(readers)
         finally:
             for reader in readers:

@@ -17,7 +17,6 @@ from typing import Any, TextIO
 import lcnb
 from lcnb.cli import (
     bench,
-    check,
     classroom,
     data,
     evaluate,
@@ -25,7 +24,6 @@ from lcnb.cli import (
     info,
     reproduce,
     run,
-    slider,
     train,
     video,
     weights,
@@ -34,7 +32,7 @@ from lcnb.cli.options import Parser, debug
 from lcnb.errors import REASONS, LcnbError, memory_shortage, printable, shared_memory_shortage
 from lcnb.paths import NO_HOME
 
-COMMANDS = (run, info, check, classroom, evaluate, train, reproduce, bench, slider, video, export, data, weights)
+COMMANDS = (run, info, classroom, evaluate, train, reproduce, bench, export, video, data, weights)
 EPILOG = """\
 example:
   lcnb run --dataset streets --profile quick    execute every notebook, with an index page

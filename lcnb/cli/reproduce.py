@@ -8,8 +8,6 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -95,18 +93,19 @@ def run(arguments: argparse.Namespace) -> int:
     """Plan, or measure and write."""
     from lcnb.reproduction import plan, reproduce
 
-    with data_under(arguments.data):
-        request = requested(arguments)
-        if arguments.dry_run:
-            print(plan(request).text())
-            return 0
-        named = EXPERIMENT if request.table == EXPERIMENT else f"{request.table}-{request.preset}"
-        out = arguments.out or Path("docs/results") / f"{named}.json"
-        check_writable(out)
-        with locked(request.work / request.preset / request.table, "lcnb reproduce", "give --work another folder"):
-            for sitting in sittings(request):
-                found = reproduce(sitting, say)
-                write_json(out, found | {"machine": machine(), "command": repeat(arguments.argv)})
+    if arguments.data is not None:
+        look_in(arguments.data)
+    request = requested(arguments)
+    if arguments.dry_run:
+        print(plan(request).text())
+        return 0
+    named = EXPERIMENT if request.table == EXPERIMENT else f"{request.table}-{request.preset}"
+    out = arguments.out or Path("docs/results") / f"{named}.json"
+    check_writable(out)
+    with locked(request.work / request.preset / request.table, "lcnb reproduce", "give --work another folder"):
+        for sitting in sittings(request):
+            found = reproduce(sitting, say)
+            write_json(out, found | {"machine": machine(), "command": repeat(arguments.argv)})
     print(f"\n{report(found)}\n\nwritten to {out}")
     return 0
 
@@ -118,21 +117,15 @@ def sittings(request: Request) -> list[Request]:
     return [dataclasses.replace(request, seeds=request.seeds[: n + 1]) for n in range(len(request.seeds))]
 
 
-@contextmanager
-def data_under(folder: Path | None) -> Iterator[None]:
-    """While entered, data sets are looked for in this folder first."""
-    if folder is None:
-        yield
-        return
+def look_in(folder: Path) -> None:
+    """From now on, data sets are looked for in this folder first.
+
+    Raises:
+        UsageError: there is no such folder.
+    """
     if not folder.is_dir():
         raise UsageError(f"--data {folder}: no such folder; it should hold voc2012/, camvid/ or cityscapes/")
-    before = os.environ.get("LCNB_DATA")
-    os.environ["LCNB_DATA"] = os.pathsep.join(filter(None, (str(folder), before)))
-    try:
-        yield
-    finally:
-        del os.environ["LCNB_DATA"]
-        os.environ |= {} if before is None else {"LCNB_DATA": before}
+    os.environ["LCNB_DATA"] = os.pathsep.join(filter(None, (str(folder), os.environ.get("LCNB_DATA"))))
 
 
 def requested(arguments: argparse.Namespace) -> Request:

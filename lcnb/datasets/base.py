@@ -1,6 +1,6 @@
-"""One data set class for all: pairs of an image and a mask of class indices.
+"""One data set class for all: pairs of an image and a mask of class indices; and how often each class occurs.
 
-Shape letters: H, W pixels. Items are torchvision `tv_tensors`: an Image (3, H, W) uint8 RGB and a Mask
+Shape letters: H, W pixels, K classes. Items are torchvision `tv_tensors`: an Image (3, H, W) uint8 RGB and a Mask
 (H, W) uint8 of class indices, so every `torchvision.transforms.v2` transform moves both together.
 """
 
@@ -133,3 +133,18 @@ def check_size(image: Tensor, mask: Tensor, name: str, path: Path) -> None:
             f"{name} is {image.shape[2]}x{image.shape[1]} pixels but its mask {path} is "
             f"{mask.shape[1]}x{mask.shape[0]}; they have to be of one size"
         )
+
+
+def class_shares(dataset: SegmentationDataset) -> Tensor:
+    """(K,) float64: each class's fraction of the labelled pixels, 0 everywhere if none is labelled.
+
+    Reads every mask of the split and no image.
+
+    Raises:
+        DataError: a mask is missing or damaged, or holds a label outside the classes.
+    """
+    counts = torch.zeros(256, dtype=torch.int64)
+    for item in range(len(dataset)):
+        counts += torch.bincount(dataset.mask(item).as_subclass(Tensor).flatten().long(), minlength=256)
+    labelled = counts[: len(dataset.spec.classes)].double()
+    return labelled / labelled.sum().clamp(min=1)

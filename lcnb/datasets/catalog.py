@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from lcnb.datasets import camvid, cityscapes, streets, voc
+from lcnb.datasets import layouts, streets
 from lcnb.datasets.base import DatasetSpec, SegmentationDataset
 from lcnb.errors import DataError
 from lcnb.paths import absolute, data_roots, searched
@@ -25,12 +25,20 @@ class _Entry:
 
 ORDER = ("train", "trainaug", "trainval", "val", "test")
 _CATALOG = {
-    "streets": _Entry(streets.SPEC, streets.splits, streets.pairs),
-    "camvid": _Entry(camvid.SPEC, camvid.splits, camvid.pairs),
-    "voc2012": _Entry(voc.SPEC, voc.splits, voc.pairs, None, voc.HOW_TO_GET_SPLIT),
-    "cityscapes": _Entry(cityscapes.SPEC, cityscapes.splits, cityscapes.pairs, cityscapes.relabel_ids()),
+    "streets": _Entry(streets.SPEC, layouts.camvid_splits, layouts.camvid_pairs),
+    "camvid": _Entry(layouts.CAMVID, layouts.camvid_splits, layouts.camvid_pairs),
+    "voc2012": _Entry(layouts.VOC, layouts.voc_splits, layouts.voc_pairs, None, layouts.HOW_TO_GET_SPLIT),
+    "cityscapes": _Entry(
+        layouts.CITYSCAPES, layouts.cityscapes_splits, layouts.cityscapes_pairs, layouts.cityscapes_relabel()
+    ),
 }
-_COVERED7 = _Entry(voc.SPEC_COVERED7, voc.splits, voc.pairs, voc.relabel_covered7(), voc.HOW_TO_GET_SPLIT)
+_COVERED7 = _Entry(
+    layouts.VOC_COVERED7,
+    layouts.voc_splits,
+    layouts.voc_pairs,
+    layouts.relabel_covered7(),
+    layouts.HOW_TO_GET_SPLIT,
+)
 
 
 def names() -> list[str]:

@@ -1,4 +1,5 @@
-"""Image files: an image as RGB, a mask as labels, one clear sentence for every file that is neither; and the encoder.
+"""Image files: an image as RGB, a mask as labels, a reader's own photograph of any format and size, upright; one clear
+sentence for every file that is none of them; and the encoder.
 
 Shape letters: H, W pixels.
 """
@@ -15,13 +16,20 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
+from torch import Tensor
 from torchvision import tv_tensors
 
 from lcnb.errors import DataError
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
 """What is tried, whatever a file is called. The rest of Pillow's list stays out: its EPS reader runs programs."""
+LONGEST = 640
+"""Pixels of the longer side; larger photographs are scaled down to it."""
+LARGEST = 200_000_000
+"""Bytes of a file that is still read."""
+PHOTOS = (*FORMATS, "AVIF", "JPEG2000")
+"""What is tried, where this Pillow has it, whatever a file is called: for some others, Pillow starts programs."""
 NO_COLOURS = {"F": "floating-point values", "LAB": "CIELAB values"}
 LABEL_MODES = ("1", "L", "P", "I")
 
@@ -35,45 +43,53 @@ def open_image(path: Path) -> Image.Image:
     path = Path(path)
     if path.is_dir():
         raise DataError(f"{path} is a folder, not an image file")
-    try:
-        with quiet(), Image.open(path, formats=FORMATS) as image:
-            check_pixels(image, str(path))
-            image.load()
-            return image
-    except (DataError, MemoryError):
-        raise
-    except FileNotFoundError:
-        raise DataError(f"{path} does not exist") from None
-    except PermissionError:
-        raise DataError(f"{path} may not be read; change its permissions") from None
-    except UnidentifiedImageError:
-        fault = "is empty" if path.stat().st_size == 0 else f"is no image ({', '.join(FORMATS)})"
-        raise DataError(f"{path} {fault}; fetch it again or convert it") from None
-    except Image.DecompressionBombError:
-        raise DataError(too_large(str(path))) from None
-    except Exception as error:  # Pillow's decoders raise many kinds for a damaged file
-        raise DataError(f"{path} is damaged or cut off ({error}); fetch it again") from None
+    empty = path.is_file() and path.stat().st_size == 0
+    fault = "is empty" if empty else f"is no image ({', '.join(FORMATS)})"
+    again = "; fetch it again"
+    with _explained(str(path), f"{fault}{again} or convert it", again), Image.open(path, formats=FORMATS) as image:
+        _check_pixels(image, str(path))
+        image.load()
+        return image
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
-    """Without Pillow's warnings about damaged tags and large images: what matters of them is an error here."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
+def _explained(name: str, fault: str, again: str = "") -> Iterator[None]:
+    """What Pillow raises as a sentence about a file, and none of its warnings about damaged tags and large images: what
+    matters of them is an error here.
+
+    Args:
+        name: of the file.
+        fault: what is wrong where it is no image.
+        again: what to do with a damaged one, after a semicolon.
+    """
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            yield
+    except (DataError, MemoryError):
+        raise
+    except FileNotFoundError:
+        raise DataError(f"{name} does not exist") from None
+    except PermissionError:
+        raise DataError(f"{name} may not be read; change its permissions") from None
+    except UnidentifiedImageError:
+        raise DataError(f"{name} {fault}") from None
+    except Image.DecompressionBombError:
+        raise DataError(_too_large(name)) from None
+    except Exception as error:  # Pillow's decoders raise many kinds for a damaged file
+        raise DataError(f"{name} is damaged or cut off ({error}){again}") from None
 
 
-def check_pixels(image: Image.Image, name: str) -> None:
+def _check_pixels(image: Image.Image, name: str) -> None:
     """Refuse an image by its header, before memory is taken for it: a file of a few bytes can claim any size.
 
     Raises:
         DataError: it claims more than `Image.MAX_IMAGE_PIXELS` (89 million unless it was set).
     """
     if image.width * image.height > (Image.MAX_IMAGE_PIXELS or float("inf")):
-        raise DataError(too_large(name))
+        raise DataError(_too_large(name))
 
 
-def too_large(name: str) -> str:
+def _too_large(name: str) -> str:
     """The sentence about such an image."""
     return f"{name} claims more than {Image.MAX_IMAGE_PIXELS or 0:,} pixels; shrink it"
 
@@ -111,7 +127,7 @@ def _eight_bit(image: Image.Image, name: str) -> Image.Image:
     return Image.fromarray((values >> 8).astype(np.uint8))
 
 
-def read_mask(path: Path) -> torch.Tensor:
+def read_mask(path: Path) -> Tensor:
     """(H, W) uint8 of raw label values: those of a greyscale image (1 to 32 bits), or the palette's indices.
 
     Raises:
@@ -132,9 +148,48 @@ def read_mask(path: Path) -> torch.Tensor:
 
 def _spread(path: Path) -> int:
     """What Pillow multiplies greyscale values of two or four bits by, so that the largest is 255; 1 for all others."""
-    with quiet(), Image.open(path, formats=FORMATS) as image:
+    with warnings.catch_warnings(action="ignore"), Image.open(path, formats=FORMATS) as image:
         narrow = re.search(r"'L;([24])'", str(image.tile))
     return {"2": 85, "4": 17}[narrow[1]] if narrow else 1
+
+
+def read_photo(path: str | Path, longest: int = LONGEST) -> Tensor:
+    """`decode_photo` of a file.
+
+    Raises:
+        DataError: there is no such file, it is none (a folder, a pipe), or too large, or as `decode_photo`.
+    """
+    path = Path(path).expanduser()
+    try:
+        if not path.is_file():  # a pipe or a device would keep the reader waiting, or never end
+            raise DataError(f"{path} {'is no file' if path.exists() else 'does not exist'}; name an image")
+        if path.stat().st_size > LARGEST:
+            raise DataError(f"{path} has {path.stat().st_size / 1e6:.0f} MB; scale the image down first")
+        data = path.read_bytes()
+    except (OSError, ValueError) as error:  # ValueError: a name that no file can have
+        raise DataError(f"{path} cannot be read ({getattr(error, 'strerror', None) or error})") from None
+    return decode_photo(data, path.name, longest)
+
+
+def decode_photo(data: bytes, name: str = "the file", longest: int = LONGEST) -> Tensor:
+    """(3, H, W) uint8 RGB of an image file's bytes, turned as its EXIF tag says and at most `longest` pixels long.
+
+    Raises:
+        DataError: it is no image, a damaged, empty or far too large one, or its pixels have no meaning as RGB.
+    """
+    Image.init()
+    formats = [f for f in PHOTOS if f in Image.OPEN]
+    with (
+        _explained(name, "is not an image that can be read here; save it as JPEG or PNG"),
+        Image.open(io.BytesIO(data), formats=formats) as opened,
+    ):
+        if max(opened.size) > 30_000:
+            raise DataError(f"{name} is {opened.size[0]}x{opened.size[1]} pixels; scale it down first")
+        opened.draft("RGB", (2 * longest, 2 * longest))  # a JPEG decodes straight to a smaller size
+        _check_pixels(opened, name)
+        image = as_rgb(ImageOps.exif_transpose(opened), name)
+    image.thumbnail((longest, longest), Image.Resampling.LANCZOS)
+    return torch.from_numpy(np.array(image)).permute(2, 0, 1).contiguous()
 
 
 def encoded(image: np.ndarray | Image.Image, kind: str, **options: Any) -> bytes:

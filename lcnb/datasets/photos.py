@@ -13,7 +13,7 @@ from torchvision import tv_tensors
 
 from lcnb.datasets.base import check_labels, check_size
 from lcnb.datasets.images import read_image, read_mask
-from lcnb.datasets.voc import SPEC, relabel_covered7
+from lcnb.datasets.layouts import VOC, relabel_covered7
 from lcnb.errors import DataError
 from lcnb.paths import REPOSITORY, data_roots, searched
 
@@ -56,7 +56,7 @@ def load_photo(name: str) -> Photo:
     if fact["mask"] is not None:
         path = folder / fact["mask"]
         labels = read_mask(path)
-        check_labels(labels, SPEC, path)
+        check_labels(labels, VOC, path)
         check_size(image, labels, fact["file"], path)
         mask = tv_tensors.Mask(relabel_covered7()[labels.long()])
     credit = f"{fact['author']}, {fact['licence']} (from {fact['source']})"

@@ -7,29 +7,25 @@ video with one mask a frame.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import zip_longest
 from pathlib import Path
 
 import torch
 from torchvision import tv_tensors
 
-from lcnb.datasets.base import DatasetSpec, check_labels, check_size
-from lcnb.datasets.camvid import CLASSES, UNLABELLED, pairs, splits
-from lcnb.datasets.camvid import SPEC as CAMVID
+from lcnb.datasets.base import check_labels, check_size
 from lcnb.datasets.images import read_mask
+from lcnb.datasets.layouts import CAMVID
 from lcnb.errors import DataError
 from lcnb.paths import CHECKOUT, extra
 
-__all__ = ["SPEC", "drive", "pairs", "splits"]
-
-SPEC = DatasetSpec(
+SPEC = replace(
+    CAMVID,
     name="streets",
-    classes=CLASSES,
-    ignore_index=UNLABELLED,
     title="Streets",
     licence="CC0-1.0",
     how_to_get=f"clone {CHECKOUT}, which holds it in data/streets",
-    layout=CAMVID.layout,
     folder="streets",
 )
 

@@ -25,7 +25,6 @@ from torch import Tensor
 
 from lcnb.models import StageLogits, max_softmax, rethreshold
 from lcnb.models.exits import leaves, thresholds
-from lcnb.models.labels import to_pixels
 
 RHOS = (0.0, *np.round(np.arange(0.30, 0.90, 0.05), 2).tolist(), *np.round(np.arange(0.90, 0.99, 0.01), 2).tolist(),
         0.985, 0.99, 0.995, 0.998, 0.999, 1.0)  # fmt: skip
@@ -65,10 +64,6 @@ class CachedView:
         for exit_ in reversed(range(len(self.counts))):
             stage[self.places[stop, exit_] < self.counts[exit_]] = exit_
         return stage
-
-    def pixel_stage(self, stop: int) -> np.ndarray:
-        """(H, W) int64: the stage of each pixel's nearest cell."""
-        return to_pixels(torch.from_numpy(self.stage(stop))[None], self.labels.shape[1:])[0].numpy()
 
     def exits(self, stop: int) -> list[float]:
         """(S,) fraction of the cells that exit at each stage."""

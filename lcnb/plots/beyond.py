@@ -31,7 +31,7 @@ def reliability(accuracy: np.ndarray, confidence: np.ndarray, counts: np.ndarray
         ece: S expected calibration errors.
     """
     stages, bins = counts.shape
-    fig, axes = figure(3.5 * stages, 3.9, 1, stages, sharex=True, sharey=True)
+    fig, axes = figure(3.5 * stages, 3.9, 1, stages, sharex=True, sharey=True, squeeze=False)
     edges = (np.arange(bins) + 0.5) / bins
     for s, (axis, colour) in enumerate(zip(axes[0], stage_lines(stages), strict=True)):
         held = counts[s] / max(1, counts[s].sum())
@@ -55,8 +55,7 @@ def work_curves(
         points: single settings by name, drawn as stars.
         note: what all of it was measured on, above the axes.
     """
-    fig, axes = figure(7.4, 3.9)
-    axis = axes[0, 0]
+    fig, axis = figure(7.4, 3.9)
     for n, ((name, values), colour, mark) in enumerate(zip(curves.items(), LINES, MARKS, strict=False)):
         size = max(4, 9 - 2 * n)  # lines that coincide: the mark below still shows around the one above
         axis.plot(*zip(*values, strict=True), color=colour, marker=mark, markersize=size, linewidth=1.5, label=name)
@@ -84,8 +83,7 @@ def budget_plane(
     """
     if miou.ndim != 2:
         raise ValueError(f"this map shows the thresholds of two exits; {miou.ndim} make no map")
-    fig, axes = figure(7.8, 5.2)
-    axis = axes[0, 0]
+    fig, axis = figure(7.8, 5.2)
     axis.grid(False)
     places = np.arange(len(grid))
     shown = axis.imshow(miou.T, origin="lower", cmap="cividis", aspect="auto")
@@ -117,8 +115,7 @@ def halo_work(rows: Sequence[tuple[int, float, float]], cached: float) -> Figure
         rows: (halo, mIoU, GMAC).
         cached: mIoU of the cached view, where no cell lost its neighbours.
     """
-    fig, axes = figure(8.6, 3.0, 1, 2)
-    left, right = axes[0]
+    fig, (left, right) = figure(8.6, 3.0, 1, 2)
     places = range(len(rows))
     scores = [m for _, m, _ in rows]
     left.axhline(cached, color=MUTED, linewidth=1.2, linestyle=":", label="cached view")

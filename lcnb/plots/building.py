@@ -104,7 +104,7 @@ def where_it_sits(
     fig, axes = figure(9.6, 0.9 + 0.3 * len(names), 1, 2, sharey=True)
     places = list(range(len(names)))[::-1]
     colours = [hexadecimal(stage_colours(max(stages))[s - 1]) for s in stages]
-    for axis, values, title in zip(axes[0], (parameters, gmacs), ("million parameters", "GMAC"), strict=True):
+    for axis, values, title in zip(axes, (parameters, gmacs), ("million parameters", "GMAC"), strict=True):
         axis.barh(places, values, color=colours, edgecolor="#4b5563", linewidth=0.5)
         for place, value in zip(places, values, strict=True):
             axis.annotate(
@@ -117,7 +117,7 @@ def where_it_sits(
             )
         axis.set(title=f"{title}, {sum(values):.1f} in all", xlim=(0, 1.3 * max(values)))
         axis.grid(axis="y", visible=False)
-    axes[0, 0].set(yticks=places, yticklabels=names)
+    axes[0].set(yticks=places, yticklabels=names)
     return fig
 
 
@@ -129,8 +129,7 @@ def cost_plane(first: Sequence[float], rows: Sequence[tuple[str, Sequence[float]
         rows: (name, GMAC at each fraction), from expensive to cheap.
         dense: GMAC of the plain network.
     """
-    fig, axes = figure(6.6, 3.5)
-    axis = axes[0, 0]
+    fig, axis = figure(6.6, 3.5)
     axis.axhline(dense, color=MUTED, linewidth=1)
     axis.text(0.99, dense, "plain network", ha="right", va="bottom", fontsize=8.5, color="#4b5563")
     lines = ("#4b9cd3", hexadecimal(STAGES[1]), hexadecimal(STAGES[2]))

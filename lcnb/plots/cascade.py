@@ -5,7 +5,8 @@ Shape letters: H, W pixels, K classes, S stages, R thresholds.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -96,8 +97,7 @@ def cumulative_stages(
 
 def exits_over_rho(rhos: Sequence[float], exits: np.ndarray, rho: float | None = None) -> Figure:
     """Fraction of cells that exit at each stage as the threshold rises: (R,) rhos, (R, S) fractions."""
-    fig, axes = figure(6.4, 3.0)
-    axis = axes[0, 0]
+    fig, axis = figure(6.4, 3.0)
     positions = np.arange(len(rhos))
     legend = stage_legend(exits.shape[1])
     colours = [hexadecimal(c) for c in legend.values()]
@@ -113,6 +113,23 @@ def exits_over_rho(rhos: Sequence[float], exits: np.ndarray, rho: float | None =
     return fig
 
 
+def stacked(axis: Any, parts: np.ndarray, legend: Mapping[str, Colour], title: str) -> None:
+    """A bar for each row of fractions, in parts of these names and colours."""
+    start = np.zeros(len(parts))
+    for part, (name, colour) in zip(parts.T, legend.items(), strict=True):
+        axis.barh(range(len(parts)), part, left=start, color=hexadecimal(colour), label=name)
+        start += part
+    axis.set_title(title, loc="left")
+    axis.set(xlim=(0, 1))
+    percent_scale(axis)
+
+
+def percent_scale(axis: Any) -> None:
+    """Fractions along a bar as percentages, without lines between the bars."""
+    axis.xaxis.set_major_formatter(lambda v, _: f"{v:.0%}")
+    axis.grid(axis="y", visible=False)
+
+
 def class_exits(by_class: np.ndarray, entering: np.ndarray, classes: Sequence[str]) -> Figure:
     """Figure 5: where each class exits (K, S), and its fraction of the pixels entering a stage over that of the image.
 
@@ -120,18 +137,10 @@ def class_exits(by_class: np.ndarray, entering: np.ndarray, classes: Sequence[st
     """
     keep = [k for k in range(len(classes)) if not np.isnan(by_class[k]).any()]
     order = sorted(keep, key=lambda k: by_class[k, 0])
-    fig, axes = figure(9.6, 0.55 + 0.28 * len(order), 1, 2, sharey=True)
-    left, right = axes[0]
-    start = np.zeros(len(order))
+    fig, (left, right) = figure(9.6, 0.55 + 0.28 * len(order), 1, 2, sharey=True)
     legend = stage_legend(by_class.shape[1])
-    for s, (name, colour) in enumerate(legend.items()):
-        left.barh(range(len(order)), by_class[order, s], left=start, color=hexadecimal(colour), label=name)
-        start += by_class[order, s]
+    stacked(left, by_class[order], legend, "where the pixels of a class exit")
     left.set_yticks(range(len(order)), [classes[k] for k in order])
-    left.set_title("where the pixels of a class exit", loc="left")
-    left.set(xlim=(0, 1))
-    left.xaxis.set_major_formatter(lambda v, _: f"{v:.0%}")
-    left.grid(axis="y", visible=False)
     colours = [hexadecimal(c) for c in legend.values()]
     for s in range(1, entering.shape[1]):
         marker = "os^Dv"[s % 5]

@@ -6,6 +6,7 @@ Shape letters: H, W pixels, K classes.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -14,7 +15,7 @@ from torch import Tensor
 from lcnb.difficulty import IGNORED as UNGRADED
 from lcnb.difficulty import NAMES, THRESHOLD
 from lcnb.palettes import ACCENT, DIFFICULTY, IGNORED, MUTED, blend, class_colours, colourise, hexadecimal
-from lcnb.plots.cascade import label_map, to_array
+from lcnb.plots.cascade import label_map, percent_scale, stacked, to_array
 from lcnb.plots.style import figure, panels
 
 PAPER_BOUNDARY = (0.067, 0.190, 0.680)
@@ -39,8 +40,7 @@ def confidence_histogram(confidence: Tensor, right: Tensor, threshold: float = T
     """How sure the network is where it is right and where it is wrong; both counts on a log scale."""
     import seaborn as sns  # brings pandas along, which only this figure needs
 
-    fig, axes = figure(7.2, 3.0)
-    axis = axes[0, 0]
+    fig, axis = figure(7.2, 3.0)
     bins = np.linspace(0, 1, 41)
     for name, colour, values in (
         ("right", "#9ca3af", confidence[right]),
@@ -72,31 +72,28 @@ def shares_by_class(counts: np.ndarray, classes: Sequence[str]) -> Figure:
     total = counts.sum()
     order = [k for k in np.argsort(counts.sum(1)) if counts[k].sum()]
     share, split = counts.sum(1)[order] / total, counts[order] / counts[order].sum(1, keepdims=True)
-    fig, axes = figure(9.6, 0.7 + 0.27 * len(order), 1, 2, sharey=True)
-    left, right = axes[0]
-    left.barh(range(len(order)), share, color=MUTED)
-    for y, value in enumerate(share):
-        left.text(value, y, f" {value:.1%}", va="center", fontsize=8, color=MUTED)
+    fig, (left, right) = figure(9.6, 0.7 + 0.27 * len(order), 1, 2, sharey=True)
+    _share_bars(left, share, MUTED, "fraction of all pixels")
     left.set_yticks(range(len(order)), [classes[k] for k in order])
-    left.set_title("fraction of all pixels", loc="left")
-    left.set(xlim=(0, share.max() * 1.18))
-    start = np.zeros(len(order))
-    for g, name in enumerate(NAMES):
-        right.barh(range(len(order)), split[:, g], left=start, color=hexadecimal(DIFFICULTY[name]), label=name)
-        start += split[:, g]
-    right.set_title("of which", loc="left")
-    right.set(xlim=(0, 1))
-    for axis in (left, right):
-        axis.xaxis.set_major_formatter(lambda v, _: f"{v:.0%}")
-        axis.grid(axis="y", visible=False)
+    stacked(right, split, DIFFICULTY, "of which")
     fig.legend(*right.get_legend_handles_labels(), loc="outside upper right", ncols=3, fontsize=9)
     return fig
 
 
+def _share_bars(axis: Any, values: np.ndarray, colours: str | list[str], title: str, **edge: Any) -> None:
+    """A bar for each fraction, with its number behind it."""
+    axis.barh(range(len(values)), values, color=colours, **edge)
+    for y, value in enumerate(values):
+        axis.text(value, y, f" {value:.1%}", va="center", fontsize=8, color=MUTED)
+    axis.set_title(title, loc="left")
+    axis.set(xlim=(0, np.nanmax(values) * 1.18))
+    percent_scale(axis)
+
+
 def boundary_shares(measured: Sequence[float], paper: Sequence[float] = PAPER_BOUNDARY) -> Figure:
     """Fraction of easy, moderate and hard pixels that lie near a boundary, beside the paper's."""
-    fig, axes = figure(6.4, 3.0)
-    axis, places = axes[0, 0], np.arange(3)
+    fig, axis = figure(6.4, 3.0)
+    places = np.arange(3)
     for offset, values, colour, name in (
         (-0.2, measured, ACCENT, "measured here"),
         (0.2, paper, "#cbd5e1", "printed in the paper (VOC)"),
@@ -114,18 +111,10 @@ def boundary_shares(measured: Sequence[float], paper: Sequence[float] = PAPER_BO
 def class_shares(shares: np.ndarray, edge_shares: np.ndarray, classes: Sequence[str]) -> Figure:
     """What the masks alone tell: each class's fraction of the pixels, and how much of it lies near a boundary."""
     order = [k for k in np.argsort(shares) if shares[k] > 0]
-    fig, axes = figure(9.6, 0.6 + 0.27 * len(order), 1, 2, sharey=True)
+    fig, (left, right) = figure(9.6, 0.6 + 0.27 * len(order), 1, 2, sharey=True)
     colours = [hexadecimal(class_colours(list(classes))[k]) for k in order]
-    for axis, values, title in (
-        (axes[0, 0], shares, "fraction of all labelled pixels"),
-        (axes[0, 1], edge_shares, "of these, near a boundary"),
-    ):
-        axis.barh(range(len(order)), values[order], color=colours, edgecolor="#9ca3af", linewidth=0.5)
-        for y, value in enumerate(values[order]):
-            axis.text(value, y, f" {value:.1%}", va="center", fontsize=8, color=MUTED)
-        axis.set_title(title, loc="left")
-        axis.set(xlim=(0, np.nanmax(values[order]) * 1.18))
-        axis.xaxis.set_major_formatter(lambda v, _: f"{v:.0%}")
-        axis.grid(axis="y", visible=False)
-    axes[0, 0].set_yticks(range(len(order)), [classes[k] for k in order])
+    edge: dict[str, Any] = {"edgecolor": "#9ca3af", "linewidth": 0.5}
+    _share_bars(left, shares[order], colours, "fraction of all labelled pixels", **edge)
+    _share_bars(right, edge_shares[order], colours, "of these, near a boundary", **edge)
+    left.set_yticks(range(len(order)), [classes[k] for k in order])
     return fig

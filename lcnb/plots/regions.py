@@ -29,7 +29,7 @@ def grids(values: Sequence[Tensor], mask: Tensor, titles: Sequence[str] = (), di
         digits: behind the decimal point.
     """
     rows, columns = mask.shape
-    fig, axes = figure(2.5 * len(values), 2.5 * rows / columns + 0.3, 1, len(values))
+    fig, axes = figure(2.5 * len(values), 2.5 * rows / columns + 0.3, 1, len(values), squeeze=False)
     colours = np.where(mask.numpy()[..., None], _rgb(ACTIVE), _rgb(IDLE))
     for k, (axis, grid) in enumerate(zip(axes[0], values, strict=True)):
         axis.imshow(colours)
@@ -59,8 +59,7 @@ def break_even(shares: Sequence[float], ratios: Mapping[str, Sequence[float]]) -
         shares: fractions in [0, 1].
         ratios: by name of the implementation, one value for each fraction.
     """
-    fig, axes = figure(6.6, 3.4)
-    axis = axes[0, 0]
+    fig, axis = figure(6.6, 3.4)
     top = max(1.15, *(max(r) for r in ratios.values()) if ratios else (1.15,)) * 1.04
     axis.axhspan(1, top, color="#fef2f2", zorder=0)
     axis.axhline(1, color=LINES[0], linewidth=1)

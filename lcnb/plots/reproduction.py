@@ -25,8 +25,7 @@ def thresholds(found: Mapping[str, Any], printed: Mapping[str, Any]) -> Figure:
     rows = {row["rho"]: row for row in found["rows"]}
     rhos = sorted({*printed["rho"], *rows}, reverse=True)
     places = {rho: place for place, rho in enumerate(rhos)}
-    fig, axes = figure(10.6, 3.8, 1, 2)
-    left, right = axes[0]
+    fig, (left, right) = figure(10.6, 3.8, 1, 2)
     at = [places[r] for r in printed["rho"]]
     first, second = printed["left_at_stage_1"], printed["left_at_stage_2"]
     left.plot(at, first, **PRINTED, label="printed: at stage 1")
@@ -67,8 +66,7 @@ def gaps(found: Mapping[str, Any], printed: Mapping[str, float]) -> Figure:
         printed: mIoU in percent by row.
     """
     rows = [r for r in found["rows"] if r["row"] != "lc"]
-    fig, axes = figure(9.6, 1.1 + 0.55 * len(rows))
-    axis = axes[0, 0]
+    fig, axis = figure(9.6, 1.1 + 0.55 * len(rows))
     axis.axvline(0, color=MUTED, linewidth=1)
     for place, row in enumerate(reversed(rows)):
         gap = found["differences"][f"lc - {row['row']}"]
@@ -81,8 +79,12 @@ def gaps(found: Mapping[str, Any], printed: Mapping[str, float]) -> Figure:
             axis.plot([value], [place + 0.16], **PRINTED)
             axis.annotate(f"{value:+.1f}", (value, place + 0.16), (8, 0), textcoords="offset points", va="center",
                           fontsize=8.5, color="#4b5563")  # fmt: skip
-    axis.set(yticks=range(len(rows)), yticklabels=[r["title"].split(":")[-1].strip() for r in reversed(rows)])
-    axis.set(xlabel="points of mIoU by which the layer cascade is ahead", ylim=(-0.6, len(rows) - 0.4))
+    axis.set(
+        yticks=range(len(rows)),
+        yticklabels=[r["title"].split(":")[-1].strip() for r in reversed(rows)],
+        xlabel="points of mIoU by which the layer cascade is ahead",
+        ylim=(-0.6, len(rows) - 0.4),
+    )
     axis.set_title("hollow: printed (VOC val); squares: measured (CamVid val) with 95 % intervals", fontsize=9.5)
     axis.grid(axis="y", visible=False)
     return fig
@@ -104,8 +106,7 @@ def at_equal_cost(found: Mapping[str, Any], differences: Sequence[str]) -> Figur
         for seed in found["seeds"]
     }
     rows = sorted({row for intervals in known.values() for row in intervals})
-    fig, axes = figure(9.6, 1.3 + 0.42 * len(rows))
-    axis = axes[0, 0]
+    fig, axis = figure(9.6, 1.3 + 0.42 * len(rows))
     axis.axvspan(-1, 1, color=MUTED, alpha=0.18, linewidth=0)
     axis.axvline(0, color=MUTED, linewidth=1)
     for turn, (seed, intervals) in enumerate(known.items()):
@@ -117,8 +118,12 @@ def at_equal_cost(found: Mapping[str, Any], differences: Sequence[str]) -> Figur
         values = [100 * intervals[row]["value"] for row in at]
         axis.plot(values, [*at.values()], color=colour, marker=mark, linestyle="", label=f"seed {seed}")
     names = [f"{differences[what]}, halo {halo}, at {cost:.0%}" for what, halo, cost in rows]
-    axis.set(yticks=range(len(rows)), yticklabels=names, ylim=(len(rows) - 0.4, -0.6))
-    axis.set(xlabel="points of mIoU; the band is one point either way; 95 % intervals over the images")
+    axis.set(
+        yticks=range(len(rows)),
+        yticklabels=names,
+        ylim=(len(rows) - 0.4, -0.6),
+        xlabel="points of mIoU; the band is one point either way; 95 % intervals over the images",
+    )
     axis.legend(loc="center left", bbox_to_anchor=(1, 0.5))
     axis.grid(axis="y", visible=False)
     return fig
@@ -132,8 +137,7 @@ def stage_bars(rows: Sequence[tuple[str, Sequence[float]]], xlabel: str, notes: 
         xlabel: what the parts are.
         notes: words behind the bars, one for each row.
     """
-    fig, axes = figure(8.8, 0.9 + 0.42 * len(rows))
-    axis = axes[0, 0]
+    fig, axis = figure(8.8, 0.9 + 0.42 * len(rows))
     for place, (_, times) in zip(range(len(rows))[::-1], rows, strict=True):
         begin = 0.0
         for s, time in enumerate(times):
@@ -146,8 +150,7 @@ def stage_bars(rows: Sequence[tuple[str, Sequence[float]]], xlabel: str, notes: 
             begin += time
         if notes:
             axis.text(begin + 0.01, place, notes[len(rows) - 1 - place], va="center", fontsize=9)
-    axis.set(yticks=range(len(rows))[::-1], yticklabels=[name for name, _ in rows])
-    axis.set(xlabel=xlabel)
+    axis.set(yticks=range(len(rows))[::-1], yticklabels=[name for name, _ in rows], xlabel=xlabel)
     axis.grid(axis="y", visible=False)
     axis.legend(fontsize=9, ncols=3, loc="lower right", bbox_to_anchor=(1, 1))
     return fig
@@ -160,8 +163,7 @@ def score_and_speed(points: Sequence[tuple[str, float, float, bool]], impossible
         points: (name, FPS, mIoU in percent, whether to join it to the point before).
         impossible: (name, FPS, mIoU) of the pair that no network has.
     """
-    fig, axes = figure(8.8, 4.2)
-    axis = axes[0, 0]
+    fig, axis = figure(8.8, 4.2)
     for name, fps, miou, _ in points:
         axis.plot([fps], [miou], marker="o", color=BLUE, markersize=7)
         axis.annotate(name, (fps, miou), (9, 5), textcoords="offset points", fontsize=9)
@@ -181,8 +183,7 @@ def work_and_speed(rows: Sequence[tuple[str, float, float | None, float | None]]
     Args:
         rows: (name, its multiply-adds below DeepLab-v2's, speed measured, speed printed); None where there is none.
     """
-    fig, axes = figure(7.8, 4.8)
-    axis = axes[0, 0]
+    fig, axis = figure(7.8, 4.8)
     top = 1.1 * max(v for row in rows for v in row[1:] if v is not None)
     axis.plot([0, top], [0, top], color=MUTED, linestyle=":", label="speed-up equals reduction in work")
     for k, (name, count, measured, printed) in enumerate(rows):
@@ -194,8 +195,12 @@ def work_and_speed(rows: Sequence[tuple[str, float, float | None, float | None]]
             axis.annotate(name, (count, measured), (7, -9), textcoords="offset points", fontsize=9)
     axis.plot([], [], color=ORANGE, marker="s", linestyle="none", label="measured here, one run")
     axis.plot([], [], **PRINTED | {"linestyle": "none"}, label="printed")
-    axis.set(xlabel="times fewer multiply-adds than DeepLab-v2", ylabel="times as fast as DeepLab-v2")
-    axis.set(xlim=(0, top), ylim=(0, top))
+    axis.set(
+        xlabel="times fewer multiply-adds than DeepLab-v2",
+        ylabel="times as fast as DeepLab-v2",
+        xlim=(0, top),
+        ylim=(0, top),
+    )
     axis.legend(fontsize=9, loc="upper left")
     return fig
 
@@ -207,14 +212,19 @@ def verdicts(rows: Sequence[tuple[str, str]], words: Sequence[str]) -> Figure:
         rows: (claim, verdict).
         words: all verdicts, best first; they are the columns.
     """
-    fig, axes = figure(9.6, 0.8 + 0.3 * len(rows))
-    axis = axes[0, 0]
+    fig, axis = figure(9.6, 0.8 + 0.3 * len(rows))
     marks = dict(zip(words, (("o", BLUE), ("D", "#009e73"), ("X", ORANGE), ("_", "#6b7280")), strict=True))
     for place, (_, word) in zip(range(len(rows))[::-1], rows, strict=True):
         mark, colour = marks[word]
         axis.plot([words.index(word)], [place], marker=mark, color=colour, markersize=9, markeredgewidth=2)
-    axis.set(yticks=range(len(rows))[::-1], yticklabels=[name for name, _ in rows], xlim=(-0.5, len(words) - 0.5))
-    axis.set(xticks=range(len(words)), xticklabels=words, ylim=(-0.6, len(rows) - 0.4))
+    axis.set(
+        yticks=range(len(rows))[::-1],
+        yticklabels=[name for name, _ in rows],
+        xlim=(-0.5, len(words) - 0.5),
+        xticks=range(len(words)),
+        xticklabels=words,
+        ylim=(-0.6, len(rows) - 0.4),
+    )
     axis.xaxis.tick_top()
     axis.tick_params(length=0)
     axis.spines[["left", "bottom"]].set_visible(False)

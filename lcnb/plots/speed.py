@@ -24,7 +24,7 @@ def blocks_on_regions(found: Sequence[Mapping[str, Any]], titles: Sequence[str],
         titles: of the panels.
         path: which of its paths.
     """
-    fig, axes = figure(5.0 * len(found), 3.9, 1, len(found), sharey=True)
+    fig, axes = figure(5.0 * len(found), 3.9, 1, len(found), sharey=True, squeeze=False)
     lines = [_lines(result, path) for result in found]
     top = 1.05 * max(1.1, *(y for panel in lines for points in panel.values() for _, y in points))
     for axis, panel, title in zip(axes[0], lines, titles, strict=True):
@@ -55,8 +55,7 @@ def speed_ups(rows: Sequence[tuple[str, Mapping[str, float]]]) -> Figure:
     Args:
         rows: (name, the "speedup" of a result of `lcnb bench model`) from top to bottom.
     """
-    fig, axes = figure(8.6, 1.0 + 0.62 * len(rows))
-    axis = axes[0, 0]
+    fig, axis = figure(8.6, 1.0 + 0.62 * len(rows))
     for place, (_, speed) in zip(range(len(rows))[::-1], rows, strict=True):
         bars = [("over_plain", hexadecimal(STAGES[0]), 0.19), ("over_fastest_dense", hexadecimal(STAGES[2]), -0.19)]
         for key, colour, offset in bars:
@@ -89,8 +88,8 @@ def race(rounds: Mapping[str, Sequence[float]], allowed: float) -> Figure:
     plain, *forms, cascade = medians
     fastest = min((plain, *forms), key=medians.__getitem__)
     colours = {fastest: hexadecimal(STAGES[0]), cascade: hexadecimal(STAGES[1])}
-    fig, axes = figure(8.6, 1.3 + 0.5 * len(rounds))
-    axis, places = axes[0, 0], range(len(rounds))[::-1]
+    fig, axis = figure(8.6, 1.3 + 0.5 * len(rounds))
+    places = range(len(rounds))[::-1]
     axis.barh(places, [1e3 * m for m in medians.values()], height=0.62, edgecolor="#4b5563", linewidth=0.5,
               color=[colours.get(name, "#d1d5db") for name in medians])  # fmt: skip
     for place, (name, times) in zip(places, rounds.items(), strict=True):

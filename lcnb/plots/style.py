@@ -34,14 +34,14 @@ RC: Any = {
 }
 
 
-def figure(width: float, height: float, rows: int = 1, columns: int = 1, **options: Any) -> tuple[Figure, np.ndarray]:
-    """A figure of this size in inches and a (rows, columns) array of axes, in the project's style.
+def figure(width: float, height: float, rows: int = 1, columns: int = 1, **options: Any) -> tuple[Figure, Any]:
+    """A figure of this size in inches and its axes (of several, an array), in the project's style.
 
     It belongs to no window and no notebook hook: nothing shows it until `show` does.
     """
     with mpl.rc_context(RC):
         fig = Figure(figsize=(width, height), dpi=DPI, layout="constrained")
-        axes = fig.subplots(rows, columns, squeeze=False, **options)
+        axes = fig.subplots(rows, columns, **options)
     return fig, axes
 
 
@@ -155,7 +155,7 @@ def panels(
     rows, columns = len(images), len(images[0])
     ratio = images[0][0].shape[0] / images[0][0].shape[1]
     strip = 0.26 * -(-len(legend) // 6) if legend else 0
-    fig, axes = figure(width, rows * width / columns * ratio + 0.3 * bool(titles) + strip, rows, columns)
+    fig, axes = figure(width, rows * width / columns * ratio + 0.3 * bool(titles) + strip, rows, columns, squeeze=False)
     for r, row in enumerate(images):
         for c, image in enumerate(row):
             axis = axes[r, c]

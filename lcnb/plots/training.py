@@ -27,8 +27,7 @@ def training_curves(rows: Sequence[Mapping[str, Any]]) -> Figure:
     Args:
         rows: of the log: step, phase, loss and, where scored, miou_stage1 ... and miou_true.
     """
-    fig, axes = figure(9.6, 3.2, 1, 2)
-    left, right = axes[0]
+    fig, (left, right) = figure(9.6, 3.2, 1, 2)
     steps = [r["step"] for r in rows]
     left.plot(steps, [r["loss"] for r in rows], color="#6b7280")
     left.set(xlabel="step", ylabel="loss", title="training loss", ylim=(0, None))
@@ -57,8 +56,7 @@ def ablation(found: Mapping[str, Any]) -> Figure:
         found: as `lcnb reproduce T2` writes it: rows (title, miou, interval) and differences ("lc - row").
     """
     rows, differences = found["rows"], found["differences"]
-    fig, axes = figure(10.4, 1.2 + 0.36 * len(rows), 1, 2, sharey=True, width_ratios=(1, 1))
-    left, right = axes[0]
+    fig, (left, right) = figure(10.4, 1.2 + 0.36 * len(rows), 1, 2, sharey=True, width_ratios=(1, 1))
     places = list(range(len(rows)))[::-1]
     for place, row in zip(places, rows, strict=True):
         _with_interval(
@@ -71,8 +69,9 @@ def ablation(found: Mapping[str, Any]) -> Figure:
         yticks=places,
         yticklabels=["\n".join(textwrap.wrap(r["title"], 40)) for r in rows],
         ylim=(-0.6, len(rows) - 0.4),
+        xlabel="mIoU, with its 95 % interval",
+        title="each way to train",
     )
-    left.set(xlabel="mIoU, with its 95 % interval", title="each way to train")
     right.set(xlabel="mIoU of the layer cascade minus this row's", title="and how far the layer cascade is ahead")
     right.locator_params(axis="x", nbins=5)  # numbers with a sign and three digits are wide
     if not all(d["excludes_zero"] for d in differences.values()):
@@ -87,8 +86,7 @@ def price_of_exits(sweeps: Mapping[str, Sequence[Mapping[str, Any]]], rho: float
         sweeps: by name, rows of `lcnb reproduce T1` (rho, saved, miou_true).
         rho: thresholds with this value at the first exit have a ring.
     """
-    fig, axes = figure(8.8, 4.1)
-    axis = axes[0, 0]
+    fig, axis = figure(8.8, 4.1)
     axis.axhline(0, color=MUTED, linewidth=1)
     for (name, rows), colour, mark in zip(sweeps.items(), LINES, MARKS, strict=False):
         (dense,) = [row["miou_true"] for row in rows if row["rho"] == 1]

@@ -30,8 +30,7 @@ def frame_times(milliseconds: Mapping[str, Sequence[float]]) -> Figure:
     Args:
         milliseconds: T values each, by name; the names of `SIDES` get their colours.
     """
-    fig, axes = figure(9.6, 3.2)
-    axis = axes[0, 0]
+    fig, axis = figure(9.6, 3.2)
     for place, (name, values) in enumerate(milliseconds.items()):
         colour = SIDES.get(name, LINES[place % len(LINES)])
         middle = statistics.median(values)
@@ -52,8 +51,7 @@ def exits_over_frames(exits: Sequence[Sequence[float]]) -> Figure:
         exits: (T, S), rows sum to 1.
     """
     stages = len(exits[0])
-    fig, axes = figure(9.6, 2.9)
-    axis = axes[0, 0]
+    fig, axis = figure(9.6, 2.9)
     colours = [hexadecimal(c) for c in stage_colours(stages)]
     columns = [[100 * row[s] for row in exits] for s in range(stages)]
     labels = [f"exit at stage {s + 1}" for s in range(stages)]
@@ -70,8 +68,7 @@ def shares_over_frames(shares: Mapping[str, Sequence[float]], ylabel: str) -> Fi
         shares: T values in [0, 1] each, by name.
         ylabel: what they are fractions of.
     """
-    fig, axes = figure(9.6, 2.9)
-    axis = axes[0, 0]
+    fig, axis = figure(9.6, 2.9)
     for place, (name, values) in enumerate(shares.items()):
         colour, style = SIDES.get(name, LINES[place % len(LINES)]), ("-", "--")[place % 2]
         label = f"{name}: median {statistics.median(values):.1%}"
@@ -87,8 +84,8 @@ def printed_and_measured(rows: Sequence[tuple[str, float | None, float | None]])
     Args:
         rows: (pair of networks, printed ratio, measured ratio) from top to bottom; None where there is none.
     """
-    fig, axes = figure(9.6, 0.9 + 0.62 * len(rows))
-    axis, places = axes[0, 0], range(len(rows))[::-1]
+    fig, axis = figure(9.6, 0.9 + 0.62 * len(rows))
+    places = range(len(rows))[::-1]
     for place, (_, printed, measured) in zip(places, rows, strict=True):
         for value, offset, colour in ((printed, 0.19, "#d1d5db"), (measured, -0.19, ACCENT)):
             if value is None:

@@ -15,7 +15,8 @@ from typing import Any
 from torch import Tensor
 
 from lcnb.datasets import SegmentationDataset
-from lcnb.evaluation import bootstrap_miou, evaluate
+from lcnb.evaluation import evaluate
+from lcnb.evaluation.bootstrap import interval_of
 from lcnb.models import LayerCascade
 from lcnb.reproduction.paper import T2
 from lcnb.reproduction.request import Request
@@ -76,13 +77,13 @@ def ablation(request: Request, say: Callable[[str], None]) -> dict[str, Any]:
     found.sort(key=lambda numbers: order.index(numbers["row"]))
     block = request.block(count)
     for numbers in found:
-        numbers["interval"] = _interval(counts[numbers["row"]], None, block)
+        numbers["interval"] = interval_of(counts[numbers["row"]], None, block)
     others = [n["row"] for n in found if n["row"] != "lc"] if "lc" in counts else []
     return {
         "images": count,
         "block": block,
         "rows": found,
-        "differences": {f"lc - {name}": _interval(counts["lc"], counts[name], block) for name in others},
+        "differences": {f"lc - {name}": _difference(counts["lc"], counts[name], block) for name in others},
         "settings": {k: v for k, v in request.config.shown().items() if k != "arm"},  # without folders of this machine
     }
 
@@ -125,10 +126,7 @@ def scored(
     return numbers, scores.counts_by_image
 
 
-def _interval(counts: Tensor, other: Tensor | None, block: int) -> dict[str, Any] | None:
+def _difference(counts: Tensor, other: Tensor, block: int) -> dict[str, Any] | None:
     """None where there are too few images to draw from."""
-    if len(counts) < 2 * block:
-        return None
-    interval = bootstrap_miou(counts, other, block=block)
-    winner = {} if other is None else {"excludes_zero": interval.excludes_zero}
-    return interval.as_dict() | winner
+    found = interval_of(counts, other, block)
+    return found and found | {"excludes_zero": found["low"] > 0 or found["high"] < 0}

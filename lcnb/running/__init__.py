@@ -4,8 +4,7 @@ Nothing here knows about networks; papermill, nbconvert and psutil come with the
 imported where they are used.
 """
 
-from lcnb.running.notebooks import Notebook, NotebookError, find
-from lcnb.running.parameters import Parameter, convert, declared
+from lcnb.running.notebooks import Notebook, NotebookError, Parameter, convert, declared, find
 from lcnb.running.process import Failure, Outcome, execute
 
 __all__ = ["Failure", "Notebook", "NotebookError", "Outcome", "Parameter", "convert", "declared", "execute", "find"]

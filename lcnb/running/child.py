@@ -20,7 +20,7 @@ from typing import IO, Any
 
 import psutil
 
-from lcnb.running.memory import Memory
+from lcnb.running.process import Memory
 
 ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 

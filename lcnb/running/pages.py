@@ -11,8 +11,7 @@ import datetime
 import io
 import json
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from html import escape
 from pathlib import Path
@@ -26,8 +25,7 @@ from PIL import Image
 from lcnb.datasets.images import encoded
 from lcnb.paths import written_whole
 from lcnb.running import scrub
-from lcnb.running.notebooks import heading
-from lcnb.running.parameters import declared
+from lcnb.running.notebooks import declared, heading
 from lcnb.running.process import Failure, Outcome
 
 RECORD = "run.json"
@@ -100,18 +98,16 @@ def publish(outcome: Outcome, out: Path) -> dict[str, Any]:
         outcome.failure = outcome.failure or Failure("crash", f"no page can be made of it ({error})")
     settings = {name: p.default for name, p in declared(outcome.notebook).items()} | outcome.parameters
     today = datetime.datetime.now(datetime.UTC).date().isoformat()
-    return entry(_shown(outcome, roots), content, settings, today)
+    return entry(outcome, content, settings, today, scrub.hider(roots))
 
 
-def _shown(outcome: Outcome, roots: list[tuple[str, str]]) -> Outcome:
-    """The outcome with an error message that can be published."""
-    if outcome.failure is None:
-        return outcome
-    message = scrub.hider(roots)(outcome.failure.message)
-    return replace(outcome, failure=replace(outcome.failure, message=message))
-
-
-def entry(outcome: Outcome, content: dict[str, Any], settings: dict[str, Any], date: str) -> dict[str, Any]:
+def entry(
+    outcome: Outcome,
+    content: dict[str, Any],
+    settings: dict[str, Any],
+    date: str,
+    hide: Callable[[str], str] = str,
+) -> dict[str, Any]:
     """What the record keeps of a notebook, as JSON takes it.
 
     Args:
@@ -119,6 +115,7 @@ def entry(outcome: Outcome, content: dict[str, Any], settings: dict[str, Any], d
         content: the executed notebook, cleaned.
         settings: all parameters it ran with, defaults included.
         date: ISO day.
+        hide: makes an error message one that can be published.
     """
     title, sentence = heading(content, outcome.notebook.name)
     return {
@@ -130,7 +127,7 @@ def entry(outcome: Outcome, content: dict[str, Any], settings: dict[str, Any], d
         "peak_mb": round(outcome.peak_mb),
         "private_mb": round(outcome.private_mb),
         "parameters": settings,
-        "error": None if outcome.failure is None else outcome.failure.message,
+        "error": None if outcome.failure is None else hide(outcome.failure.message),
         "date": date,
         "thumbnail": thumbnail(content),
     }

@@ -4,10 +4,9 @@ Everything is lazy: one frame is in memory at a time, however long the clip. PyA
 a clip is opened or written, so that `import lcnb.video` works without it.
 """
 
+from lcnb.video.clips import LONGEST, Clip, VideoError, write_video
 from lcnb.video.compare import Compared, Duel, Side, Summary, fps
 from lcnb.video.drawing import Painter
-from lcnb.video.reading import LONGEST, Clip, VideoError
-from lcnb.video.writing import write_video
 
 __all__ = [
     "LONGEST",

@@ -1,9 +1,8 @@
 """Sliders as content: they answer within a tenth of a second, by keyboard too, and say what they show."""
 
-from lcnb.datasets.photo import decode_photo
-from lcnb.widgets.bars import progress
+from lcnb.datasets.images import decode_photo
 from lcnb.widgets.budget import BudgetExplorer
-from lcnb.widgets.curve import TrainingCurve
+from lcnb.widgets.controls import TrainingCurve, progress
 from lcnb.widgets.explorer import ThresholdExplorer
 from lcnb.widgets.grades import DifficultyExplorer
 from lcnb.widgets.photo import PhotoExplorer

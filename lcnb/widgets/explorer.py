@@ -150,8 +150,8 @@ class ThresholdExplorer(ipw.VBox):
             out.exits.cpu()  # waits for a GPU
             return number, out, values, rho, (time.perf_counter() - start) * 1e3
 
-    def _show_true(self, result: tuple[Any, ...] | None) -> None:
-        if result is not None and result[0] == self.number:
+    def _show_true(self, result: tuple[Any, ...]) -> None:
+        if result[0] == self.number:
             self._send(*result[1:])
 
     def _show_error(self, error: BaseException) -> None:

@@ -13,8 +13,7 @@ from lcnb.difficulty import BOUNDARY_WIDTH, NAMES, THRESHOLD, DifficultyCounts, 
 from lcnb.palettes import DIFFICULTY, hexadecimal
 from lcnb.plots.cascade import to_array
 from lcnb.plots.difficulty import difficulty_overlay
-from lcnb.widgets.controls import NumberSlider, image_view, readout, swatch
-from lcnb.widgets.images import beside, jpeg
+from lcnb.widgets.controls import NumberSlider, image_view, jpeg, readout, swatch
 
 STEPS = (
     *np.round(np.arange(0.3, 0.9, 0.05), 2).tolist(),
@@ -51,7 +50,8 @@ class DifficultyExplorer(ipw.VBox):
         counts = DifficultyCounts(self.classes, self.ignore_index, BOUNDARY_WIDTH)
         counts.update(grade, self.target)
         shares, edges = counts.shares.tolist(), counts.boundary_shares.tolist()
-        self.image_view.value = jpeg(beside(self.array, difficulty_overlay(self.array, grade)))
+        gap = np.full((len(self.array), 8, 3), 255, np.uint8)
+        self.image_view.value = jpeg(np.concatenate([self.array, gap, difficulty_overlay(self.array, grade)], axis=1))
         cells = "".join(
             f"<tr><td>{swatch(hexadecimal(DIFFICULTY[name]))} {name} &nbsp;</td>"
             f"<td><b>{share:.1%}</b> of the pixels &nbsp;</td><td>{_percent(edge)} of them near a boundary</td></tr>"

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import ipywidgets as ipw
 from torch import Tensor
 
-from lcnb.datasets.photo import decode_photo
+from lcnb.datasets.images import decode_photo
 from lcnb.errors import DataError
 from lcnb.models import LayerCascade
 from lcnb.widgets.explorer import ThresholdExplorer

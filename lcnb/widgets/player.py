@@ -16,9 +16,8 @@ import ipywidgets as ipw
 from torch import Tensor
 
 from lcnb.video import Compared, Duel, Painter
-from lcnb.widgets.controls import image_view, readout
+from lcnb.widgets.controls import image_view, jpeg, readout
 from lcnb.widgets.debounce import WORKER
-from lcnb.widgets.images import jpeg
 
 CHOICES = {"both, in turns": ("dense", "cascade"), "cascade alone": ("cascade",), "dense alone": ("dense",)}
 

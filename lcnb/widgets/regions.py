@@ -17,9 +17,8 @@ from torch import Tensor
 
 from lcnb.plots.cascade import to_array
 from lcnb.regions import Region
-from lcnb.widgets.controls import NumberSlider, image_view, readout
+from lcnb.widgets.controls import NumberSlider, image_view, jpeg, readout
 from lcnb.widgets.debounce import Debounced
-from lcnb.widgets.images import jpeg
 
 SHARES = (0.0, 0.01, 0.02, *np.round(np.arange(0.05, 1.0001, 0.05), 2).tolist())
 REPEATS = 5
@@ -92,9 +91,7 @@ class RegionExplorer(ipw.VBox):
                     times.append(time.perf_counter() - start)
         return region, statistics.median(seconds[0][1:]), statistics.median(seconds[1][1:])
 
-    def _show_times(self, result: tuple[Region, float, float] | None) -> None:
-        if result is None:
-            return
+    def _show_times(self, result: tuple[Region, float, float]) -> None:
         region, mine, dense = result
         text = f"measured: <b>{mine * 1e3:.1f} ms</b>, dense {dense * 1e3:.1f} ms, ratio <b>{mine / dense:.2f}</b>"
         self._read(region, "measured", text)

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from lcnb.running import NotebookError, convert, declared, find
-from lcnb.running.parameters import parse
+from lcnb.running.notebooks import parse
 from tests.cli.conftest import write_notebook
 
 

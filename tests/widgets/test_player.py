@@ -110,7 +110,7 @@ def test_latest_goes_on_behind_an_error():
 @pytest.mark.parametrize(("total", "words"), [(3, "3 frames, done"), (None, "3 frames, done"), (0, "3 frames, done")])
 def test_progress_hands_items_on_and_ends_full(monkeypatch, total, words):
     shown = []
-    monkeypatch.setattr("lcnb.widgets.bars.display", shown.append)
+    monkeypatch.setattr("lcnb.widgets.controls.display", shown.append)
     assert list(progress(iter("abc"), total, "frames")) == ["a", "b", "c"]
     bar, text = shown[0].children
     assert bar.value == bar.max

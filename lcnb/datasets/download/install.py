@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from lcnb.datasets import cityscapes, load_dataset, locate, voc
+from lcnb.datasets import load_dataset, locate
 from lcnb.datasets.download import sources
 from lcnb.datasets.download.fetch import Client, Want
 from lcnb.datasets.download.files import (
@@ -33,7 +33,7 @@ from lcnb.datasets.download.files import (
     write_sums,
 )  # fmt: skip
 from lcnb.datasets.download.sources import SOURCES, Archive
-from lcnb.datasets.pairing import read_list
+from lcnb.datasets.layouts import cityscapes_splits, read_list, voc_root, voc_splits
 from lcnb.errors import DownloadError
 from lcnb.locking import locked
 from lcnb.paths import absolute, data_roots, given_roots, written_whole
@@ -104,7 +104,7 @@ def place(name: str, to: str | Path | None = None) -> Place:
     """
     if name == "sbd":  # its masks go beside VOC's
         beside = place("voc2012", to)
-        return Place(beside.root, name, voc.root_of(beside.folder))
+        return Place(beside.root, name, voc_root(beside.folder))
     found = None if to is not None else locate(name)
     if found is not None:  # VOCdevkit/ may lie in the data root itself
         return Place(found if found in data_roots() else found.parent, name, found)
@@ -378,7 +378,7 @@ def verify(place: Place) -> tuple[bool, str]:
                 fine &= not damage.missing + damage.different
                 said = f"{archive.part}, since it was unpacked: {damage}"
             texts.append(said)
-    name, splits = ("cityscapes", cityscapes.splits) if place.name == "cityscapes" else ("voc2012", voc.splits)
+    name, splits = ("cityscapes", cityscapes_splits) if place.name == "cityscapes" else ("voc2012", voc_splits)
     for split, wanted in source.pairs.items():
         found = len(load_dataset(name, split, root=place.folder)) if split in splits(place.folder) else 0
         fine &= found == wanted
