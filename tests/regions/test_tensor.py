@@ -325,17 +325,28 @@ def test_what_has_no_meaning_names_the_operation_and_the_way_out(name, x, region
         operation(RegionTensor.from_dense(x, region))
 
 
-def test_wrong_shapes_are_explained(x, region):
-    with pytest.raises(ValueError, match="does not lie on the region's grid"):
-        RegionTensor.from_dense(x[:, :, :3], region)
-    with pytest.raises(ValueError, match="one row per active cell"):
-        RegionTensor(torch.zeros(3, C), region)
-    with pytest.raises(ValueError, match="expects 4 channels"):
-        nn.Conv2d(4, 4, 1)(RegionTensor.from_dense(x, region))
-    with pytest.raises(ValueError, match=r"linear with a weight of shape .* got 8 channels"):
-        nn.Linear(4, 4)(RegionTensor.from_dense(x, region).permute(0, 2, 3, 1))
-    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
-        _ = RegionTensor.from_dense(x, region).nothing
+@pytest.mark.parametrize(
+    ("error", "words", "call"),
+    [
+        (
+            ValueError,
+            "does not lie on the region's grid",
+            lambda t: RegionTensor.from_dense(t.to_dense()[:, :, :3], t.region),
+        ),
+        (ValueError, "one row per active cell", lambda t: RegionTensor(torch.zeros(3, C), t.region)),
+        (ValueError, "expects 4 channels", nn.Conv2d(4, 4, 1)),
+        (
+            ValueError,
+            "linear with a weight of shape .* got 8 channels",
+            lambda t: nn.Linear(4, 4)(t.permute(0, 2, 3, 1)),
+        ),
+        (AttributeError, "no attribute 'nothing'", lambda t: t.nothing),
+    ],
+)
+def test_wrong_shapes_are_explained(error, words, call, x, region):
+    packed = RegionTensor.from_dense(x, region)
+    with pytest.raises(error, match=words):
+        call(packed)
 
 
 def test_restrict_keeps_the_rows_of_the_smaller_region(x):

@@ -236,24 +236,26 @@ def test_float32_follows_the_switch_of_dense_convolutions(monkeypatch):
         assert arithmetic(torch.float16)["PRECISION"] == "ieee"
 
 
-def test_refuses_what_does_not_fit():
-    features, weight, table, bias, residual = problem()
-    with pytest.raises(TypeError, match="float16"):
-        region_conv(features, weight.half(), table, None, None, False)
-    with pytest.raises(ValueError, match="features has shape"):
-        region_conv(features[:, :-1], weight, table, None, None, False)
-    with pytest.raises(ValueError, match=r"table has shape .*9"):
-        region_conv(features, weight, table[:, :-1], None, None, False)
-    with pytest.raises(ValueError, match=r"bias has shape \(11,\)"):
-        region_conv(features, weight, table, bias[1:], None, False)
-    with pytest.raises(ValueError, match="residual has shape"):
-        region_conv(features, weight, table, None, residual[1:], False)
-    with pytest.raises(ValueError, match="needs a neighbour table"):
-        region_conv(features, weight, None, None, None, False)
-    with pytest.raises(ValueError, match="columns next to each other"):
-        region_conv_into(residual.t().contiguous().t(), features, weight, table, None, None, False)
-    with pytest.raises(TypeError, match=r"out is .*float64"):
-        region_conv_into(residual.double(), features, weight, table, None, None, False)
+@pytest.mark.parametrize(
+    ("error", "words", "call"),
+    [
+        (TypeError, "float16", lambda x, w, t, b, r: region_conv(x, w.half(), t, None, None, False)),
+        (ValueError, "features has shape", lambda x, w, t, b, r: region_conv(x[:, :-1], w, t, None, None, False)),
+        (ValueError, "table has shape .*9", lambda x, w, t, b, r: region_conv(x, w, t[:, :-1], None, None, False)),
+        (ValueError, r"bias has shape \(11,\)", lambda x, w, t, b, r: region_conv(x, w, t, b[1:], None, False)),
+        (ValueError, "residual has shape", lambda x, w, t, b, r: region_conv(x, w, t, None, r[1:], False)),
+        (ValueError, "needs a neighbour table", lambda x, w, t, b, r: region_conv(x, w, None, None, None, False)),
+        (
+            ValueError,
+            "columns next to each other",
+            lambda x, w, t, b, r: region_conv_into(r.t().contiguous().t(), x, w, t, None, None, False),
+        ),
+        (TypeError, "out is .*float64", lambda x, w, t, b, r: region_conv_into(r.double(), x, w, t, None, None, False)),
+    ],
+)
+def test_refuses_what_does_not_fit(error, words, call):
+    with pytest.raises(error, match=words):
+        call(*problem())
 
 
 @pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf")  # opcheck's own
