@@ -82,12 +82,15 @@ def lab(tmp_path):
     with (tmp_path / "log").open("w") as log:
         process = subprocess.Popen(command, cwd=ROOT, env=environment(**folders), stdout=log, stderr=log)
     about = tmp_path / "jupyter_runtime_dir" / f"jpserver-{process.pid}.json"
-    wait_until(lambda: process.poll() is not None or about.exists(), 120, f"Lab's start (see {tmp_path / 'log'})")
-    assert about.exists(), (tmp_path / "log").read_text()
+    server = psutil.Process(process.pid)
+
+    def there():
+        assert process.poll() is None, (tmp_path / "log").read_text()
+        return about.exists() and listening(server)
+
+    wait_until(there, 120, f"Lab's start (see {tmp_path / 'log'})")
     said = json.loads(about.read_text())
-    with contextlib.suppress(urllib.error.URLError):
-        asked(said["url"] + "api")
-    yield psutil.Process(process.pid), said["url"], said["token"], about
+    yield server, said["url"], said["token"], about
     process.terminate()
     process.wait(timeout=60)
 
