@@ -74,36 +74,6 @@ def test_the_cuts_share_the_work_as_in_the_paper():
     assert [float(s) / float(sum(stages)) for s in stages] == pytest.approx([0.147, 0.497, 0.356], abs=0.001)
 
 
-def test_true_runs_equal_a_masked_dense_network(file):
-    """Zeros outside of the region before every layer that looks at neighbours, forward and backward."""
-    net = ours(file, 8)
-    x = torch.rand(2, 3, 64, 80, dtype=torch.float64)
-    out = net(x, rho=1)
-    assert torch.allclose(out.logits, net.all_stages(x)[-1])
-    open_cells = torch.rand(2, 8, 10) < 0.4
-    start = net.stages[0](net.normalise(x)).detach()
-
-    def masked(module, value):
-        if isinstance(module, nn.Conv2d):
-            return module(value * open_cells[:, None])
-        if isinstance(module, nn.Sequential):
-            for part in module:
-                value = masked(part, value)
-            return value
-        if hasattr(module, "layers"):
-            return value + masked(module.layers, value) if module.residual else masked(module.layers, value)
-        return module(value)
-
-    a, b = start.clone().requires_grad_(), start.clone().requires_grad_()
-    rows = net.stages[2](net.stages[1](lcnb.RegionTensor.from_dense(a, lcnb.Region(open_cells)))).to_dense()
-    dense = masked(net.stages[2], masked(net.stages[1], b)) * open_cells[:, None]
-    assert torch.allclose(rows, dense, atol=1e-9)
-    slope = torch.randn_like(dense)
-    (rows * slope).sum().backward()
-    (dense * slope).sum().backward()
-    assert torch.allclose(a.grad * open_cells[:, None], b.grad * open_cells[:, None], atol=1e-9)
-
-
 @pytest.mark.parametrize(
     ("knobs", "text"),
     [

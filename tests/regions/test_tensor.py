@@ -11,6 +11,7 @@ from torch import nn
 from torchvision.models import resnet101
 from torchvision.models.convnext import CNBlock
 
+from lcnb.models import lite_lc
 from lcnb.regions import Region, RegionOpError, RegionTensor
 from tests.regions.contract import random_mask
 
@@ -164,7 +165,9 @@ BLOCKS = {
     "timm_convnext": lambda: ConvNeXtBlock(16, ls_init_value=0.5),
     "timm_convnext_of_convolutions": lambda: ConvNeXtBlock(16, conv_mlp=True, norm_layer=LayerNorm2d),
     "by_hand": ByHand,
+    "lite0": lambda: nn.Sequential(*lite_lc(4).stages[1:]),
 }
+CHANNELS = {"res2net": 64, "lite0": 112}
 
 
 @pytest.mark.parametrize("share", [0.5, 1.0])
@@ -173,7 +176,7 @@ def test_blocks_of_others_equal_dense(name, share):
     """Densely, a region convolution's zeros outside are a mask in front of each layer that looks at neighbours."""
     torch.manual_seed(0)
     block, mask = BLOCKS[name]().double().eval(), random_mask((B, H, W), share)
-    x = torch.randn(B, 64 if name == "res2net" else 16, H, W, dtype=torch.float64, requires_grad=True)
+    x = torch.randn(B, CHANNELS.get(name, 16), H, W, dtype=torch.float64, requires_grad=True)
     given = [x, *block.parameters()]
     got = block(RegionTensor.from_dense(x, Region(mask))).features
     for module in block.modules():
