@@ -221,23 +221,10 @@ def test_threads_share_a_network_and_no_memory(small_cascade):
             torch.testing.assert_close(got, wanted, atol=1e-5, rtol=1e-5)
 
 
-def test_copies_work(small_cascade, x):
-    fast = small_cascade.for_inference()
-    before = fast(x, 0.6).logits
-    assert copy.deepcopy(fast)(x, 0.6).logits.equal(before)
-
-
 def test_copies_of_wide_networks_work(x):
     """Their matrices are laid out by oneDNN, in memory that cannot be copied."""
     fast = irnet_lc(5, width=0.5, blocks=(1, 1, 1)).eval().for_inference()
     assert copy.deepcopy(fast)(x, 0.6).logits.equal(fast(x, 0.6).logits)
-
-
-def test_inside_and_outside_of_inference_mode(small_cascade, x):
-    fast = small_cascade.for_inference()
-    with torch.inference_mode():
-        before = fast(x, 0.6).logits
-    assert fast(x, 0.6).logits.equal(before)
 
 
 def test_a_new_region_in_every_picture_takes_no_memory():
