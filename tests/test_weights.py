@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 
 import lcnb
 from lcnb import WeightsError, paths, weights
-from lcnb.models import IRNetConfig, LayerCascade, LiteConfig, irnet_lc
+from lcnb.models import IRNetConfig, LayerCascade, LiteConfig, irnet_lc, lite_lc
 
 CLASSES = ["a", "b", "c"]
 META = {"dataset": "camvid", "classes": CLASSES, "ignore_index": 11, "rho": 0.9, "licence": "CC0-1.0"}
@@ -103,6 +103,28 @@ def test_loading_takes_no_random_numbers_and_keeps_no_hold_of_the_file(folder):
     before = {k: v.clone() for k, v in loaded.state_dict().items()}
     (folder / "model.safetensors").write_bytes(bytes(4096))
     assert all(torch.equal(v, before[k]) for k, v in loaded.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    ("make", "network"),
+    [
+        (lambda: irnet_lc(4, 0.05, variant="timm", blocks=(1, 1, 2)), "irnet_lc-timm"),
+        (lambda: lite_lc(4, stride=16), "lite0"),
+    ],
+)
+def test_networks_of_others_are_kept(make, network, tmp_path):
+    torch.manual_seed(0)
+    net, x = make().eval(), torch.rand(1, 3, 40, 56)
+    weights.save(net, tmp_path / "mine", {"classes": list("abcd"), "rho": 0.5})
+    assert (tmp_path / "mine" / "model.safetensors").stat().st_size < 8e6
+    loaded = lcnb.load(tmp_path / "mine")
+    assert loaded.config == net.config
+    assert loaded.config["network"] == network
+    assert loaded.mean.flatten().tolist() == loaded.std.flatten().tolist() == [0.5] * 3
+    for name, value in net.state_dict().items():
+        assert loaded.state_dict()[name].equal(value.half().float() if value.dim() == 4 else value)
+    with torch.inference_mode():
+        torch.testing.assert_close(loaded(x, 1.0).logits, net(x, 1.0).logits, atol=0.02, rtol=0.02)
 
 
 @pytest.mark.parametrize("inside", [False, True], ids=["", "inference_mode"])

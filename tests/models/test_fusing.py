@@ -12,6 +12,7 @@ from lcnb.models.fusing import Fused, FusionError
 from lcnb.regions import Region, RegionTensor
 from lcnb.regions.rows import AsIs, Convolution, Copy, MaxPool
 from lcnb.regions.workspace import Workspace
+from tests.models.conftest import randomised
 from tests.regions.contract import random_mask
 
 pytestmark = pytest.mark.usefixtures("no_grad")
@@ -136,17 +137,6 @@ BLOCKS = {
     "channels last, weights reshaped": (ConvNeXtBlock(8, ls_init_value=0.5), None),
     "nothing": (nn.Identity(), {}),
 }
-
-
-def randomised(module):
-    """Norms that do something."""
-    for part in module.modules():
-        if isinstance(part, nn.BatchNorm2d):
-            part.running_mean.normal_()
-            part.running_var.uniform_(0.5, 2)
-            part.weight.uniform_(0.5, 2)
-            part.bias.normal_()
-    return module.eval()
 
 
 def rows_of(packed):

@@ -19,6 +19,7 @@ import lcnb
 from lcnb.evaluation import sweep
 from lcnb.models import FusionError, LayerCascade, cascade_cost, irnet_lc, labels, lite_lc
 from lcnb.regions import native
+from tests.conftest import used
 
 RHOS = [0.0, 0.5, 0.6, 0.7, 1.0, (1.0, 0.5), (0.6, 1.0)]
 
@@ -124,13 +125,7 @@ def test_a_cascade_of_one_stage_that_is_dense_to_the_end():
 @pytest.fixture(scope="module")
 def lite():
     torch.manual_seed(0)
-    net = lite_lc(5)
-    with torch.no_grad():
-        for _ in range(5):
-            net.train().all_stages(torch.rand(2, 3, 64, 64))
-        for head in net.heads:
-            head[-1].weight *= 3
-    return net.eval()
+    return used(lite_lc(5), 3)
 
 
 @pytest.mark.parametrize("halo", [0, 1])

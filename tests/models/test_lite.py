@@ -3,7 +3,6 @@
 import pytest
 import timm
 import torch
-from torch import nn
 
 import lcnb
 from lcnb import WeightsError, imagenet
@@ -12,19 +11,14 @@ from lcnb.models.lite import from_imagenet
 from lcnb.models.networks import NETWORKS
 from lcnb.training import TrainConfig, TrainingError, network
 from lcnb.training.phases import phase_at, prepare
+from tests.models.conftest import randomised
 
 
 @pytest.fixture(scope="module")
 def theirs():
     """timm's network with random weights and statistics."""
     torch.manual_seed(0)
-    net = timm.create_model("tf_efficientnet_lite0").eval()
-    for layer in net.modules():
-        if isinstance(layer, nn.BatchNorm2d):
-            nn.init.normal_(layer.running_mean, std=0.1)
-            nn.init.uniform_(layer.running_var, 0.5, 1.5)
-            nn.init.uniform_(layer.weight, 0.5, 1.5)
-    return net
+    return randomised(timm.create_model("tf_efficientnet_lite0"))
 
 
 @pytest.fixture(scope="module")
@@ -123,18 +117,6 @@ def test_the_published_file_is_named_and_checked(monkeypatch, tmp_path):
     (tmp_path / "weights_of_lite" / imagenet.PACKAGED).write_bytes(b"other")
     with pytest.raises(WeightsError, match="is not the published file"):
         imagenet.packaged()
-
-
-def test_it_is_saved_and_loaded(tmp_path):
-    net = lite_lc(2, stride=16).eval()
-    lcnb.weights.save(net, tmp_path / "x", {"classes": ["a", "b"]})
-    assert (tmp_path / "x" / "model.safetensors").stat().st_size < 8e6
-    again = lcnb.load(tmp_path / "x")
-    assert again.config == net.config
-    assert again.mean.flatten().tolist() == [0.5, 0.5, 0.5]
-    x = torch.rand(1, 3, 64, 64)
-    with torch.no_grad():
-        assert torch.allclose(again.all_stages(x)[-1], net.all_stages(x)[-1], atol=0.05)
 
 
 def test_settings():
