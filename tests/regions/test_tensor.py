@@ -238,17 +238,6 @@ def test_dropout2d_drops_whole_channels_of_an_image(region):
         assert set(values[0].tolist()) == {0.0, 2.0}
 
 
-def test_autocast_convolves_in_low_precision(x, region):
-    conv = nn.Conv2d(C, 4, 3, padding=1)
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        got = conv(RegionTensor.from_dense(x, region))
-    assert got.dtype == torch.bfloat16
-    expected = conv(torch.where(region.mask[:, None], x, 0))
-    torch.testing.assert_close(got.features.float(), rows(expected, region), atol=0.05, rtol=0.05)
-    got.features.float().sum().backward()
-    assert conv.weight.grad.dtype == torch.float32
-
-
 REFUSED = {
     "stride": (nn.Conv2d(C, C, 3, stride=2, padding=1), "conv2d .*stride .*to_dense"),
     "valid": (nn.Conv2d(C, C, 3), r"padding=\(1, 1\)"),
