@@ -9,7 +9,6 @@ from torchvision.transforms import v2
 
 from lcnb.datasets import base as dataset_module
 from lcnb.datasets import class_shares, load_dataset
-from lcnb.errors import DataError
 from tests.datasets import trees
 
 
@@ -42,15 +41,6 @@ def test_a_mask_is_read_without_its_image(folder, monkeypatch):
     monkeypatch.setattr(dataset_module, "read_image", lambda path: pytest.fail("decoded an image"))
     data = load_dataset("camvid", "val", transform=v2.RandomHorizontalFlip(p=1))
     assert torch.equal(data.mask(0), torch.from_numpy(trees.labels([*range(12)])))
-
-
-def test_sizes_that_differ(folder):
-    """An image and a mask of different sizes: both are named"""
-    trees.write(trees.labels([0], size=(24, 30)), folder / "valannot" / "val_001.png")
-    data = load_dataset("camvid", "val")
-    assert data[0][0].shape == (3, 24, 32)
-    with pytest.raises(DataError, match=r"val_001\.png is 32x24 pixels but its mask .*val_001\.png is 30x24"):
-        data[1]
 
 
 def test_a_data_set_can_be_sent_to_a_worker_process(folder):

@@ -8,7 +8,7 @@ from torch import nn
 
 from lcnb.errors import TraceError
 from lcnb.models import CRITERIA, LayerCascade, max_softmax, rethreshold
-from lcnb.models.exits import leaves, to_pixels
+from lcnb.models.exits import to_pixels
 from lcnb.regions import Region, RegionTensor, use_backend
 
 RHOS = [0.0, 0.3, 0.5, 0.9, 0.985, 1.0]
@@ -198,13 +198,6 @@ def test_ledger_matches_a_loop_over_cells(seed, rho, scale):
                 assert out.stage[b, i, j] == stage
                 assert out.logits[b, :, i, j].equal(maps[stage][b, :, i, j])
                 assert out.confidence[b, i, j] == scores[stage][b, i, j]
-
-
-def test_leaves_is_strict():
-    confidence = torch.tensor([0.0, 0.5, 1.0])
-    assert leaves(confidence, 0.0).tolist() == [True, True, True]
-    assert leaves(confidence, 0.5).tolist() == [False, False, True]
-    assert leaves(confidence, 1.0).tolist() == [False, False, False]
 
 
 def test_pixels_take_the_stage_of_their_nearest_cell():

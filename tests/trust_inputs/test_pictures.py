@@ -127,7 +127,7 @@ def camvid(data, tmp_path, monkeypatch):
 
 BELOW = Image.fromarray(np.full((48, 64), -1, np.int32))
 SPOILT = {
-    "a mask of another size": ("valannot/0.png", np.zeros((10, 10), np.uint8), "but its mask"),
+    "a mask of another size": ("valannot/0.png", np.zeros((10, 9), np.uint8), "0.png is 64x48 pixels but its mask"),
     "a label outside the classes": ("valannot/0.png", np.full((48, 64), 77, np.uint8), "holds the label 77"),
     "a mask of colours": ("valannot/0.png", np.zeros((48, 64, 3), np.uint8), "a mask is an 8-bit greyscale"),
     "a mask with transparency": ("valannot/0.png", np.zeros((48, 64, 4), np.uint8), "a mask is an 8-bit greyscale"),
