@@ -34,11 +34,7 @@ def here(my_nets, home, monkeypatch):  # noqa: F811
 
 @pytest.mark.parametrize("stages", [2, 4])
 def test_a_network_of_ones_own(stages, lcnb, data, home):
-    def done(*arguments):
-        code, out, error = lcnb(*arguments)
-        assert (code, error) == (0, "")
-        return out
-
+    done = lcnb.ok
     begin = ["train", "--dataset", "camvid", "--out", "runs/x", *TINY, "--builder-arg", f"stages={stages}"]
     done(*begin, *OWN)
     with (home / "runs/x/log.csv").open() as file:
