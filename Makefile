@@ -71,13 +71,8 @@ lab: setup ## open the lessons in JupyterLab, on this machine only and with a to
 
 QUICK := not slow and not browser and not real and not long
 
-# $(call tests,MARKS): in JOBS processes of one thread each, then one by one what must have the machine to itself.
-# Status 5 means that no test was selected.
-define tests
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadscope --no-loadscope-reorder \
-		-m '$(1) and not alone' $(ARGS)
-	$(BIN)/python -m pytest -m '$(1) and alone' $(ARGS) || test $$? = 5
-endef
+# $(call tests,MARKS): in JOBS processes of one thread each.
+tests = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadscope --no-loadscope-reorder -m '$(1)' $(ARGS)
 
 lint: setup
 	$(BIN)/ruff check .

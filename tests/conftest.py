@@ -79,17 +79,28 @@ def cache(tmp_path_factory):
         yield
 
 
-@pytest.fixture(scope="session")
-def small_cascade():
-    """A tiny network whose three exits are all used at rho = 0.6; not trained."""
-    torch.manual_seed(0)
-    net = irnet_lc(len(CLASSES), width=0.05, blocks=(1, 1, 1))
+@pytest.fixture
+def no_grad():
+    """Inference mode around a test."""
+    with torch.inference_mode():
+        yield
+
+
+def used(net, sharper):
+    """A network that has seen pictures; its classifiers are scaled, as random ones are never sure and no cell exits."""
     for head in net.heads:
-        head[-1].weight.data *= 3
+        head[-1].weight.data *= sharper
     with torch.no_grad():
         for _ in range(10):
             net.train().all_stages(torch.rand(2, 3, 48, 64))
     return net.eval()
+
+
+@pytest.fixture(scope="session")
+def small_cascade():
+    """A tiny network whose three exits are all used at rho = 0.6; not trained."""
+    torch.manual_seed(0)
+    return used(irnet_lc(len(CLASSES), width=0.05, blocks=(1, 1, 1)), 3)
 
 
 @pytest.fixture(scope="session")

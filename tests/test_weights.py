@@ -3,7 +3,6 @@
 import copy
 import json
 import os
-import pickle
 import shutil
 
 import numpy as np
@@ -13,8 +12,7 @@ from safetensors.torch import load_file, save_file
 
 import lcnb
 from lcnb import WeightsError, paths, weights
-from lcnb.errors import WriteError
-from lcnb.models import IRNetConfig, LayerCascade, LiteConfig, irnet_lc
+from lcnb.models import IRNetConfig, LayerCascade, LiteConfig, irnet_lc, lite_lc
 
 CLASSES = ["a", "b", "c"]
 META = {"dataset": "camvid", "classes": CLASSES, "ignore_index": 11, "rho": 0.9, "licence": "CC0-1.0"}
@@ -107,6 +105,28 @@ def test_loading_takes_no_random_numbers_and_keeps_no_hold_of_the_file(folder):
     assert all(torch.equal(v, before[k]) for k, v in loaded.state_dict().items())
 
 
+@pytest.mark.parametrize(
+    ("make", "network"),
+    [
+        (lambda: irnet_lc(4, 0.05, variant="timm", blocks=(1, 1, 2)), "irnet_lc-timm"),
+        (lambda: lite_lc(4, stride=16), "lite0"),
+    ],
+)
+def test_networks_of_others_are_kept(make, network, tmp_path):
+    torch.manual_seed(0)
+    net, x = make().eval(), torch.rand(1, 3, 40, 56)
+    weights.save(net, tmp_path / "mine", {"classes": list("abcd"), "rho": 0.5})
+    assert (tmp_path / "mine" / "model.safetensors").stat().st_size < 8e6
+    loaded = lcnb.load(tmp_path / "mine")
+    assert loaded.config == net.config
+    assert loaded.config["network"] == network
+    assert loaded.mean.flatten().tolist() == loaded.std.flatten().tolist() == [0.5] * 3
+    for name, value in net.state_dict().items():
+        assert loaded.state_dict()[name].equal(value.half().float() if value.dim() == 4 else value)
+    with torch.inference_mode():
+        torch.testing.assert_close(loaded(x, 1.0).logits, net(x, 1.0).logits, atol=0.02, rtol=0.02)
+
+
 @pytest.mark.parametrize("inside", [False, True], ids=["", "inference_mode"])
 def test_a_loaded_network_can_be_trained_and_saved_again(folder, tmp_path, inside):
     with torch.inference_mode(inside):
@@ -176,14 +196,6 @@ def test_metrics_are_part_of_the_description(folder):
     assert lcnb.load("tiny").meta["metrics"] == {"miou": 0.5}
 
 
-@pytest.mark.parametrize(
-    "content", [b"", b"{", b"[1]", b"\xff\xfe", b"[" * 100_000], ids=["empty", "cut", "list", "binary", "deep"]
-)
-def test_damaged_metrics_are_named(content, folder):
-    (folder / "metrics.json").write_bytes(content)
-    refused(folder, r"metrics\.json (is damaged|cannot be read)")
-
-
 def test_without_a_threshold_the_papers_is_kept(folder):
     rewrite(folder, meta="{}")
     loaded = lcnb.load(folder)
@@ -191,59 +203,6 @@ def test_without_a_threshold_the_papers_is_kept(folder):
     assert loaded.meta == {"name": "tiny"}
     rewrite(folder, meta=json.dumps({"rho": [0.5, 0.6]}))
     assert lcnb.load(folder).rho == [0.5, 0.6]
-
-
-@pytest.mark.parametrize("keep", [0, 4, 8, 100, -1])
-def test_a_truncated_file(keep, folder):
-    file = folder / "model.safetensors"
-    file.write_bytes(file.read_bytes()[:keep])
-    refused(folder, r"model\.safetensors is damaged or no safetensors file .*; fetch it again")
-
-
-def test_random_bytes_and_a_huge_header_length(folder):
-    file = folder / "model.safetensors"
-    for content in (os.urandom(5000), (2**62).to_bytes(8, "little") + b"{}"):
-        file.write_bytes(content)
-        refused(folder, "is damaged or no safetensors file")
-
-
-def test_a_pickle_is_not_run(folder, tmp_path):
-    class Harm:
-        def __reduce__(self):
-            return os.mkdir, (str(tmp_path / "harm"),)
-
-    file = folder / "model.safetensors"
-    file.write_bytes(pickle.dumps(Harm()))
-    refused(folder, "is damaged or no safetensors file")
-    torch.save({"model": Harm()}, file)
-    refused(file, "is damaged or no safetensors file")
-    assert not (tmp_path / "harm").exists()
-
-
-@pytest.mark.parametrize(
-    ("header", "text"),
-    [
-        ({"format": "lcnb-cascade-9"}, r"not written by lcnb \(format 'lcnb-cascade-9', expected 'lcnb-cascade-1'\)"),
-        ({"format": ""}, r"not written by lcnb \(format None"),
-        ({"config": ""}, "describes no network"),
-        ({"config": "{"}, "describes no network"),
-        ({"config": "[1]"}, "describes no network"),
-        ({"config": "[" * 9999}, "describes no network"),
-        ({"config": "{}"}, "a network None; this version builds irnet_lc, irnet_lc-timm, lite0 only"),
-        ({"config": '{"network": "os.system"}'}, "a network 'os.system'"),
-        ({"meta": "{"}, "has a damaged description"),
-        ({"meta": "[]"}, "has a damaged description"),
-        ({"meta": '{"rho": 1.5}'}, r"no valid threshold .*1\.5"),
-        ({"meta": '{"rho": "high"}'}, "no valid threshold"),
-        ({"meta": '{"rho": null}'}, "no valid threshold"),
-        ({"meta": '{"rho": [0.1, 0.2, 0.3]}'}, "no valid threshold"),
-        ({"meta": '{"classes": ["a", "b"]}'}, r"names the classes \['a', 'b'\]; the network has 3"),
-        ({"meta": '{"classes": 3}'}, "names the classes 3; the network has 3"),
-    ],
-)
-def test_a_bad_header(header, text, folder):
-    rewrite(folder, **header)
-    refused(folder, text)
 
 
 ABSURD = [
@@ -338,18 +297,3 @@ def test_save_refuses_what_could_not_be_loaded(cascade, tmp_path):
     ):
         weights.save(large, tmp_path / "x", META)
     assert not (tmp_path / "x").exists()
-
-
-def test_a_save_that_fails_leaves_the_old_file(cascade, folder, monkeypatch):
-    file = folder / "model.safetensors"
-    before = file.read_bytes()
-
-    def cut_off(tensors, path, metadata):
-        path.write_bytes(b"half")
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(weights, "save_file", cut_off)
-    with pytest.raises(WriteError, match=r"the disk is full; .*; the one that is there is unchanged"):
-        weights.save(cascade, folder, META)
-    assert file.read_bytes() == before
-    assert [p.name for p in folder.iterdir()] == ["model.safetensors"]

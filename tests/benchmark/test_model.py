@@ -20,10 +20,7 @@ from lcnb.regions.native import kernels
 GRID = (2, 6, 8)
 
 
-@pytest.fixture(autouse=True)
-def _no_grad():
-    with torch.inference_mode():
-        yield
+pytestmark = pytest.mark.usefixtures("no_grad")
 
 
 @pytest.fixture(scope="module")

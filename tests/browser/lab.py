@@ -19,6 +19,8 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+from tests.waiting import wait_until
+
 ROOT = Path(__file__).resolve().parents[2]
 CHROMIUM_FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
@@ -127,17 +129,3 @@ class Notebook:
 def look(locator) -> str:
     """A hash of what an element looks like."""
     return hashlib.sha256(locator.screenshot()).hexdigest()
-
-
-def wait_until(condition, seconds: float = 15, what: str = "the condition") -> float:
-    """Seconds until `condition()` is true.
-
-    Raises:
-        TimeoutError: it never was.
-    """
-    start = time.perf_counter()
-    while time.perf_counter() - start < seconds:
-        if condition():
-            return time.perf_counter() - start
-        time.sleep(0.01)
-    raise TimeoutError(f"{what} did not happen within {seconds} s")

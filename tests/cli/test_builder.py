@@ -34,11 +34,7 @@ def here(my_nets, home, monkeypatch):  # noqa: F811
 
 @pytest.mark.parametrize("stages", [2, 4])
 def test_a_network_of_ones_own(stages, lcnb, data, home):
-    def done(*arguments):
-        code, out, error = lcnb(*arguments)
-        assert (code, error) == (0, "")
-        return out
-
+    done = lcnb.ok
     begin = ["train", "--dataset", "camvid", "--out", "runs/x", *TINY, "--builder-arg", f"stages={stages}"]
     done(*begin, *OWN)
     with (home / "runs/x/log.csv").open() as file:
@@ -87,7 +83,10 @@ def test_a_network_of_ones_own(stages, lcnb, data, home):
     assert f"{stages - 1} fractions of all cells are needed" in lcnb(*bench, "--exits", ".1,.1,.1,.1")[2]
 
     cascade = package.load(home / "data/weights/mine", builder="my_nets:build")
-    explorer = ThresholdExplorer(cascade, [torch.zeros(3, 48, 64, dtype=torch.uint8)], cascade.meta["classes"], 0.5)
+    explorer = ThresholdExplorer(
+        cascade, [torch.zeros(3, 48, 64, dtype=torch.uint8)], cascade.meta["classes"], 0.5, per_exit=True
+    )
+    assert (explorer.canvas.view["controls"] == ["threshold ρ"]) == (stages == 2)
     assert len(explorer.output.exits[0]) == stages
     cost, names = cascade_cost(cascade, 48, 64), [*"1234"[:stages]]
     assert encode(plots.where_it_sits(names, range(1, stages + 1), cost.stages, cost.heads), False)

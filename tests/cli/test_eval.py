@@ -3,10 +3,8 @@
 import itertools
 import json
 
-import numpy as np
 import pytest
 import torch
-from PIL import Image
 from torch import nn
 
 import lcnb as package
@@ -16,6 +14,7 @@ from lcnb.cli.evaluate import ADAPTIVE, check_classes
 from lcnb.datasets import spec
 from lcnb.evaluation import evaluate
 from lcnb.models import split
+from tests.datasets import trees
 
 
 def direct(data, **options):
@@ -104,17 +103,7 @@ def test_same_number_of_other_classes(lcnb, data):
 @pytest.fixture
 def voc(home, monkeypatch):
     """A VOC of two images, and fcn_resnet50 as a tiny network of two stages with VOC's classes."""
-    root = home / "real" / "voc2012"
-    for folder in ("JPEGImages", "SegmentationClass", "ImageSets/Segmentation"):
-        (root / folder).mkdir(parents=True)
-    generator = np.random.default_rng(0)
-    for name, size in (("a", (40, 56)), ("b", (48, 40))):
-        Image.fromarray(generator.integers(0, 256, (*size, 3), dtype=np.uint8)).save(
-            root / "JPEGImages" / f"{name}.jpg"
-        )
-        mask = Image.fromarray(generator.integers(0, 21, size, dtype=np.uint8))
-        mask.save(root / "SegmentationClass" / f"{name}.png")
-    (root / "ImageSets" / "Segmentation" / "val.txt").write_text("a\nb\n")
+    trees.voc(home / "real" / "voc2012", {"val": 2})
     monkeypatch.setenv("LCNB_DATA", str(home / "real"))
 
     def tiny():

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import psutil
@@ -17,6 +16,7 @@ import pytest
 from lcnb.locking import LOCK
 from lcnb.running import execute, find
 from tests.cli.conftest import ROOT, environment, spawn, write_notebook
+from tests.waiting import ended, wait_until
 
 OK = [
     "import json\nprint(json.dumps([rho, seed, dataset]))\nblock = b'x' * 200_000_000",
@@ -140,17 +140,9 @@ def test_pages_and_index(ran):
     assert "failed: ValueError: no such class" in index
 
 
-def eventually(true, seconds=15):
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if true():
-            return True
-        time.sleep(0.1)
-    return False
-
-
-def gone(pid):
-    return eventually(lambda: not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
+def wait_for_the_end_of_the_kernel(folder):
+    pid = int((folder / "pid").read_text())
+    wait_until(lambda: ended(pid), what=f"the end of process {pid}")
 
 
 @pytest.fixture
@@ -173,7 +165,7 @@ def test_the_time_limit_is_for_the_whole_notebook_and_ends_the_kernel(tmp_path):
     assert outcome.failure.message == "not done after 20 s"
     assert 20 <= outcome.seconds < 35
     if (tmp_path / "pid").exists():  # not on a machine so slow that the kernel had not started yet
-        assert gone(int((tmp_path / "pid").read_text()))
+        wait_for_the_end_of_the_kernel(tmp_path)
         assert outcome.failure.cell == 3
         assert outcome.failure.code == SLEEP[0]
         assert seen[-1] == (4, 4)
@@ -193,17 +185,14 @@ def test_a_stopped_run_leaves_no_kernel(tmp_path, number, code, adopting):
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     env = environment(TMPDIR=str(tmp_path / "tmp"))
     with subprocess.Popen(command, cwd=tmp_path, env=env, text=True, **pipes) as process:
-        deadline = time.monotonic() + 120
-        while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text():
-            assert time.monotonic() < deadline
-            assert process.poll() is None
-            time.sleep(0.1)
+        pid = tmp_path / "pid"
+        wait_until(lambda: process.poll() is not None or (pid.exists() and pid.read_text()), 120, "the kernel's start")
         process.send_signal(number)
         _, error = process.communicate(timeout=60)
     assert process.returncode == code
     assert "Traceback" not in error
-    assert gone(int((tmp_path / "pid").read_text()))
-    assert eventually(lambda: not list((tmp_path / "tmp").iterdir()))
+    wait_for_the_end_of_the_kernel(tmp_path)
+    wait_until(lambda: not list((tmp_path / "tmp").iterdir()), what="the removal of temporary files")
     assert {p.name for p in (tmp_path / "build" / "notebooks").glob("*")} <= {LOCK}
 
 
@@ -217,4 +206,4 @@ def test_a_kernel_ends_though_its_runner_died(tmp_path, adopting):
 
     outcome = execute(find([str(path)])[0], {}, 120, progress)
     assert outcome.failure.kind == "crash"
-    assert gone(int((tmp_path / "pid").read_text()))
+    wait_for_the_end_of_the_kernel(tmp_path)

@@ -1,7 +1,5 @@
 """Reliability, temperatures, and what a temperature does and does not change in a cascade."""
 
-import math
-
 import pytest
 import torch
 import torch.nn.functional as F
@@ -15,7 +13,7 @@ from lcnb.evaluation.calibration import (
     scaled,
     with_temperatures,
 )
-from lcnb.models import StageLogits, max_softmax, split
+from lcnb.models import StageLogits, split
 from tests.conftest import CLASSES
 
 
@@ -138,19 +136,3 @@ def test_a_cascade_whose_classifiers_are_no_convolutions(picture):
         plain, found = cascade.all_stages(x), warm.all_stages(x)
         assert all(torch.allclose(a / 3, b, atol=1e-6) for a, b in zip(plain, found, strict=True))
         assert warm(x, 0.3).mode == "true"  # a scaled classifier runs on a region too
-
-
-def test_with_two_classes_a_temperature_is_another_threshold():
-    maps = 3 * torch.randn(1, 2, 30, 30, generator=torch.Generator().manual_seed(0), dtype=torch.float64).float()
-    for t in (0.5, 2.0):
-        for rho in (0.6, 0.9):
-            same = 1 / (1 + math.exp(-t * math.log(rho / (1 - rho))))
-            assert (max_softmax(maps / t) > rho).equal(max_softmax(maps) > same)
-
-
-def test_with_more_classes_a_temperature_may_swap_two_cells():
-    cells = torch.tensor([[3.0, 0.0, 0.0], [3.4, 1.5, -9.0]]).T.reshape(1, 3, 1, 2)
-    first, second = max_softmax(cells)[0, 0]
-    assert first > second
-    first, second = max_softmax(cells / 3)[0, 0]
-    assert first < second

@@ -95,17 +95,22 @@ def test_two_stages_and_five_are_possible(picture, logits, cost):
         assert np.array_equal(view.stage(view.stops.index(0.6)), out.stage[0])
 
 
-def test_what_does_not_fit_is_refused(picture, logits, cost):
-    with pytest.raises(ValueError, match="rho is a probability"):
-        cached_view(logits, [0.5, 1.5])
-    with pytest.raises(ValueError, match="one image at two stages or more, got 2 images"):
-        cached_view([torch.cat([m, m]) for m in logits])
-    with pytest.raises(ValueError, match="1 to 255 stops, got 0"):
-        cached_view(logits, [])
-    with pytest.raises(ValueError, match="4 classes, but 1 names"):
-        canvas_slider(picture, logits, ["one"], cost)
-    with pytest.raises(ValueError, match="the image has shape"):
-        canvas_slider(picture[:, 1:], logits, CLASSES, cost)
+@pytest.mark.parametrize(
+    ("words", "call"),
+    [
+        ("rho is a probability", lambda picture, logits, cost: cached_view(logits, [0.5, 1.5])),
+        (
+            "one image at two stages or more, got 2 images",
+            lambda picture, logits, cost: cached_view([torch.cat([m, m]) for m in logits]),
+        ),
+        ("1 to 255 stops, got 0", lambda picture, logits, cost: cached_view(logits, [])),
+        ("4 classes, but 1 names", lambda picture, logits, cost: canvas_slider(picture, logits, ["one"], cost)),
+        ("the image has shape", lambda picture, logits, cost: canvas_slider(picture[:, 1:], logits, CLASSES, cost)),
+    ],
+)
+def test_what_does_not_fit_is_refused(words, call, picture, logits, cost):
+    with pytest.raises(ValueError, match=words):
+        call(picture, logits, cost)
 
 
 def test_it_says_that_it_shows_the_cached_view_also_where_no_script_runs(fragment):

@@ -6,7 +6,7 @@ import torch
 
 import lcnb
 from lcnb.errors import LcnbError
-from lcnb.lessons import EXERCISES, grade
+from lcnb.lessons import EXERCISES, grade, line
 from tests.lessons import beyond, building, difficulty, quickstart, regions, reproduction, stages, training, video
 
 LESSONS = (quickstart, difficulty, regions, building, training, stages, reproduction, video, beyond)
@@ -37,8 +37,11 @@ class Strange:
     """Compares and converts to nothing."""
 
 
-JUNK = [0, "x", [], {}, object(), Strange, float("nan"), torch.zeros(0), np.zeros(3), failing, lambda *_: None,
-        lambda *_: "x", lambda *_: torch.zeros(0), lambda *_: torch.zeros(7, 7, 7), lambda: 1]  # fmt: skip
+JUNK = [
+    0, -1, 10**30, float("inf"), float("nan"), "", "x", "x" * 10**5, "\x1b[31m", b"x", [], {}, [[]] * 3, object(), int,
+    Strange, torch.zeros(0), np.zeros(3), torch.full((2,), float("nan")), failing, lambda *_: None, lambda *_: "x",
+    lambda *_: torch.zeros(0), lambda *_: torch.zeros(7, 7, 7), lambda *_: float("nan"), lambda: 1, lambda: 1 / 0,
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", EXERCISES)
@@ -47,6 +50,7 @@ def test_junk_is_wrong_and_gets_a_sentence(name):
         verdict = grade(name, answer)
         assert verdict.right is False, answer
         assert len(verdict.message) > 10
+        assert len(line(name, verdict).splitlines()) == 1
 
 
 @pytest.mark.parametrize("name", EXERCISES)

@@ -12,6 +12,7 @@ from lcnb.models.fusing import Fused, FusionError
 from lcnb.regions import Region, RegionTensor
 from lcnb.regions.rows import AsIs, Convolution, Copy, MaxPool
 from lcnb.regions.workspace import Workspace
+from tests.models.conftest import randomised
 from tests.regions.contract import random_mask
 
 pytestmark = pytest.mark.usefixtures("no_grad")
@@ -121,6 +122,10 @@ BLOCKS = {
     ),
     "in place": (Block(in_place, a=conv(8, 8, 3)), None),
     "twice": (Block(one_value_twice, a=conv(8, 4), b=conv(8, 4, 3)), None),
+    "called twice, with norms apart": (
+        Block(lambda m, x: m.b(m.c(m.a(m.c(x)))), a=nn.BatchNorm2d(8), b=nn.BatchNorm2d(8), c=conv(8, 8)),
+        None,
+    ),
     "asks for its size": (Block(sized, a=conv(8, 8)), {AsIs: 1}),
     "summed and used": (Block(summed_and_used, a=conv(8, 4, 3), b=conv(8, 4, 3)), None),
     "neighbours": (Block(neighbours_of_what_is_added_to, a=conv(8, 6), k=conv(6, 6, 3)), {Convolution: 2, Copy: 1}),
@@ -132,17 +137,6 @@ BLOCKS = {
     "channels last, weights reshaped": (ConvNeXtBlock(8, ls_init_value=0.5), None),
     "nothing": (nn.Identity(), {}),
 }
-
-
-def randomised(module):
-    """Norms that do something."""
-    for part in module.modules():
-        if isinstance(part, nn.BatchNorm2d):
-            part.running_mean.normal_()
-            part.running_var.uniform_(0.5, 2)
-            part.weight.uniform_(0.5, 2)
-            part.bias.normal_()
-    return module.eval()
 
 
 def rows_of(packed):
@@ -195,36 +189,18 @@ def test_a_stem_ends_where_the_grid_does_not_change_any_more():
 
 @pytest.mark.parametrize(
     "layer",
-    [nn.Conv2d(8, 8, 3, 2, 1), nn.Conv2d(8, 8, 3), nn.Conv2d(8, 8, 2, padding=1), nn.AdaptiveAvgPool2d(1)],
-    ids=["stride", "no padding", "even kernel", "pooled to one cell"],
+    [
+        nn.Conv2d(8, 8, 3, 2, 1),
+        nn.Conv2d(8, 8, 3),
+        nn.Conv2d(8, 8, 2, padding=1),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Conv2d(8, 8, 3, padding=1, padding_mode="reflect"),
+    ],
+    ids=["stride", "no padding", "even kernel", "pooled to one cell", "padded by reflection"],
 )
 def test_what_no_job_does_is_refused(layer):
     with pytest.raises(FusionError, match=type(layer).__name__):
         Fused(nn.Sequential(conv(8, 8), layer), torch.zeros(1, 8, 9, 9), torch.float32, "block")
-
-
-def test_padding_of_another_kind_is_not_taken_for_zeros():
-    module = nn.Sequential(nn.Conv2d(8, 8, 3, padding=1, padding_mode="reflect"))
-    with pytest.raises(FusionError, match="Conv2d"):
-        Fused(module, torch.zeros(1, 8, 9, 9), torch.float32, "block")
-
-
-def test_a_convolution_that_is_called_twice_keeps_its_norms_apart():
-    class Twice(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.c, self.one, self.two = conv(8, 8), nn.BatchNorm2d(8), nn.BatchNorm2d(8)
-
-        def forward(self, x):
-            return self.two(self.c(self.one(self.c(x))))
-
-    module = randomised(Twice())
-    fused = Fused(module, torch.zeros(1, 8, 6, 6), torch.float32, "block")
-    region = Region(random_mask((1, 9, 9), 0.5))
-    packed = RegionTensor.from_dense(torch.randn(1, 8, 9, 9), region)
-    given = rows_of(packed)
-    found = fused.program([given], Workspace(region, given))
-    torch.testing.assert_close(found[:-1], module(packed).features, atol=1e-4, rtol=1e-4)
 
 
 def test_norms_of_timm_bring_their_activation_along():

@@ -9,6 +9,8 @@ from lcnb.models import irnet_lc
 from lcnb.models.inception import from_timm, inception_stages
 from lcnb.models.irnet import IRNetConfig, initialise
 from lcnb.regions import Region, RegionTensor
+from tests.conftest import used
+from tests.models.conftest import randomised
 
 SHALLOW = (2, 2, 2)
 
@@ -20,13 +22,7 @@ def theirs(blocks=(10, 20, 10)):
     for name, count in zip(("repeat", "repeat_1", "repeat_2"), (*blocks[:2], blocks[2] - 1), strict=True):
         setattr(net, name, getattr(net, name)[:count])
     initialise(net)
-    for layer in net.modules():
-        if isinstance(layer, nn.BatchNorm2d):
-            layer.running_mean.normal_(0, 0.1)
-            layer.running_var.uniform_(0.5, 1.5)
-            nn.init.uniform_(layer.weight, 0.5, 1.5)
-            nn.init.normal_(layer.bias, 0, 0.1)
-    return net.double().eval()
+    return randomised(net).double()
 
 
 def backbone(state, blocks, **how):
@@ -82,12 +78,7 @@ def test_channels_blocks_and_parameters():
 @pytest.fixture(scope="module")
 def narrow():
     torch.manual_seed(0)
-    net = irnet_lc(5, 0.06, variant="timm", blocks=(1, 2, 2))
-    for head in net.heads:
-        head[-1].weight.data *= 4
-    for _ in range(5):
-        net.train().all_stages(torch.rand(2, 3, 64, 64))
-    return net.eval()
+    return used(irnet_lc(5, 0.06, variant="timm", blocks=(1, 2, 2)), 4)
 
 
 @torch.inference_mode()

@@ -19,6 +19,7 @@ import lcnb
 from lcnb.evaluation import sweep
 from lcnb.models import FusionError, LayerCascade, cascade_cost, irnet_lc, labels, lite_lc
 from lcnb.regions import native
+from tests.conftest import used
 
 RHOS = [0.0, 0.5, 0.6, 0.7, 1.0, (1.0, 0.5), (0.6, 1.0)]
 
@@ -124,13 +125,7 @@ def test_a_cascade_of_one_stage_that_is_dense_to_the_end():
 @pytest.fixture(scope="module")
 def lite():
     torch.manual_seed(0)
-    net = lite_lc(5)
-    with torch.no_grad():
-        for _ in range(5):
-            net.train().all_stages(torch.rand(2, 3, 64, 64))
-        for head in net.heads:
-            head[-1].weight *= 3
-    return net.eval()
+    return used(lite_lc(5), 3)
 
 
 @pytest.mark.parametrize("halo", [0, 1])
@@ -221,23 +216,10 @@ def test_threads_share_a_network_and_no_memory(small_cascade):
             torch.testing.assert_close(got, wanted, atol=1e-5, rtol=1e-5)
 
 
-def test_copies_work(small_cascade, x):
-    fast = small_cascade.for_inference()
-    before = fast(x, 0.6).logits
-    assert copy.deepcopy(fast)(x, 0.6).logits.equal(before)
-
-
 def test_copies_of_wide_networks_work(x):
     """Their matrices are laid out by oneDNN, in memory that cannot be copied."""
     fast = irnet_lc(5, width=0.5, blocks=(1, 1, 1)).eval().for_inference()
     assert copy.deepcopy(fast)(x, 0.6).logits.equal(fast(x, 0.6).logits)
-
-
-def test_inside_and_outside_of_inference_mode(small_cascade, x):
-    fast = small_cascade.for_inference()
-    with torch.inference_mode():
-        before = fast(x, 0.6).logits
-    assert fast(x, 0.6).logits.equal(before)
 
 
 def test_a_new_region_in_every_picture_takes_no_memory():

@@ -52,23 +52,3 @@ def test_other_sizes_are_interpolated(size, monkeypatch):
 def test_equal_classes_are_the_first_one():
     logits = torch.zeros(1, 3, 4, 4)
     assert not to_labels(logits, (32, 32)).any()
-
-
-def test_another_default_dtype_then_and_later():
-    labels._shares.cache_clear()
-    logits = regions(1, 3, 4, 5)
-    right = upsampled(logits, (32, 40)).argmax(1)
-    torch.set_default_dtype(torch.float64)
-    try:
-        assert torch.equal(to_labels(logits, (32, 40)), right)
-    finally:
-        torch.set_default_dtype(torch.float32)
-    assert torch.equal(to_labels(logits, (32, 40)), right)
-
-
-def test_inside_and_outside_of_inference_mode():
-    labels._shares.cache_clear()
-    logits = regions(1, 3, 4, 5)
-    with torch.inference_mode():
-        first = to_labels(logits, (32, 40))
-    assert torch.equal(first, to_labels(logits.requires_grad_(), (32, 40)))

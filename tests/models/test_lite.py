@@ -3,7 +3,6 @@
 import pytest
 import timm
 import torch
-from torch import nn
 
 import lcnb
 from lcnb import WeightsError, imagenet
@@ -12,19 +11,14 @@ from lcnb.models.lite import from_imagenet
 from lcnb.models.networks import NETWORKS
 from lcnb.training import TrainConfig, TrainingError, network
 from lcnb.training.phases import phase_at, prepare
+from tests.models.conftest import randomised
 
 
 @pytest.fixture(scope="module")
 def theirs():
     """timm's network with random weights and statistics."""
     torch.manual_seed(0)
-    net = timm.create_model("tf_efficientnet_lite0").eval()
-    for layer in net.modules():
-        if isinstance(layer, nn.BatchNorm2d):
-            nn.init.normal_(layer.running_mean, std=0.1)
-            nn.init.uniform_(layer.running_var, 0.5, 1.5)
-            nn.init.uniform_(layer.weight, 0.5, 1.5)
-    return net
+    return randomised(timm.create_model("tf_efficientnet_lite0"))
 
 
 @pytest.fixture(scope="module")
@@ -72,36 +66,6 @@ def test_any_size_and_both_orders_of_names(theirs, file, tmp_path):
 def test_the_cuts_share_the_work_as_in_the_paper():
     stages = lcnb.cascade_cost(lite_lc(21), 512, 512).stages
     assert [float(s) / float(sum(stages)) for s in stages] == pytest.approx([0.147, 0.497, 0.356], abs=0.001)
-
-
-def test_true_runs_equal_a_masked_dense_network(file):
-    """Zeros outside of the region before every layer that looks at neighbours, forward and backward."""
-    net = ours(file, 8)
-    x = torch.rand(2, 3, 64, 80, dtype=torch.float64)
-    out = net(x, rho=1)
-    assert torch.allclose(out.logits, net.all_stages(x)[-1])
-    open_cells = torch.rand(2, 8, 10) < 0.4
-    start = net.stages[0](net.normalise(x)).detach()
-
-    def masked(module, value):
-        if isinstance(module, nn.Conv2d):
-            return module(value * open_cells[:, None])
-        if isinstance(module, nn.Sequential):
-            for part in module:
-                value = masked(part, value)
-            return value
-        if hasattr(module, "layers"):
-            return value + masked(module.layers, value) if module.residual else masked(module.layers, value)
-        return module(value)
-
-    a, b = start.clone().requires_grad_(), start.clone().requires_grad_()
-    rows = net.stages[2](net.stages[1](lcnb.RegionTensor.from_dense(a, lcnb.Region(open_cells)))).to_dense()
-    dense = masked(net.stages[2], masked(net.stages[1], b)) * open_cells[:, None]
-    assert torch.allclose(rows, dense, atol=1e-9)
-    slope = torch.randn_like(dense)
-    (rows * slope).sum().backward()
-    (dense * slope).sum().backward()
-    assert torch.allclose(a.grad * open_cells[:, None], b.grad * open_cells[:, None], atol=1e-9)
 
 
 @pytest.mark.parametrize(
@@ -153,18 +117,6 @@ def test_the_published_file_is_named_and_checked(monkeypatch, tmp_path):
     (tmp_path / "weights_of_lite" / imagenet.PACKAGED).write_bytes(b"other")
     with pytest.raises(WeightsError, match="is not the published file"):
         imagenet.packaged()
-
-
-def test_it_is_saved_and_loaded(tmp_path):
-    net = lite_lc(2, stride=16).eval()
-    lcnb.weights.save(net, tmp_path / "x", {"classes": ["a", "b"]})
-    assert (tmp_path / "x" / "model.safetensors").stat().st_size < 8e6
-    again = lcnb.load(tmp_path / "x")
-    assert again.config == net.config
-    assert again.mean.flatten().tolist() == [0.5, 0.5, 0.5]
-    x = torch.rand(1, 3, 64, 64)
-    with torch.no_grad():
-        assert torch.allclose(again.all_stages(x)[-1], net.all_stages(x)[-1], atol=0.05)
 
 
 def test_settings():

@@ -103,13 +103,6 @@ def test_a_clip_of_ones_own(ran):
     assert page(ran, "07_video").count("<video") == 4  # the drive and the clip; their cells ran twice
 
 
-def test_no_path_of_this_machine_is_left(ran):
-    for name in PATHS:
-        text = (ran[1] / f"{name}.ipynb").read_text(encoding="utf-8")
-        assert str(ROOT) not in text
-        assert os.path.expanduser("~") + "/" not in text
-
-
 def test_a_broken_clip_stops_the_run_with_a_sentence(tmp_path):
     mine = tmp_path / "mine.mp4"
     mine.write_text("Dear reader, this is no film.")

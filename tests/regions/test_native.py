@@ -127,6 +127,16 @@ def wanted(rows, table, matrix, bias, relu, add, before):
     return found.relu() if relu else found
 
 
+def checked(kernels, rows, table, matrix, bias, relu, add):
+    """Against torch, into a slice of columns; what lies beside it stays."""
+    out, joined = place_for(len(rows) - 1, len(matrix))
+    expected = wanted(rows, table, matrix, bias, relu, add, out)
+    convolved(kernels, rows, table, matrix, bias, relu, add, out)
+    case = f"rows {tuple(rows.shape)}, matrix {tuple(matrix.shape)}, {bias is not None=}, {relu=}, {add=}"
+    torch.testing.assert_close(out.double(), expected, atol=1e-4, rtol=1e-4, msg=lambda m: f"{case}\n{m}")
+    assert untouched(out, joined), case
+
+
 @pytest.mark.skipif(platform.system() != "Linux" or shutil.which("cc") is None, reason="there is no `cc` on Linux here")
 def test_they_are_there_wherever_linux_has_a_compiler(monkeypatch):
     """The other tests are skipped where there are no kernels: a broken one must not hide behind that."""
@@ -142,12 +152,7 @@ def test_convolution(found, positions, outputs):
         rows, table = rows_of(n, channels), table_with_gaps(n, positions)
         matrix, some = draw(outputs, positions * channels, seed=1), draw(outputs, seed=2)
         for bias, relu, add in itertools.product((None, some), (False, True), (False, True)):
-            out, joined = place_for(n, outputs)
-            expected = wanted(rows, table, matrix, bias, relu, add, out)
-            convolved(found, rows, table, matrix, bias, relu, add, out)
-            case = f"N {n}, C {channels}, {bias is not None=}, {relu=}, {add=}"
-            torch.testing.assert_close(out.double(), expected, atol=1e-4, rtol=1e-4, msg=lambda m, c=case: f"{c}\n{m}")
-            assert untouched(out, joined), case
+            checked(found, rows, table, matrix, bias, relu, add)
 
 
 @pytest.mark.parametrize(("positions", "channels"), [(1, 1700), (3, 800), (9, 190), (25, 70)])
@@ -158,11 +163,7 @@ def test_long_sums(found, positions, channels, outputs):
     for n in (1, 50, 300):
         rows, table = rows_of(n, channels), table_with_gaps(n, positions)
         for relu, add in itertools.product((False, True), repeat=2):
-            out, joined = place_for(n, outputs)
-            expected = wanted(rows, table, matrix, bias, relu, add, out)
-            convolved(found, rows, table, matrix, bias, relu, add, out)
-            torch.testing.assert_close(out.double(), expected, atol=1e-4, rtol=1e-4)
-            assert untouched(out, joined)
+            checked(found, rows, table, matrix, bias, relu, add)
 
 
 @settings(max_examples=60, deadline=None)
@@ -174,11 +175,7 @@ def test_convolution_of_any_shape(here, n, channels, positions, outputs, relu, a
     """No positions: no table either, the rows themselves."""
     rows, table = rows_of(n, channels, seed), table_with_gaps(n, positions, seed) if positions else None
     matrix, bias = draw(outputs, max(1, positions) * channels, seed=seed + 1), draw(outputs, seed=seed + 2)
-    out, joined = place_for(n, outputs)
-    expected = wanted(rows, table, matrix, bias, relu, add, out)
-    convolved(here, rows, table, matrix, bias, relu, add, out)
-    torch.testing.assert_close(out.double(), expected, atol=1e-4, rtol=1e-4)
-    assert untouched(out, joined)
+    checked(here, rows, table, matrix, bias, relu, add)
 
 
 def test_a_copy_of_the_weights_is_kept(here):

@@ -7,11 +7,9 @@ import shutil
 import stat
 import subprocess
 import sys
-import time
 from pathlib import Path
 from types import SimpleNamespace
 
-import psutil
 import pytest
 import torch
 
@@ -20,6 +18,7 @@ from lcnb.regions import native, native_build
 from lcnb.regions.native_build import NativeError
 from lcnb.regions.rows import Convolution
 from tests.cli.conftest import environment
+from tests.waiting import ended, wait_until
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="they are not built here")
 
@@ -132,10 +131,7 @@ def test_a_compiler_that_hangs(small_cascade, picture, tmp_path, monkeypatch):
     monkeypatch.setattr(native_build, "SECONDS", 1)
     still_runs(small_cascade, picture, r"does not run \(TimeoutExpired\)")
     child = int((tmp_path / "child").read_text())
-    deadline = time.monotonic() + 10
-    while psutil.pid_exists(child) and psutil.Process(child).status() != psutil.STATUS_ZOMBIE:
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    wait_until(lambda: ended(child), 10)
 
 
 def test_no_room_for_temporary_files(small_cascade, picture, compiled, tmp_path, monkeypatch):

@@ -19,12 +19,6 @@ KERNELS = {"1x1": (1, 1), "3x3": (3, 1), "dilated": (3, 2), "1x7": ((1, 7), 1), 
 AFTER = {None: lambda t: t, "relu": torch.relu, "relu6": nn.functional.relu6}
 
 
-@pytest.fixture
-def no_grad():
-    with torch.no_grad():
-        yield
-
-
 def choose(job, native):
     """By a kernel of ours or by torch; skips where there is no kernel."""
     if native and kernels() is None:

@@ -1,4 +1,4 @@
-"""Triton's kernels on a real GPU: the same cases as under the interpreter, and timings beside cuDNN."""
+"""Triton's kernels on a real GPU: the same cases as under the interpreter."""
 
 import pytest
 import torch
@@ -8,7 +8,6 @@ if not torch.cuda.is_available():
 pytest.importorskip("triton", reason='needs triton: `pip install "lcnb[triton]"`')
 
 from lcnb.regions.triton_backend import region_conv
-from tests.regions import triton_timings
 from tests.regions.triton_cases import *  # noqa: F403  (its tests and its fixture)
 from tests.regions.triton_cases import by_torch, problem
 
@@ -31,10 +30,3 @@ def test_inductor_compiles_around_the_operator():
     given = (features, weight, table, bias, residual, True)
     compiled = torch.compile(lambda *a: region_conv(*a).mul(2), fullgraph=True)
     torch.testing.assert_close(compiled(*given), region_conv(*given).mul(2))
-
-
-@pytest.mark.slow
-def test_timings(capsys):
-    with torch.device("cpu"), capsys.disabled():
-        print()
-        triton_timings.main()

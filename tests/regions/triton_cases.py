@@ -183,16 +183,6 @@ def test_nan_passes_the_relu():
     assert out[0].isnan().all()
 
 
-def test_empty_region():
-    table = torch.zeros(0, 9, dtype=torch.int64)
-    features, weight = torch.randn(0, 4, requires_grad=True), torch.randn(6, 4, 3, 3, requires_grad=True)
-    out = region_conv(features, weight, table, None, None, True)
-    assert out.shape == (0, 6)
-    out.sum().backward()
-    assert features.grad.shape == (0, 4)
-    assert not weight.grad.any()
-
-
 def sparse(path, size):
     """(size,) float16 zeros that take memory only where they are written (a file with holes), or a GPU's memory."""
     if not INTERPRETED:
@@ -236,24 +226,26 @@ def test_float32_follows_the_switch_of_dense_convolutions(monkeypatch):
         assert arithmetic(torch.float16)["PRECISION"] == "ieee"
 
 
-def test_refuses_what_does_not_fit():
-    features, weight, table, bias, residual = problem()
-    with pytest.raises(TypeError, match="float16"):
-        region_conv(features, weight.half(), table, None, None, False)
-    with pytest.raises(ValueError, match="features has shape"):
-        region_conv(features[:, :-1], weight, table, None, None, False)
-    with pytest.raises(ValueError, match=r"table has shape .*9"):
-        region_conv(features, weight, table[:, :-1], None, None, False)
-    with pytest.raises(ValueError, match=r"bias has shape \(11,\)"):
-        region_conv(features, weight, table, bias[1:], None, False)
-    with pytest.raises(ValueError, match="residual has shape"):
-        region_conv(features, weight, table, None, residual[1:], False)
-    with pytest.raises(ValueError, match="needs a neighbour table"):
-        region_conv(features, weight, None, None, None, False)
-    with pytest.raises(ValueError, match="columns next to each other"):
-        region_conv_into(residual.t().contiguous().t(), features, weight, table, None, None, False)
-    with pytest.raises(TypeError, match=r"out is .*float64"):
-        region_conv_into(residual.double(), features, weight, table, None, None, False)
+@pytest.mark.parametrize(
+    ("error", "words", "call"),
+    [
+        (TypeError, "float16", lambda x, w, t, b, r: region_conv(x, w.half(), t, None, None, False)),
+        (ValueError, "features has shape", lambda x, w, t, b, r: region_conv(x[:, :-1], w, t, None, None, False)),
+        (ValueError, "table has shape .*9", lambda x, w, t, b, r: region_conv(x, w, t[:, :-1], None, None, False)),
+        (ValueError, r"bias has shape \(11,\)", lambda x, w, t, b, r: region_conv(x, w, t, b[1:], None, False)),
+        (ValueError, "residual has shape", lambda x, w, t, b, r: region_conv(x, w, t, None, r[1:], False)),
+        (ValueError, "needs a neighbour table", lambda x, w, t, b, r: region_conv(x, w, None, None, None, False)),
+        (
+            ValueError,
+            "columns next to each other",
+            lambda x, w, t, b, r: region_conv_into(r.t().contiguous().t(), x, w, t, None, None, False),
+        ),
+        (TypeError, "out is .*float64", lambda x, w, t, b, r: region_conv_into(r.double(), x, w, t, None, None, False)),
+    ],
+)
+def test_refuses_what_does_not_fit(error, words, call):
+    with pytest.raises(error, match=words):
+        call(*problem())
 
 
 @pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf")  # opcheck's own
@@ -288,15 +280,7 @@ def test_compile_sees_through():
     assert counter.frame_count == 1
 
 
-def test_counts_operations_like_the_dense_convolution():
-    conv, x = nn.Conv2d(4, 6, 3, padding=1, bias=False), torch.randn(2, 4, 5, 5, requires_grad=True)
-    counts = []
-    for given in (x, RegionTensor.from_dense(x, Region.full(2, 5, 5))):
-        with use_backend("triton"), FlopCounterMode(display=False) as counter:
-            out = conv(given)
-            (out if given is x else out.features).sum().backward()
-        counts.append(counter.get_total_flops())
-    assert counts[0] == counts[1] == 3 * 2 * (2 * 5 * 5) * (4 * 6 * 9)
+def test_counts_operations_where_it_writes_into_a_slice():
     with FlopCounterMode(display=False) as counter:
         features, weight, table, *_, residual = problem()
         region_conv_into(residual, features, weight, table, None, None, False)

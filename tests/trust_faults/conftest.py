@@ -79,17 +79,15 @@ def _fill(path):
 @pytest.fixture(params=["full", "read-only", "limit"])
 def place(request, tmp_path):
     """Each way in which writing fails."""
-    made = Place(tmp_path / "place", request.param)
-    yield made
-    made.close()
+    with contextlib.closing(Place(tmp_path / "place", request.param)) as made:
+        yield made
 
 
 @pytest.fixture
 def full(tmp_path):
     """A disk that can be filled."""
-    made = Place(tmp_path / "place", "full")
-    yield made
-    made.close()
+    with contextlib.closing(Place(tmp_path / "place", "full")) as made:
+        yield made
 
 
 @pytest.fixture

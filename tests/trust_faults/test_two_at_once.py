@@ -5,7 +5,6 @@ import os
 import re
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -17,6 +16,7 @@ from tests.cli.conftest import environment, write_notebook
 from tests.folders import tree
 from tests.test_locking import holder
 from tests.trust_faults.conftest import TRAIN
+from tests.waiting import wait_until
 
 WRITER = """
 import json, sys
@@ -27,21 +27,13 @@ for turn in range(40):
 """
 
 
-def waited_for(path, process):
-    deadline = time.monotonic() + 120
-    while not path.exists():
-        assert time.monotonic() < deadline
-        assert process.poll() is None
-        time.sleep(0.05)
-
-
 @pytest.mark.slow
 def test_two_runs_of_notebooks_into_one_folder(home, lcnb):
     """`lcnb run` twice at once into one folder: the second says who writes there, the first ends well"""
     book = write_notebook(home / "a.ipynb", "import time\nopen('begun', 'w').close()\ntime.sleep(4)")
     command = [sys.executable, "-m", "lcnb", "run", str(book), "--out", "out"]
     with subprocess.Popen(command, cwd=home, env=environment(), stdout=subprocess.PIPE) as first:
-        waited_for(home / "begun", first)
+        wait_until(lambda: first.poll() is not None or (home / "begun").exists(), 120)
         code, _, error = lcnb("run", book, "--out", "out")
         assert code == 1
         assert error == (

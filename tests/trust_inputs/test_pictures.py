@@ -125,11 +125,14 @@ def camvid(data, tmp_path, monkeypatch):
     return tmp_path / "mine" / "camvid"
 
 
+BELOW = Image.fromarray(np.full((48, 64), -1, np.int32))
 SPOILT = {
-    "a mask of another size": ("valannot/0.png", np.zeros((10, 10), np.uint8), "but its mask"),
+    "a mask of another size": ("valannot/0.png", np.zeros((10, 9), np.uint8), "0.png is 64x48 pixels but its mask"),
     "a label outside the classes": ("valannot/0.png", np.full((48, 64), 77, np.uint8), "holds the label 77"),
     "a mask of colours": ("valannot/0.png", np.zeros((48, 64, 3), np.uint8), "a mask is an 8-bit greyscale"),
     "a mask with transparency": ("valannot/0.png", np.zeros((48, 64, 4), np.uint8), "a mask is an 8-bit greyscale"),
+    "a mask of grey with transparency": ("valannot/0.png", encoded(RGB.convert("LA")), "a mask is an 8-bit greyscale"),
+    "labels below 0": ("valannot/0.png", encoded(BELOW, "TIFF"), "holds the label -1"),
     "labels above 255": ("valannot/0.png", np.full((48, 64), 300, np.uint16), "holds the label 300"),
     "an empty mask": ("valannot/0.png", b"", "is empty"),
     "a mask of HTML": ("valannot/0.png", NO_PICTURES["an HTML page"], "is no image"),

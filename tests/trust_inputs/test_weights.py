@@ -5,10 +5,11 @@ import pickle
 import struct
 
 import pytest
+import torch
 
 import lcnb
 from lcnb.errors import WeightsError
-from tests.trust_inputs.files import pickled
+from tests.trust_inputs.files import Payload, pickled
 
 NAMES = [f"class {k}" for k in range(11)]
 
@@ -37,8 +38,13 @@ def meta(**changes):
 
 
 def raw(**changes):
-    """A file whose header holds other texts."""
-    return lambda header, body: joined({**header, "__metadata__": {**header["__metadata__"], **changes}}, body)
+    """A file whose header holds other texts, or (None) lacks them."""
+
+    def change(header, body):
+        texts = {**header["__metadata__"], **changes}
+        return joined({**header, "__metadata__": {k: v for k, v in texts.items() if v is not None}}, body)
+
+    return change
 
 
 def first(**changes):
@@ -60,6 +66,7 @@ CASES = {
     "an empty file": (lambda h, b: b"", DAMAGED),
     "one byte": (lambda h, b: b"x", DAMAGED),
     "an HTML page": (lambda h, b: b"<html>404 not found</html>", DAMAGED),
+    "half a header": (lambda h, b: joined(h, b)[:100], "; fetch it again"),
     "half a file": (lambda h, b: joined(h, b)[:-1000], DAMAGED),
     "a byte too many": (lambda h, b: joined(h, b + b"x"), DAMAGED),
     "a header of 2^63 bytes": (lambda h, b: struct.pack("<Q", 2**63) + joined(h, b)[8:], DAMAGED),
@@ -71,7 +78,12 @@ CASES = {
     "offsets outside the file": (first(data_offsets=[0, 2**40]), DAMAGED),
     "an unknown kind of number": (first(dtype="F7"), DAMAGED),
     "another project's file": (raw(format="pt"), "was not written by lcnb (format 'pt'"),
-    "no network": (raw(config=""), "describes no network"),
+    "another version's file": (raw(format="lcnb-cascade-9"), "(format 'lcnb-cascade-9', expected 'lcnb-cascade-1')"),
+    "a file without a format": (raw(format=None), "was not written by lcnb (format None"),
+    "no network": (raw(config=None), "describes no network"),
+    "half a network": (raw(config="{"), "describes no network"),
+    "a list of settings": (raw(config="[1]"), "describes no network"),
+    "no name of a network": (raw(config="{}"), "network None; this version builds irnet_lc, irnet_lc-timm, lite0 only"),
     "another network": (raw(config='{"network": "resnet"}'), "describes a network 'resnet'"),
     "a list for a network": (raw(config='{"network": ["irnet_lc"]}'), "describes a network ['irnet_lc']"),
     "minus one class": (config(num_classes=-1), "asks for num_classes=-1; it takes a whole number from 1 to 1000"),
@@ -80,10 +92,13 @@ CASES = {
     "an infinite width": (raw(config='{"network": "irnet_lc", "width": 1e999}'), "asks for width=inf"),
     "nesting in the header": (raw(meta="[" * 100_000), "has a damaged description (maximum recursion depth"),
     "a description that is none": (raw(meta="null"), "has a damaged description"),
+    "a description that is a list": (raw(meta="[]"), "has a damaged description"),
+    "a threshold of nothing": (meta(rho=None), "no valid threshold"),
     "a threshold of NaN": (meta(rho=float("nan")), "no valid threshold (rho is a probability between 0 and 1"),
     "a threshold of 2": (meta(rho=2), "no valid threshold (rho is a probability between 0 and 1, got 2)"),
     "three thresholds": (meta(rho=[0.1, 0.2, 0.3]), "one for each of the 2 exits; got 3"),
     "a threshold of letters": (meta(rho="high"), "no valid threshold"),
+    "a number of classes": (meta(classes=3), "names the classes 3; the network has 11"),
     "too few classes": (meta(classes=NAMES[:5]), "the network has 11"),
     "classes that are numbers": (meta(classes=list(range(11))), "they are different words"),
     "classes that are lists": (meta(classes=[["a"]] * 11), "they are different words"),
@@ -123,12 +138,17 @@ def test_weights_that_are_not_there(make, words, refused, data, home):
 
 def test_a_pickle_called_safetensors(data, home, refused):
     """A pickle with a payload, called .safetensors: refused, and the payload has not run"""
-    (home / "model.safetensors").write_bytes(pickled(home / "ran"))
-    refused("weights", "show", "model.safetensors", words="no safetensors file")
+    file = home / "model.safetensors"
+    file.write_bytes(pickled(home / "ran"))
+    refused("weights", "show", file.name, words="no safetensors file")
+    torch.save({"model": Payload(home / "ran")}, file)
+    refused("weights", "show", file.name, words="no safetensors file")
     assert not (home / "ran").exists()
 
 
 METRICS = {
+    "empty": "",
+    "binary": "\xff\xfe",
     "nested 100,000 deep": "[" * 100_000,
     "no object": "[]",
     "cut off": '{"true": {"miou"',
@@ -142,10 +162,11 @@ def test_bad_metrics(kind, data, home, lcnb, monkeypatch):
     folder = home / "data" / "weights" / "mine"
     folder.mkdir(parents=True)
     (folder / "model.safetensors").write_bytes((data / "weights" / "tiny" / "model.safetensors").read_bytes())
-    (folder / "metrics.json").write_text(METRICS[kind])
+    (folder / "metrics.json").write_text(METRICS[kind], encoding="latin-1")
     out = lcnb.ok("weights", "list")
     assert "mine" in out
-    lcnb.refused("weights", "show", "mine", words="metrics.json is damaged")
+    words = "metrics.json cannot be read" if kind == "binary" else "metrics.json is damaged"
+    lcnb.refused("weights", "show", "mine", words=words)
 
 
 def test_metrics_cannot_steer_the_terminal(data, home, lcnb):

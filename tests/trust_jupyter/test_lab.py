@@ -17,6 +17,7 @@ import psutil
 import pytest
 
 from tests.cli.conftest import ROOT, environment, home, lcnb, write_notebook  # noqa: F401
+from tests.waiting import wait_until
 
 pytestmark = [
     pytest.mark.slow,
@@ -81,15 +82,15 @@ def lab(tmp_path):
     with (tmp_path / "log").open("w") as log:
         process = subprocess.Popen(command, cwd=ROOT, env=environment(**folders), stdout=log, stderr=log)
     about = tmp_path / "jupyter_runtime_dir" / f"jpserver-{process.pid}.json"
-    deadline = time.monotonic() + 120
-    while not about.exists():
-        assert time.monotonic() < deadline, (tmp_path / "log").read_text()
+    server = psutil.Process(process.pid)
+
+    def there():
         assert process.poll() is None, (tmp_path / "log").read_text()
-        time.sleep(0.1)
+        return about.exists() and listening(server)
+
+    wait_until(there, 120, f"Lab's start (see {tmp_path / 'log'})")
     said = json.loads(about.read_text())
-    with contextlib.suppress(urllib.error.URLError):
-        asked(said["url"] + "api")
-    yield psutil.Process(process.pid), said["url"], said["token"], about
+    yield server, said["url"], said["token"], about
     process.terminate()
     process.wait(timeout=60)
 
@@ -107,10 +108,7 @@ def test_make_lab(lab):
     assert asked(url + "api/kernels", method="POST", body=b"{}")[0] == 403
     code, kernel = asked(url + "api/kernels", token, method="POST", body=b"{}")
     assert code == 201
-    deadline = time.monotonic() + 60
-    while len(process.children(recursive=True)) < 1 or len(listening(process)) < 1:
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
+    wait_until(lambda: process.children(recursive=True) and listening(process), 60, "a kernel")
     time.sleep(2)  # the kernel opens its ports
     assert listening(process) <= {"127.0.0.1", "::1"}
     secret = about.parent / f"kernel-{kernel['id']}.json"

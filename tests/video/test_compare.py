@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 
-from lcnb.models import split
 from lcnb.video import Duel, Summary, fps
 from lcnb.video.compare import WARMUP, WINDOW
 
@@ -105,14 +104,6 @@ def test_frames_are_asked_for_one_at_a_time(duel, picture):
     coming = duel.compare(frames())
     next(coming)
     assert asked == [0]
-
-
-def test_a_network_that_was_split(picture):
-    torch.manual_seed(0)
-    net = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 8, 8), torch.nn.Conv2d(8, 8, 3, padding=1))
-    seen = Duel(split(net, ["0", "1"], num_classes=4).eval(), 0.3).one(picture)
-    assert len(seen.exits) == 2
-    assert seen.dense.labels.shape == (48, 64)
 
 
 @pytest.mark.parametrize("rho", [1.5, (0.5, 0.5, 0.5), -0.1])

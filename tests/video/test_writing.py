@@ -57,20 +57,6 @@ def test_refuses_and_leaves_nothing(tmp_path, name, coming, fps, words):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_stop_on_the_way_leaves_the_old_film(tmp_path):
-    path = tmp_path / "x.mp4"
-    path.write_bytes(b"old")
-
-    def stopping():
-        yield from frames(3)
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        write_video(path, stopping(), 10)
-    assert path.read_bytes() == b"old"
-    assert len(list(tmp_path.iterdir())) == 1
-
-
 def test_an_encoder_is_needed(tmp_path, monkeypatch):
     monkeypatch.setattr(av, "codecs_available", set())
     with pytest.raises(VideoError, match=r"no H\.264 encoder"):

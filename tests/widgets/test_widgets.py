@@ -11,7 +11,6 @@ import torch
 from PIL import Image
 
 from lcnb.difficulty import difficulty
-from lcnb.models import split
 from lcnb.running.scrub import WIDGET
 from lcnb.widgets import (
     DifficultyExplorer,
@@ -68,15 +67,6 @@ def shown(widget):
     view, frame = widget.canvas.view, widget.canvas.frame
     stage, labels = (np.frombuffer(frame[name], dtype=np.uint8) for name in ("stage", "labels"))
     return stage.reshape(view["grid"]), labels.reshape(view["size"])
-
-
-def test_explorer_of_a_cascade_of_two_stages(picture, truth):
-    torch.manual_seed(0)
-    net = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 8, 8), torch.nn.Conv2d(8, 8, 3, padding=1))
-    cascade = split(net, ["0", "1"], num_classes=len(CLASSES)).eval()
-    widget = ThresholdExplorer(cascade, [picture], CLASSES, 0.3, masks=[truth], ignore_index=11, per_exit=True)
-    assert (widget.canvas.view["controls"], widget.canvas.frame["mode"]) == (["threshold ρ"], "true")
-    assert len(widget.canvas.frame["work"]) == 2
 
 
 def test_explorer_shows_the_true_run_of_the_threshold(small_cascade, picture, truth):

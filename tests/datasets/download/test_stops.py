@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from errno import EFBIG, ENOSPC
 
 import pytest
@@ -18,6 +17,7 @@ from tests.cli.conftest import environment
 from tests.datasets.download import published
 from tests.datasets.download.server import doing, stall
 from tests.folders import tree
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.timeout(3600)
 PATIENCE = 900
@@ -59,13 +59,6 @@ def ended(child, code):
     return err
 
 
-def until(true):
-    end = time.monotonic() + PATIENCE
-    while not true():
-        assert time.monotonic() < end
-        time.sleep(0.02)
-
-
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL], ids=["Ctrl-C", "kill -9"])
 def test_a_stopped_archive_goes_on(start, lcnb, server, root, how):
     """Ctrl-C or kill -9 while an archive comes: other data stays, and the next call asks for the rest only"""
@@ -74,7 +67,7 @@ def test_a_stopped_archive_goes_on(start, lcnb, server, root, how):
     part = root / "downloads/voc2012/fetched/VOC.tar.part"
     server.plan["/VOC.tar"] = [doing(send=20_000, then=stall)]
     child = start("voc2012")
-    until(lambda: part.exists() and part.stat().st_size == 20_000)
+    wait_until(lambda: part.exists() and part.stat().st_size == 20_000, PATIENCE)
     child.send_signal(how)
     err = ended(child, 130 if how == signal.SIGINT else -9)
     assert err == ("lcnb: stopped\n" if how == signal.SIGINT else "")
@@ -100,7 +93,7 @@ def test_stopped_files_go_on(start, lcnb, server, root, how, held):
     server.plan[f"/camvid/{victims[2]}"] = [held]
     child = start("camvid")
     stage = root / "downloads/camvid/unpacked/val"
-    until(lambda: len(server.log) == 4 and all((stage / f"val_{k:03}.png").exists() for k in (0, 1, 3)))
+    wait_until(lambda: len(server.log) == 4 and all((stage / f"val_{k:03}.png").exists() for k in (0, 1, 3)), PATIENCE)
     child.send_signal(how)
     assert ended(child, 130 if how == signal.SIGINT else -9) == ("lcnb: stopped\n" if how == signal.SIGINT else "")
     assert {n: c for n, c in tree(root).items() if n.startswith("camvid/")} == before
@@ -113,7 +106,7 @@ def test_a_second_call_is_refused_while_the_first_one_runs(start, lcnb, server, 
     """Two calls for one data set at once: the second is refused with a sentence that names the first"""
     server.plan["/VOC.tar"] = [doing(send=20_000, then=stall)]
     first = start("voc2012")
-    until(lambda: (root / "downloads/voc2012/fetched/VOC.tar.part").exists())
+    wait_until((root / "downloads/voc2012/fetched/VOC.tar.part").exists, PATIENCE)
     err = lcnb.refused(
         "data",
         "voc2012",
