@@ -14,6 +14,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.amp import custom_bwd, custom_fwd
 from torch.autograd.function import once_differentiable
 
 from lcnb.regions import native
@@ -36,11 +37,12 @@ def depthwise(x: Tensor, weight: Tensor, dilation: Pair, bias: Tensor | None = N
     Returns:
         (B, C, h, w).
     """
-    fits = x.dtype == weight.dtype == torch.float32 and x.device.type == "cpu"
+    mixed = torch.is_autocast_enabled("cpu")
+    known = {torch.float32, torch.bfloat16, torch.float16} if mixed else {torch.float32}
+    fits = x.device.type == "cpu" and {x.dtype, weight.dtype} <= known
     recorded = torch.compiler.is_compiling() or torch.jit.is_tracing()  # exporters know the library's only
-    slow = torch.is_grad_enabled() or _is_far(weight, dilation)
-    plain = fits and slow and not recorded and not torch.is_autocast_enabled("cpu")
-    if plain and (found := native.kernels()) is not None:
+    slow = torch.is_grad_enabled() or (_is_far(weight, dilation) and not mixed)
+    if fits and slow and not recorded and (found := native.kernels()) is not None:
         out = _Depthwise.apply(x, weight, dilation, found)
         return out if bias is None else out + bias[:, None, None]
     return _by_library(x, weight, dilation, bias)
@@ -81,9 +83,13 @@ def _map(rows: Tensor, like: Tensor) -> Tensor:
 
 
 class _Depthwise(torch.autograd.Function):
-    """(B, C, h, w), (C, 1, kh, kw) -> (B, C, h, w)."""
+    """(B, C, h, w), (C, 1, kh, kw) -> (B, C, h, w), in float32 under autocast too.
+
+    torch 2.15's own weight gradient in bfloat16 reads memory that was never written where the kernel is dilated.
+    """
 
     @staticmethod
+    @custom_fwd(device_type="cpu", cast_inputs=torch.float32)
     def forward(ctx: Any, x: Tensor, weight: Tensor, dilation: Pair, found: native.Kernels) -> Tensor:  # type: ignore[override]
         ctx.save_for_backward(x, weight)
         ctx.dilation, ctx.found = dilation, found
@@ -93,6 +99,7 @@ class _Depthwise(torch.autograd.Function):
         return _map(native.depthwise(found, _rows(x), weight.flatten(1).t(), table), x)
 
     @staticmethod
+    @custom_bwd(device_type="cpu")
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, None, None]:  # type: ignore[override]
         x, weight = ctx.saved_tensors

@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from lcnb.regions import depthwise as depthwise_module
+from lcnb.regions import native
 from lcnb.regions.depthwise import depthwise
 
 
@@ -24,6 +25,23 @@ def test_numbers_and_gradients(kernel, dilation, dtype):
         results.append((out.detach(), x.grad, layer.weight.grad))
     for right, found in zip(*results, strict=True):
         torch.testing.assert_close(found, right, atol=1e-3 if dtype == torch.float32 else 1e-9, rtol=1e-4)
+
+
+@pytest.mark.skipif(native.kernels() is None, reason="the library's own gradient")
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float64])
+def test_gradients_under_autocast(dtype):
+    torch.manual_seed(0)
+    x, weight = torch.rand(4, 112, 30, 40), torch.randn(112, 1, 5, 5)
+    x, right = x.to(dtype).contiguous(memory_format=torch.channels_last), []
+    for run in (lambda x, w: nn.functional.conv2d(x, w, None, 1, 8, 4, 112), lambda x, w: depthwise(x, w, (4, 4))):
+        of = [t.to(torch.float64 if dtype == torch.float64 else torch.float32).requires_grad_() for t in (x, weight)]
+        with torch.autocast("cpu", torch.bfloat16, enabled=bool(right)):
+            torch.full((3_000_000,), 1e30)  # what a kernel would read where nothing was written
+            given = of[0].to(dtype) if right else of[0]
+            run(given, of[1]).sum().backward()
+        right.append([t.grad for t in of])
+    for expected, found in zip(*right, strict=True):
+        torch.testing.assert_close(found, expected, atol=1e-2, rtol=1e-2)
 
 
 @pytest.mark.parametrize("dilation", [1, 4])
