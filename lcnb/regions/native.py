@@ -69,7 +69,8 @@ def why_not() -> str | None:
 def _found() -> tuple[Kernels | None, str | None]:
     try:
         found = _declared(library())
-        _try(found)
+        with torch.autocast("cpu", enabled=False):  # the first use may be under it, and torch's side would be rounded
+            _try(found)
     except NativeError as error:
         return None, printable(str(error))
     except OSError as error:

@@ -138,11 +138,13 @@ def checked(kernels, rows, table, matrix, bias, relu, add):
 
 
 @pytest.mark.skipif(platform.system() != "Linux" or shutil.which("cc") is None, reason="there is no `cc` on Linux here")
-def test_they_are_there_wherever_linux_has_a_compiler(monkeypatch):
+@pytest.mark.parametrize("mixed", [False, True])
+def test_they_are_there_wherever_linux_has_a_compiler(monkeypatch, mixed):
     """The other tests are skipped where there are no kernels: a broken one must not hide behind that."""
     for name in ("CC", native_build.SWITCH):
         monkeypatch.delenv(name, raising=False)
-    assert native._found.__wrapped__()[1] is None
+    with torch.autocast("cpu", torch.bfloat16, enabled=mixed):
+        assert native._found.__wrapped__()[1] is None
 
 
 @pytest.mark.parametrize("outputs", OUTPUTS)
