@@ -16,7 +16,7 @@ RINGS = (
     ("lessons", "plots", "widgets", "export", "video", "running", "cli"),
 )
 """The helper package; what claims rest on; what readers and students touch. Imports never go down this list."""
-SIZES = {"lcnb": (13_709, 176), "tests": (13_414, 208), "tools": (1_225, 15)}
+SIZES = {"lcnb": (13_712, 176), "tests": (13_429, 208), "tools": (1_225, 15)}
 """Statements and files: a ratchet. Lower a number when the code has shrunk; a feature that raises one says so in its
 commit. The goals are 8,500 in 125, 9,000, and 800."""
 ONE_IMPORTER = 10
