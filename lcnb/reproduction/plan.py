@@ -137,7 +137,10 @@ def _fills(request: Request) -> list[str]:
             "the layer cascade minus each other row, with the interval of the difference"
         ]
     if request.table == "F1":
-        return ["easy, moderate, hard: share of the pixels, and how much of it lies near a boundary, with intervals"]
+        return [
+            "easy, moderate, hard: fraction of the pixels, and how much of it lies near a boundary, with intervals",
+            "each stage: the same of the pixels that exit there; each class: where its pixels exit",
+        ]
     if request.table == "T3":
         return [f"{name}, rho {rho:g}: mIoU, ms, FPS on this machine" for name, rho in SPEEDS.items()]
     cells = {"T1": "exits, mIoU cached and true, multiply-adds", "F7": "mIoU, ms in all and by stage"}[request.table]
